@@ -1,0 +1,110 @@
+"""Slides over arrays: numpy, dask, zarr, or anything that slices like them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nucloop.errors import SlideError
+from nucloop.slides.pixels import Layout, ToRgb, choose_conversion, find_layout
+from nucloop.slides.protocol import RgbArray
+from nucloop.slides.slide import Slide, build_levels
+
+_SAMPLE_PIXELS = 4_000_000
+_SAMPLE_SIDE = 512
+
+
+class ArraySource:
+    """One level held by an array; reading from several threads is as safe as the array is."""
+
+    def __init__(self, array: Any, layout: Layout, convert: ToRgb, name: str) -> None:
+        self._array, self._layout, self._convert, self._name = array, layout, convert, name
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width, pixels."""
+        shape = self._array.shape
+        return int(shape[self._layout.y]), int(shape[self._layout.x])
+
+    def read(self, y0: int, x0: int, y1: int, x1: int) -> RgbArray:
+        """Return a window as (y1 - y0, x1 - x0, 3) uint8.
+
+        Raises
+        ------
+        SlideError
+            If the array's own store fails.
+        """
+        try:
+            block = np.asarray(self._array[self._layout.index(y0, x0, y1, x1)])
+        except Exception as error:
+            raise SlideError(
+                f"Cannot read {self._name} at rows {y0}-{y1}, columns {x0}-{x1} of a level of "
+                f"{self.shape[0]} x {self.shape[1]} pixels ({_short(error)}). If it is a file, "
+                "copy it again."
+            ) from error
+        return self._convert(self._layout.to_hwc(block))
+
+
+def _short(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0][:160]}" if lines else type(error).__name__
+
+
+def slide_from_array(array: Any, *, mpp: float | None = None, name: str = "array") -> Slide:
+    """Wrap one picture as a slide without copying it.
+
+    Parameters
+    ----------
+    array : numpy, dask or zarr array
+        (y, x), (y, x, c) or (c, y, x), c of 1, 3 or 4; uint8, full-range uint16, bool, or floats
+        from 0 to 1.
+    mpp : float, optional
+        µm per pixel.
+    name : str
+        What to call it.
+
+    Raises
+    ------
+    SlideError
+        If the array is not a picture NucLoop can read.
+    """
+    return slide_from_levels([array], mpp=mpp, name=name)
+
+
+def slide_from_levels(arrays: Sequence[Any], *, mpp: float | None = None, name: str = "array") -> Slide:
+    """Wrap a list of arrays, the same picture ever coarser, as a slide (see `slide_from_array`)."""
+    return Slide(name, None, mpp, build_levels(array_sources(arrays, None, name), name))
+
+
+def array_sources(arrays: Sequence[Any], axes: str | None, name: str) -> list[ArraySource]:
+    """Make the levels of a pyramid from arrays of one kind.
+
+    Raises
+    ------
+    SlideError
+        If there is none, or they are not pictures NucLoop can read.
+    """
+    if not arrays:
+        raise SlideError(f"{name} holds no picture. Give at least one level.")
+    layouts = [find_layout(array.shape, axes, name) for array in arrays]
+    coarsest = min(range(len(arrays)), key=lambda i: int(np.prod(arrays[i].shape)))
+    array, layout = arrays[coarsest], layouts[coarsest]
+    channels = 1 if layout.channel is None else int(array.shape[layout.channel])
+    dtype = np.dtype(array.dtype)
+    sample = None if dtype in (np.uint8, np.bool_) else _sample(array, layout)
+    convert = choose_conversion(channels, dtype, sample, name)
+    return [ArraySource(a, lay, convert, name) for a, lay in zip(arrays, layouts, strict=True)]
+
+
+def _sample(array: Any, layout: Layout) -> NDArray[Any]:
+    """Read pixels that show the range of values: all of a small level, or its four quarters' middles."""
+    height, width = int(array.shape[layout.y]), int(array.shape[layout.x])
+    if height * width <= _SAMPLE_PIXELS:
+        return np.asarray(array[layout.index(0, 0, height, width)])
+    blocks = []
+    for y in (height // 4, height // 2, 3 * height // 4):
+        for x in (width // 4, width // 2, 3 * width // 4):
+            window = layout.index(y, x, min(y + _SAMPLE_SIDE, height), min(x + _SAMPLE_SIDE, width))
+            blocks.append(np.asarray(array[window]).ravel())
+    return np.concatenate(blocks)
