@@ -1,0 +1,137 @@
+"""Backbones: feature maps at several strides from timm or torchvision, with names a person can type."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["Backbone", "load_pretrained"]
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+SHUFFLENETS = ("shufflenet_v2_x0_5", "shufflenet_v2_x1_0", "shufflenet_v2_x1_5", "shufflenet_v2_x2_0")
+
+
+class EvenSameConv2d(nn.Conv2d):
+    """Stride-2 convolution with TensorFlow's "same" padding, for even input sizes.
+
+    timm computes that padding from the input's size at every call, which no exporter can follow; for even
+    sizes it is always one row below and one column to the right.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, H, W) with even H and W to (N, C', H/2, W/2)."""
+        over = self.kernel_size[0] - 2
+        padded = F.pad(x, (over // 2, over - over // 2, over // 2, over - over // 2))
+        return F.conv2d(padded, self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
+
+
+def _export_friendly(module: nn.Module) -> None:
+    from timm.layers import Conv2dSame
+
+    for child in module.modules():
+        if isinstance(child, Conv2dSame) and child.stride == (2, 2):
+            child.__class__ = EvenSameConv2d
+
+
+class _ShuffleNetFeatures(nn.Module):
+    """ShuffleNetV2 (Ma et al., ECCV 2018) cut before its classifier: strides 8, 16 and 32."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        import torchvision.models
+
+        net = getattr(torchvision.models, name)(weights=None)
+        self.stem = nn.Sequential(net.conv1, net.maxpool)
+        self.stages = nn.ModuleList([net.stage2, net.stage3, net.stage4])
+        # one unit's two halves together give the stage's width
+        self.channels = [2 * stage[0].branch2[5].out_channels for stage in self.stages]
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        x = self.stem(x)
+        maps = []
+        for stage in self.stages:
+            x = stage(x)
+            maps.append(x)
+        return maps
+
+
+class Backbone(nn.Module):
+    """An image network seen as a function from RGB to feature maps.
+
+    Parameters
+    ----------
+    name : str
+        ``shufflenet_v2_x0_5`` ... ``x2_0`` (torchvision) or any timm model that offers feature maps.
+    strides : sequence of int
+        Which feature maps to return, finest first, by their stride in input pixels.
+    options : dict, optional
+        Passed to ``timm.create_model``.
+
+    Attributes
+    ----------
+    channels : list of int
+        Width of each returned map.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, name: str, strides: Sequence[int], options: dict[str, Any] | None = None) -> None:
+        super().__init__()
+        self.name = name
+        self.strides = tuple(strides)
+        mean, std = IMAGENET_MEAN, IMAGENET_STD
+        if name in SHUFFLENETS:
+            self.net: nn.Module = _ShuffleNetFeatures(name)
+            offered = [8, 16, 32]
+            channels = self.net.channels
+        else:
+            self.net, offered, channels, mean, std = _timm_features(name, strides, options or {})
+        if not set(strides) <= set(offered):
+            raise ValueError(f"{name} has feature maps at strides {offered}, not at {list(strides)}")
+        self._picked = [offered.index(stride) for stride in strides]
+        self.channels = [int(channels[k]) for k in self._picked]
+        self.register_buffer("mean", 255 * torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", 255 * torch.tensor(std).view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, rgb: Tensor) -> list[Tensor]:
+        """Map RGB (N, 3, H, W), values 0 to 255, sides multiples of the largest stride, to feature maps."""
+        maps = self.net((rgb - self.mean) / self.std)
+        return [maps[k] for k in self._picked]
+
+
+def _timm_features(
+    name: str, strides: Sequence[int], options: dict[str, Any]
+) -> tuple[nn.Module, list[int], list[int], tuple[float, ...], tuple[float, ...]]:
+    import timm
+
+    probe = timm.create_model(name, features_only=True, **options)
+    wanted = [k for k, reduction in enumerate(probe.feature_info.reduction()) if reduction in strides]
+    net = timm.create_model(name, features_only=True, out_indices=tuple(wanted), **options) if wanted else probe
+    stages = getattr(net, "_stage_out_idx", None)
+    if stages and isinstance(getattr(net, "blocks", None), nn.Sequential):
+        net.blocks = net.blocks[: max(stages)]  # timm runs the later stages though nobody reads them
+    _export_friendly(net)
+    config = timm.get_pretrained_cfg(name)
+    mean = tuple(config.mean) if config is not None else IMAGENET_MEAN
+    std = tuple(config.std) if config is not None else IMAGENET_STD
+    return net, list(net.feature_info.reduction()), list(net.feature_info.channels()), mean, std
+
+
+def load_pretrained(backbone: Backbone, path: str | Path) -> list[str]:
+    """Start a backbone from a safetensors file in its library's layout; return the parameters left at random.
+
+    Entries of the file that the cut network does not have (the classifier) are left aside.
+    """
+    from safetensors.torch import load_file
+
+    result = backbone.net.load_state_dict(load_file(str(path)), strict=False)
+    return [key for key in result.missing_keys if "num_batches_tracked" not in key]

@@ -1,0 +1,86 @@
+"""Encoders: dense features of an image, sampled bilinearly at nuclei (DeNuC, section 2.2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from nucloop.models.backbone import Backbone
+from nucloop.models.pan import PathAggregation
+
+__all__ = ["EncoderConfig", "PointEncoder", "sample_at"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncoderConfig:
+    """Shape of an encoder."""
+
+    backbone: str = "mobilenetv2_100"
+    """torchvision or timm name."""
+    strides: tuple[int, ...] = (8, 16)
+    """Feature maps used, finest first."""
+    channels: int = 128
+    """Width of the neck that fuses them; 0 concatenates the maps as they are (frozen backbones)."""
+    mpp: float = 0.25
+    """Working resolution, µm per pixel."""
+    options: dict[str, Any] = field(default_factory=dict)
+    """Passed to timm."""
+
+
+class PointEncoder(nn.Module):
+    """Dense features with the finest map's stride.
+
+    Attributes
+    ----------
+    stride : int
+        Input pixels per feature cell.
+    features : int
+        Length of a nucleus's feature vector.
+    """
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.stride = config.strides[0]
+        self.backbone = Backbone(config.backbone, config.strides, config.options)
+        self.neck = PathAggregation(self.backbone.channels, config.channels) if config.channels else None
+        self.features = config.channels or sum(self.backbone.channels)
+
+    def forward(self, rgb: Tensor) -> Tensor:
+        """Map RGB (N, 3, H, W), 0 to 255, to features (N, F, H/stride, W/stride)."""
+        maps = self.backbone(rgb)
+        if self.neck is not None:
+            fused: Tensor = self.neck(maps)
+            return fused
+        size = maps[0].shape[-2:]
+        finest = [maps[0], *(F.interpolate(m, size=size, mode="bilinear", align_corners=False) for m in maps[1:])]
+        return torch.cat(finest, 1)
+
+
+def sample_at(features: Tensor, points: Tensor, stride: int) -> Tensor:
+    """Bilinear features at points.
+
+    Parameters
+    ----------
+    features : (F, h, w) tensor
+        One image's feature map.
+    points : (K, 2) tensor
+        (y, x) in input pixels, pixel centres at integers.
+    stride : int
+        Input pixels per cell.
+
+    Returns
+    -------
+    (K, F) tensor
+        Cells beyond the border repeat it.
+    """
+    _, height, width = features.shape
+    size = torch.tensor([width, height], device=points.device, dtype=features.dtype)
+    cell = (points.flip(-1).to(features.dtype) + 0.5) / stride
+    grid = (2 * cell / size - 1).view(1, 1, -1, 2)
+    sampled = F.grid_sample(features[None], grid, mode="bilinear", padding_mode="border", align_corners=False)
+    return sampled[0, :, 0].T

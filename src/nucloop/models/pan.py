@@ -1,0 +1,75 @@
+"""Path aggregation neck (Liu et al., CVPR 2018) with depthwise convolutions, as light as the point detector needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+__all__ = ["PathAggregation", "separable"]
+
+
+def separable(channels: int, out: int, stride: int = 1, kernel: int = 3) -> nn.Sequential:
+    """Depthwise then pointwise convolution with batch norm and ReLU: (N, channels, H, W) to (N, out, H/stride, W/stride)."""
+    return nn.Sequential(
+        nn.Conv2d(channels, channels, kernel, stride, kernel // 2, groups=channels, bias=False),
+        nn.BatchNorm2d(channels),
+        nn.Conv2d(channels, out, 1, bias=False),
+        nn.BatchNorm2d(out),
+        nn.ReLU(inplace=True),
+    )
+
+
+class PathAggregation(nn.Module):
+    """Top-down, then bottom-up; all levels are brought to the finest and averaged (DeNuC, section 2.2).
+
+    Parameters
+    ----------
+    in_channels : sequence of int
+        Widths of the incoming maps, finest first, each half the resolution of the one before.
+    channels : int
+        Width of the outgoing map.
+    """
+
+    def __init__(self, in_channels: Sequence[int], channels: int) -> None:
+        super().__init__()
+        self.lateral = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(c, channels, 1, bias=False), nn.BatchNorm2d(channels)) for c in in_channels
+        )
+        steps = len(in_channels) - 1
+        self.down = nn.ModuleList(separable(channels, channels, kernel=5) for _ in range(steps))
+        self.up = nn.ModuleList(separable(channels, channels, stride=2) for _ in range(steps))
+
+    def forward(self, maps: Sequence[Tensor]) -> Tensor:
+        """Fuse maps of (N, C_k, H / 2^k, W / 2^k) into (N, channels, H, W)."""
+        levels = [lateral(m) for lateral, m in zip(self.lateral, maps, strict=True)]
+        for k in range(len(levels) - 2, -1, -1):
+            levels[k] = self.down[k](levels[k] + F.interpolate(levels[k + 1], scale_factor=2.0, mode="nearest"))
+        for k in range(len(levels) - 1):
+            levels[k + 1] = levels[k + 1] + self.up[k](levels[k])
+        fused = levels[0]
+        for k, level in enumerate(levels[1:], start=1):
+            fused = fused + F.interpolate(level, scale_factor=float(2**k), mode="nearest")
+        return fused / len(levels)
+
+
+def receptive_radius(module: nn.Module, size: int = 768) -> int:
+    """Farthest input pixel, in pixels, that can change the output at the middle of the map.
+
+    Measured by back-propagating from one output cell, so it holds for any convolutional network.
+    """
+    training = module.training
+    module.eval()
+    x = torch.zeros(1, 3, size, size, requires_grad=True)
+    with torch.enable_grad():
+        y = module(128 + x)
+        y = y if isinstance(y, Tensor) else y[0]
+        middle = y.shape[-1] // 2
+        y[..., middle, middle].abs().sum().backward()
+    module.train(training)
+    assert x.grad is not None
+    rows = x.grad.abs().amax(dim=(0, 1, 3)).nonzero().flatten()
+    centre = (middle + 0.5) * size / y.shape[-1]
+    return int(max(centre - float(rows.min()), float(rows.max()) + 1 - centre)) + 1
