@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
+from pydantic import TypeAdapter, ValidationError
 
+from nucloop.configuration import read_strictly
 from nucloop.errors import DataError
 
 __all__ = ["ClassScheme", "NucleusClass", "builtin_schemes"]
@@ -22,7 +23,7 @@ MOST_CLASSES = 100
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
-@with_config(ConfigDict(extra="forbid"))
+@read_strictly
 @dataclass(frozen=True)
 class NucleusClass:
     """One class: its name, its colour as "#rrggbb", and its classification name in QuPath."""
@@ -45,7 +46,7 @@ class NucleusClass:
         return int(self.color[1:3], 16), int(self.color[3:5], 16), int(self.color[5:7], 16)
 
 
-@with_config(ConfigDict(extra="forbid"))
+@read_strictly
 @dataclass(frozen=True)
 class ClassScheme:
     """An ordered set of classes; a label is a position in `classes`.

@@ -99,6 +99,7 @@ class Backbone(nn.Module):
             raise ValueError(f"{name} has feature maps at strides {offered}, not at {list(strides)}")
         self._picked = [offered.index(stride) for stride in strides]
         self.channels = [int(channels[k]) for k in self._picked]
+        self._frozen: tuple[nn.Module, ...] = ()
         self.register_buffer("mean", 255 * torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", 255 * torch.tensor(std).view(1, 3, 1, 1), persistent=False)
 
@@ -106,6 +107,26 @@ class Backbone(nn.Module):
         """Map RGB (N, 3, H, W), values 0 to 255, sides multiples of the largest stride, to feature maps."""
         maps = self.net((rgb - self.mean) / self.std)
         return [maps[k] for k in self._picked]
+
+    def freeze_to(self, stride: int) -> None:
+        """Keep everything up to `stride` as it is, batch statistics included: less to learn, half the time of a step."""
+        blocks = getattr(self.net, "blocks", None)
+        if not isinstance(blocks, nn.Sequential) or not hasattr(self.net, "conv_stem"):
+            raise ValueError(f"{self.name} has no stages that can be frozen one by one")
+        info = {f["reduction"]: f["stage"] for f in self.net.feature_info.info}  # type: ignore[union-attr]
+        if stride not in info:
+            raise ValueError(f"{self.name} has stages at strides {sorted(info)}, not at {stride}")
+        self._frozen = (self.net.conv_stem, self.net.bn1, *blocks[: info[stride]])  # type: ignore[assignment]
+        for module in self._frozen:
+            module.requires_grad_(False)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> Backbone:
+        """Switch to training, frozen stages excepted."""
+        super().train(mode)
+        for module in self._frozen:
+            module.eval()
+        return self
 
 
 def _timm_features(

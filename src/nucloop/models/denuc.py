@@ -16,12 +16,14 @@ from scipy.spatial import cKDTree
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from nucloop.configuration import read_strictly
 from nucloop.models.backbone import Backbone
 from nucloop.models.pan import PathAggregation
 
 __all__ = ["DenucConfig", "DenucDetector", "DenucLoss", "assign", "decode", "suppress"]
 
 
+@read_strictly
 @dataclass(frozen=True, kw_only=True)
 class DenucConfig:
     """Shape of a DeNuC detector."""

@@ -9,12 +9,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from nucloop.configuration import read_strictly
 from nucloop.models.backbone import Backbone
 from nucloop.models.pan import PathAggregation
 
 __all__ = ["EncoderConfig", "PointEncoder", "sample_at"]
 
 
+@read_strictly
 @dataclass(frozen=True, kw_only=True)
 class EncoderConfig:
     """Shape of an encoder."""

@@ -1,0 +1,60 @@
+"""Training a DeNuC detector on one or several data sets: all it asks of them is where nuclei are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from nucloop.models.backbone import load_pretrained
+from nucloop.models.denuc import DenucDetector, DenucLoss
+from nucloop.training.augment import CropSampler, augment_pixels
+from nucloop.training.datasets import Field
+from nucloop.training.loop import Progress, run_loop
+from nucloop.training.recipe import DetectorRecipe
+
+__all__ = ["train_detector"]
+
+
+def train_detector(
+    fields: Sequence[Field],
+    recipe: DetectorRecipe,
+    *,
+    initial: Path | None = None,
+    checkpoint: Path | None = None,
+    device: str = "cpu",
+) -> Iterator[tuple[Progress, DenucDetector]]:
+    """Yield progress and the detector after every step; the last one holds the averaged weights.
+
+    Parameters
+    ----------
+    fields : sequence of Field
+        Of any number of data sets and resolutions (joint training).
+    initial : Path, optional
+        Pretrained backbone, safetensors in its library's layout.
+    """
+    torch.manual_seed(recipe.loop.seed)
+    detector = DenucDetector(recipe.model)
+    if initial is not None:
+        load_pretrained(detector.backbone, initial)
+    if recipe.frozen_stride:
+        detector.backbone.freeze_to(recipe.frozen_stride)
+    detector.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    sampler = CropSampler(fields, recipe.model.mpp, recipe.crop, recipe.augment)
+    criterion = DenucLoss(detector.stride)
+
+    def draw_loss(model: nn.Module, step: int) -> Tensor:
+        rng = np.random.default_rng([recipe.loop.seed, step])
+        crops = [sampler.draw(rng) for _ in range(recipe.loop.batch)]
+        points = [crop.yx for crop in crops]
+        rgb = augment_pixels(torch.stack([crop.rgb for crop in crops]), points, recipe.augment, rng)
+        output = model(rgb.to(device).contiguous(memory_format=torch.channels_last))
+        loss: Tensor = criterion(output, points)
+        return loss
+
+    for progress in run_loop(detector, detector.backbone, draw_loss, recipe.loop, checkpoint=checkpoint, device=device):
+        yield progress, detector
+

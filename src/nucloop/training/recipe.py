@@ -1,0 +1,98 @@
+"""Recipes: everything that decides a training run, in one YAML file that is checked when it is read."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from nucloop.configuration import read_strictly
+from nucloop.errors import DataError
+from nucloop.models.denuc import DenucConfig
+from nucloop.models.encoder import EncoderConfig
+from nucloop.training.augment import AugmentConfig
+from nucloop.training.loop import LoopConfig
+
+__all__ = ["DetectorRecipe", "EncoderRecipe", "load_recipe", "recipe_names"]
+
+
+@read_strictly
+@dataclass(frozen=True, kw_only=True)
+class DetectorRecipe:
+    """A DeNuC detector's model, data handling and schedule."""
+
+    name: str
+    model: DenucConfig
+    loop: LoopConfig = LoopConfig()
+    augment: AugmentConfig = AugmentConfig()
+    crop: int = 256
+    """Side of a training crop, working pixels."""
+    frozen_stride: int = 0
+    """Backbone stages up to this stride keep their initial weights; 0 trains all."""
+    threshold: float = 0.35
+    """Score from which a point counts, written to the card."""
+
+
+@read_strictly
+@dataclass(frozen=True, kw_only=True)
+class EncoderRecipe:
+    """An encoder's model, data handling and schedule; it is trained together with a linear head."""
+
+    name: str
+    model: EncoderConfig
+    loop: LoopConfig = LoopConfig()
+    augment: AugmentConfig = AugmentConfig()
+    crop: int = 256
+    """Side of a training crop, working pixels."""
+    frozen_stride: int = 0
+    """Backbone stages up to this stride keep their initial weights; 0 trains all."""
+    jitter_um: float = 0.4
+    """Standard deviation by which reference points are moved, µm: detections are not exact either."""
+    smoothing: float = 0.1
+    """Label smoothing."""
+    background: float = 0.3
+    """Background points drawn for each nucleus."""
+    background_weight: float = 0.5
+    """Their weight in the loss: some of them are nuclei that nobody marked."""
+    background_um: float = 4.0
+    """Least distance of a background point to a marked nucleus, µm."""
+
+
+Recipe = TypeVar("Recipe", DetectorRecipe, EncoderRecipe)
+
+
+def recipe_names() -> list[str]:
+    """Names of the recipes that ship."""
+    return sorted(item.name[:-5] for item in resources.files("nucloop.recipes").iterdir() if item.name.endswith(".yaml"))
+
+
+def load_recipe(name: str, kind: type[Recipe], **changes: Any) -> Recipe:
+    """Read a shipped recipe by name or a user's by path; `changes` replace entries of its ``loop``.
+
+    Raises
+    ------
+    DataError
+        Naming the entry that is unknown or wrong.
+    """
+    path = Path(name) if name.endswith((".yaml", ".yml")) else None
+    try:
+        source = path if path is not None else resources.files("nucloop.recipes").joinpath(f"{name}.yaml")
+        data = yaml.safe_load(source.read_text(encoding="utf-8"))
+        data["loop"] = {**data.get("loop", {}), **{k: v for k, v in changes.items() if v is not None}}
+        return TypeAdapter(kind).validate_python(data)
+    except FileNotFoundError as error:
+        raise DataError(f"There is no recipe {name!r}. Shipped: {', '.join(recipe_names())}; or give a YAML file.") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise DataError(f"Recipe {name}: {'.'.join(map(str, first['loc']))}: {first['msg']}.") from error
+    except (OSError, yaml.YAMLError, TypeError, AttributeError) as error:
+        raise DataError(f"Recipe {name} cannot be read: {error}.") from error
+
+
+def recipe_record(recipe: DetectorRecipe | EncoderRecipe) -> dict[str, Any]:
+    """Plain types, for a weights card."""
+    return asdict(recipe)
