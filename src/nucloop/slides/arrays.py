@@ -18,8 +18,9 @@ _SAMPLE_SIDE = 512
 class ArraySource:
     """One level held by an array; reading from several threads is as safe as the array is."""
 
-    def __init__(self, array: Any, layout: Layout, convert: ToRgb, name: str) -> None:
+    def __init__(self, array: Any, layout: Layout, convert: ToRgb, name: str, owner: object = None) -> None:
         self._array, self._layout, self._convert, self._name = array, layout, convert, name
+        self._owner = owner  # keeps the file open
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -77,8 +78,19 @@ def slide_from_levels(arrays: Sequence[Any], *, mpp: float | None = None, name: 
     return Slide(name, None, mpp, build_levels(array_sources(arrays, None, name), name))
 
 
-def array_sources(arrays: Sequence[Any], axes: str | None, name: str) -> list[ArraySource]:
+def array_sources(arrays: Sequence[Any], axes: str | None, name: str, owner: object = None) -> list[ArraySource]:
     """Make the levels of a pyramid from arrays of one kind.
+
+    Parameters
+    ----------
+    arrays : sequence of arrays
+        The levels, in any order.
+    axes : str, optional
+        One letter an axis (`find_layout`).
+    name : str
+        What to call the slide in an error.
+    owner : object, optional
+        Kept as long as the levels are: the open file they read from.
 
     Raises
     ------
@@ -94,7 +106,7 @@ def array_sources(arrays: Sequence[Any], axes: str | None, name: str) -> list[Ar
     dtype = np.dtype(array.dtype)
     sample = None if dtype in (np.uint8, np.bool_) else _sample(array, layout)
     convert = choose_conversion(channels, dtype, sample, name)
-    return [ArraySource(a, lay, convert, name) for a, lay in zip(arrays, layouts, strict=True)]
+    return [ArraySource(a, lay, convert, name, owner) for a, lay in zip(arrays, layouts, strict=True)]
 
 
 def _sample(array: Any, layout: Layout) -> NDArray[Any]:

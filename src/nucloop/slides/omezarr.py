@@ -8,6 +8,7 @@ from zarr.storage import LocalStore, ZipStore
 
 from nucloop.errors import SlideError
 from nucloop.slides.arrays import array_sources
+from nucloop.slides.open_file import OpenFile
 from nucloop.slides.pixels import refuse_fluorescence
 from nucloop.slides.slide import Slide, build_levels
 from nucloop.slides.tiff_metadata import MICRONS, plausible
@@ -22,32 +23,23 @@ def open_zarr(path: Path) -> Slide:
         If the folder is no zarr, is damaged, or holds no brightfield picture.
     """
     name = path.name
-    store: Any = None
     try:
-        store = ZipStore(path, mode="r") if path.is_file() else LocalStore(path, read_only=True)
-        slide = _slide_of(zarr.open(store, mode="r"), path, store)
+        store: Any = ZipStore(path, mode="r") if path.is_file() else LocalStore(path, read_only=True)
+        return _slide_of(zarr.open(store, mode="r"), path, OpenFile(store.close))
     except SlideError:
-        _close(store)
         raise
     except Exception as error:
-        _close(store)
         raise SlideError(
             f"Cannot open {name}: it is no complete OME-Zarr ({type(error).__name__}: "
             f"{str(error).strip()[:160]}). Choose the folder that ends in .zarr, or copy it again."
         ) from error
-    return slide
 
 
-def _close(store: Any) -> None:
-    if store is not None:
-        store.close()
-
-
-def _slide_of(node: Any, path: Path, store: Any) -> Slide:
+def _slide_of(node: Any, path: Path, opened: OpenFile) -> Slide:
     name = path.name
     if isinstance(node, zarr.Array):
-        sources = array_sources([node], None, name)
-        return Slide(name, path, None, build_levels(sources, name), None, store.close, "zarr")
+        sources = array_sources([node], None, name, opened)
+        return Slide(name, path, None, build_levels(sources, name), None, opened.close, "zarr")
     group, multiscale = _first_picture(node, name)
     attributes = _ome_attributes(group)
     channels = (attributes.get("omero") or {}).get("channels") or []
@@ -55,9 +47,9 @@ def _slide_of(node: Any, path: Path, store: Any) -> Slide:
     axes = [a if isinstance(a, dict) else {"name": a} for a in multiscale.get("axes", [])]
     letters = "".join(str(a["name"])[:1] for a in axes) or "tczyx"
     arrays = [group[str(d["path"])] for d in multiscale["datasets"]]
-    sources = array_sources(arrays, letters, name)
+    sources = array_sources(arrays, letters, name, opened)
     mpp = _mpp(multiscale, axes)
-    return Slide(name, path, mpp, build_levels(sources, name), None, store.close, "zarr")
+    return Slide(name, path, mpp, build_levels(sources, name), None, opened.close, "zarr")
 
 
 def _ome_attributes(group: Any) -> dict[str, Any]:

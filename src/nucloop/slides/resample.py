@@ -10,6 +10,7 @@ the low-pass filter, as in Pillow.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,9 @@ class AxisWeights:
     """(N,) first source pixel of each output pixel; may be negative."""
     weights: FloatArray
     """(N, T) weights of the T source pixels from there, multiples of 2**-13 that sum to 1."""
+
+    step: float
+    """Source pixels per output pixel."""
 
     @property
     def source_range(self) -> tuple[int, int]:
@@ -68,7 +72,7 @@ def axis_weights(centres: NDArray[np.float64], step: float) -> AxisWeights:
     fixed = np.rint(weights * _WEIGHT_ONE)
     rows = np.arange(len(fixed))
     fixed[rows, fixed.argmax(axis=1)] += _WEIGHT_ONE - fixed.sum(axis=1)
-    return AxisWeights(start, (fixed / _WEIGHT_ONE).astype(np.float32))
+    return AxisWeights(start, (fixed / _WEIGHT_ONE).astype(np.float32), step)
 
 
 def _cubic(t: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -89,34 +93,50 @@ def resample(source: RgbArray, rows: AxisWeights, columns: AxisWeights) -> RgbAr
     -------
     (len(rows.start), len(columns.start), 3) uint8 array
     """
-    between = _resample_columns(source, columns)
-    height, width = len(rows.start), len(columns.start)
-    out = np.empty((height, width * 3), np.uint8)
-    origin = rows.source_range[0]
-    for first in range(0, height, _BLOCK):
-        last = min(first + _BLOCK, height)
-        low, high, matrix = rows.block(first, last)
-        strip = matrix @ between[low - origin : high - origin]
+    flat = source.reshape(len(source), -1)
+    # The pass that shrinks (or grows least) goes first. It depends on the step alone, never on the window.
+    if rows.step > 1.0:
+        values = _along_columns(_between(_along_rows(flat, rows)), columns)
+    else:
+        values = _along_rows(_between(_along_columns(flat, columns)), rows)
+    out = np.empty(values.shape, np.uint8)
+    for first in range(0, len(values), _BLOCK):
+        strip = values[first : first + _BLOCK]
         np.clip(strip, 0.0, 255.0, out=strip)
         strip += 0.5
-        out[first:last] = strip
-    return out.reshape(height, width, 3)
+        out[first : first + _BLOCK] = strip
+    return out.reshape(len(rows.start), len(columns.start), 3)
 
 
-def _resample_columns(source: RgbArray, columns: AxisWeights) -> FloatArray:
-    """Resample along x into (H, 3 * N), the channels interleaved as they lie in memory."""
-    height, width = len(source), len(columns.start)
-    values = source.reshape(height, -1).astype(np.float32)
-    out = np.empty((height, 3 * width), np.float32)
+def _between(values: FloatArray) -> FloatArray:
+    """Round what the first pass gave, so that the second stays exact."""
+    values *= _BETWEEN_PASSES
+    np.rint(values, out=values)
+    values /= _BETWEEN_PASSES
+    return values
+
+
+def _along_rows(values: NDArray[Any], rows: AxisWeights) -> FloatArray:
+    """Resample (H, 3 * W) along y."""
+    out = np.empty((len(rows.start), values.shape[1]), np.float32)
+    origin = rows.source_range[0]
+    for first in range(0, len(out), _BLOCK):
+        last = min(first + _BLOCK, len(out))
+        low, high, matrix = rows.block(first, last)
+        np.matmul(matrix, values[low - origin : high - origin].astype(np.float32, copy=False), out=out[first:last])
+    return out
+
+
+def _along_columns(values: NDArray[Any], columns: AxisWeights) -> FloatArray:
+    """Resample (H, 3 * W) along x, the channels interleaved as they lie in memory."""
+    width, block = len(columns.start), _BLOCK // 2
+    out = np.empty((len(values), 3 * width), np.float32)
     origin = columns.source_range[0]
     channels = np.eye(3, dtype=np.float32)
-    for first in range(0, width, _BLOCK):
-        last = min(first + _BLOCK, width)
+    values = values.astype(np.float32, copy=False)
+    for first in range(0, width, block):
+        last = min(first + block, width)
         low, high, matrix = columns.block(first, last)
         mixing = np.kron(matrix.T, channels)
-        part = values[:, 3 * (low - origin) : 3 * (high - origin)]
-        out[:, 3 * first : 3 * last] = part @ mixing
-    out *= _BETWEEN_PASSES
-    np.rint(out, out=out)
-    out /= _BETWEEN_PASSES
+        np.matmul(values[:, 3 * (low - origin) : 3 * (high - origin)], mixing, out=out[:, 3 * first : 3 * last])
     return out

@@ -78,12 +78,6 @@ class Slide:
     """Which reader opened the file."""
 
     def __post_init__(self) -> None:
-        height, width = self.shape
-        if not (0 < height <= _MAX_SIDE and 0 < width <= _MAX_SIDE):
-            raise SlideError(
-                f"{self.name} says that it is {height} x {width} pixels, which no slide is. "
-                "Export it again from the program that made it."
-            )
         if self.mpp is not None and not 0 < self.mpp < float("inf"):
             raise SlideError(
                 f"{self.mpp} is not a size of a pixel. Give µm per pixel of {self.name} as a "
@@ -238,6 +232,12 @@ def build_levels(sources: Sequence[PixelSource], name: str) -> tuple[Level, ...]
         raise SlideError(f"{name} holds no picture. Export it again as a pyramidal RGB image.")
     ordered = sorted(sources, key=lambda s: s.shape[0] * s.shape[1], reverse=True)
     base = ordered[0].shape
+    for height, width in (base, ordered[-1].shape):
+        if not (0 < height <= _MAX_SIDE and 0 < width <= _MAX_SIDE):
+            raise SlideError(
+                f"{name} says that it is {height} x {width} pixels, which no slide is. "
+                "Export it again from the program that made it."
+            )
     levels = []
     for source in ordered:
         along_y, along_x = (_downsample(b, s) for b, s in zip(base, source.shape, strict=True))

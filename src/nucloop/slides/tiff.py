@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from nucloop.errors import SlideError
 from nucloop.slides.arrays import array_sources
+from nucloop.slides.open_file import OpenFile
 from nucloop.slides.pixels import choose_conversion, refuse_fluorescence
 from nucloop.slides.protocol import PixelSource, RgbArray
 from nucloop.slides.slide import Slide, build_levels
@@ -26,6 +27,7 @@ _MAX_TILE_PIXELS = 400_000_000
 _JPEG = (6, 7, 34892, 33007)
 _APERIO_YCBCR = 33003
 _PLAIN_COLOURS = ("MINISBLACK", "MINISWHITE", "RGB", "YCBCR")
+_NOT_THE_SLIDE = ("macro", "map", "label", "thumbnail", "overview")
 _OPENING_FAULTS = (
     tifffile.TiffFileError, OSError, ValueError, RuntimeError, struct.error, IndexError, KeyError,
     TypeError, AttributeError, ZeroDivisionError, OverflowError, MemoryError, AssertionError,
@@ -65,17 +67,17 @@ def _slide_of(file: tifffile.TiffFile, path: Path) -> Slide:
     series = _main_series(file, path.name)
     refuse_fluorescence(channel_names(file), path.name)
     cache = TileCache(_CACHE_BYTES)
+    opened = OpenFile(file.close)
     sources: list[PixelSource] = []
     for number, level in enumerate(series.levels):
-        page = level.keyframe
         if _decodes_page_wise(level):
-            sources.append(TiffLevel(file, level, number, cache, path.name))
+            sources.append(TiffLevel(file, level, number, cache, path.name, opened))
         else:
-            sources.extend(_stored_level(level, page, path.name))
+            sources.extend(_stored_level(level, path.name, opened))
 
     def close() -> None:
         cache.clear()
-        file.close()
+        opened.close()
 
     height, width = max(s.shape for s in sources)
     return Slide(
@@ -91,7 +93,8 @@ def _main_series(file: tifffile.TiffFile, name: str) -> tifffile.TiffPageSeries:
         raise SlideError(f"{name} holds no picture. Export it again as a pyramidal RGB TIFF.")
     if file.is_svs:
         return series[0]
-    return max(series, key=lambda s: int(np.prod([n for n in s.shape if n > 4] or [0])))
+    slides = [s for s in series if s.name.lower() not in _NOT_THE_SLIDE] or series
+    return max(slides, key=lambda s: int(np.prod([n for n in s.shape if n > 4] or [0])))
 
 
 def _colour(page: tifffile.TiffPage) -> str:
@@ -111,7 +114,8 @@ def _decodes_page_wise(level: tifffile.TiffPageSeries) -> bool:
     )
 
 
-def _stored_level(level: tifffile.TiffPageSeries, page: tifffile.TiffPage, name: str) -> list[PixelSource]:
+def _stored_level(level: tifffile.TiffPageSeries, name: str, opened: OpenFile) -> list[PixelSource]:
+    page = level.keyframe
     colour = _colour(page)
     if colour not in _PLAIN_COLOURS or (colour == "YCBCR" and page.compression not in _JPEG):
         raise SlideError(f"{name} is coloured in a way NucLoop does not read ({colour}). Export it as RGB.")
@@ -124,7 +128,7 @@ def _stored_level(level: tifffile.TiffPageSeries, page: tifffile.TiffPage, name:
         axes = level.axes
     if colour == "MINISWHITE":
         raise SlideError(f"{name} is stored with black as its highest value. Export it as RGB.")
-    return list(array_sources([array], axes.replace("I", "Q"), name))
+    return list(array_sources([array], axes.replace("I", "Q"), name, opened))
 
 
 class TiffLevel:
@@ -137,12 +141,13 @@ class TiffLevel:
         number: int,
         cache: TileCache,
         name: str,
+        opened: OpenFile,
     ) -> None:
         page, segments = level.keyframe, level.pages[0]
         assert segments is not None
         self._handle, self._page, self._number = file.filehandle, page, number
         self._offsets, self._sizes = segments.dataoffsets, segments.databytecounts
-        self._cache, self._name = cache, name
+        self._cache, self._name, self._opened = cache, name, opened
         self._lock = file.filehandle.lock
         self._tile = (
             (page.tilelength, page.tilewidth)
@@ -214,6 +219,8 @@ class TiffLevel:
         offset, size = self._offsets[index], self._sizes[index]
         if not size:
             return None
+        if self._opened.closed:
+            raise SlideError(f"{self._name} was closed. Open it again to look at it.")
         with self._lock:
             self._handle.seek(offset)
             data: bytes = self._handle.read(size)
