@@ -1,0 +1,143 @@
+"""Tiles: how a region of a slide is cut so that every nucleus belongs to exactly one of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from shapely import Polygon, box, contains_xy, make_valid, unary_union
+from shapely.geometry.base import BaseGeometry
+from shapely.prepared import prep
+
+from nucloop.errors import RegionError
+from nucloop.slides.box import Box
+
+__all__ = ["Region", "Tile", "plan_tiles"]
+
+
+@dataclass(frozen=True)
+class Tile:
+    """What one tile owns, in pixels of the working grid."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+    def owns(self, yx: NDArray[np.floating]) -> NDArray[np.bool_]:
+        """Tell which points (N, 2), in working pixels with centres at integers, belong to this tile: (N,) bool."""
+        return Box(self.top, self.left, self.height, self.width).contains(yx)
+
+
+class Region:
+    """The union of boxes and polygons, in level-0 pixels, cut to a slide.
+
+    Parameters
+    ----------
+    parts : sequence of Box or (N, 2) array
+        Polygons as corners (y, x).
+    bounds : Box
+        The slide.
+
+    Raises
+    ------
+    RegionError
+        If a polygon has no area or nothing of the region lies on the slide.
+    """
+
+    def __init__(self, parts: Sequence[Box | NDArray[np.floating]], bounds: Box) -> None:
+        shapes = [_as_shape(part) for part in parts]
+        whole = unary_union(shapes).intersection(_as_shape(bounds))
+        if whole.area <= 0:
+            raise RegionError(
+                f"The region lies outside the slide, which has {bounds.width} x {bounds.height} pixels "
+                "(width x height). Draw it on the slide, or check --region Y,X,H,W."
+            )
+        self._shape: BaseGeometry = whole
+        self._prepared = prep(whole)
+        # pixel centres are at integers: the first pixel's edge is at -0.5
+        left, top, right, bottom = whole.bounds
+        self.top, self.left, self.bottom, self.right = top + 0.5, left + 0.5, bottom + 0.5, right + 0.5
+
+    @property
+    def area(self) -> float:
+        """Area in level-0 pixels."""
+        return float(self._shape.area)
+
+    def contains(self, yx: NDArray[np.floating]) -> NDArray[np.bool_]:
+        """Tell which points (N, 2) lie in the region: (N,) bool."""
+        return np.asarray(contains_xy(self._shape, yx[:, 1], yx[:, 0]), dtype=bool)
+
+    def meets(self, tile: Tile, step: float) -> bool:
+        """Tell whether a tile of the working grid (`step` level-0 pixels per pixel) holds any of the region."""
+        top, left = tile.top * step - 0.5, tile.left * step - 0.5
+        return bool(self._prepared.intersects(box(left, top, left + tile.width * step, top + tile.height * step)))
+
+
+def _as_shape(part: Box | NDArray[np.floating]) -> BaseGeometry:
+    if isinstance(part, Box):
+        return box(part.x - 0.5, part.y - 0.5, part.x + part.width - 0.5, part.y + part.height - 0.5)
+    corners = np.asarray(part, np.float64).reshape(-1, 2)
+    if len(corners) < 3 or not np.isfinite(corners).all():
+        raise RegionError("A region needs at least three corners with finite coordinates. Draw it again.")
+    return make_valid(Polygon(corners[:, ::-1]))
+
+
+def plan_tiles(
+    region: Region, step: float, side: int, align: int, centre: tuple[float, float] | None = None
+) -> list[Tile]:
+    """Cut a region into tiles of a grid that is the same for the whole slide, nearest to `centre` first.
+
+    The first tile is cut in four, so that a person sees something early.
+
+    Parameters
+    ----------
+    step : float
+        Level-0 pixels per working pixel.
+    side : int
+        Side of a whole tile, working pixels; a multiple of `align`.
+    align : int
+        The networks' largest stride: every tile begins on a multiple of it.
+    centre : (y, x), optional
+        Level-0 pixels; the region's middle when absent.
+    """
+    top, bottom = _aligned(region.top / step, region.bottom / step, align)
+    left, right = _aligned(region.left / step, region.right / step, align)
+    tiles = [
+        Tile(y0, x0, y1 - y0, x1 - x0)
+        for y0, y1 in _cuts(top, bottom, side)
+        for x0, x1 in _cuts(left, right, side)
+    ]
+    middle = centre or ((region.top + region.bottom) / 2, (region.left + region.right) / 2)
+    target = (np.asarray(middle) + 0.5) / step
+
+    def distance(tile: Tile) -> float:
+        return float(np.hypot(tile.top + tile.height / 2 - target[0], tile.left + tile.width / 2 - target[1]))
+
+    tiles.sort(key=distance)
+    first = [quarter for tile in tiles[:1] for quarter in _quarters(tile, align)]
+    first.sort(key=distance)
+    return [tile for tile in first + tiles[1:] if region.meets(tile, step)]
+
+
+def _aligned(low: float, high: float, align: int) -> tuple[int, int]:
+    return int(np.floor(low / align)) * align, int(np.ceil(high / align)) * align
+
+
+def _cuts(low: int, high: int, side: int) -> list[tuple[int, int]]:
+    edges = [low, *range((low // side + 1) * side, high, side), high]
+    return list(zip(edges[:-1], edges[1:], strict=True))
+
+
+def _quarters(tile: Tile, align: int) -> list[Tile]:
+    high, wide = _halved(tile.height, align), _halved(tile.width, align)
+    return [
+        Tile(tile.top + y, tile.left + x, h, w)
+        for y, h in ((0, high), (high, tile.height - high))
+        for x, w in ((0, wide), (wide, tile.width - wide))
+        if h and w
+    ]
+
+
+def _halved(length: int, align: int) -> int:
+    return -(-length // (2 * align)) * align

@@ -1,0 +1,142 @@
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import zarr
+
+from nucloop.errors import SlideError
+from nucloop.slides import Box, open_slide
+
+BASE = np.random.default_rng(0).integers(0, 256, (200, 300, 3), dtype=np.uint8)
+
+
+def multiscales(axes: str, unit: str | None, size: float) -> dict[str, Any]:
+    kinds = {"t": "time", "c": "channel"}
+    described = []
+    for axis in axes:
+        entry = {"name": axis, "type": kinds.get(axis, "space")}
+        if unit and axis in "zyx":
+            entry["unit"] = unit
+        described.append(entry)
+    datasets = []
+    for level in range(3):
+        scale = [size * 2**level if axis in "yx" else 1.0 for axis in axes]
+        datasets.append({"path": str(level), "coordinateTransformations": [{"type": "scale", "scale": scale}]})
+    return {"axes": described, "datasets": datasets}
+
+
+def write_zarr(
+    store: Any, axes: str = "tczyx", version: str = "0.5", unit: str | None = "micrometer", size: float = 0.25
+) -> None:
+    group = zarr.open_group(store, mode="w", zarr_format=2 if version == "0.4" else 3)
+    for level in range(3):
+        pixels = BASE[:: 2**level, :: 2**level]
+        if axes != "yxc":
+            pixels = np.moveaxis(pixels, -1, 0)
+            pixels = pixels.reshape(*(1 for _ in range(len(axes) - 3)), *pixels.shape)
+            if axes == "tczyx":
+                pixels = np.moveaxis(pixels, 1, 2).reshape(1, 3, 1, *pixels.shape[-2:])
+        chunks = tuple(min(64, n) for n in pixels.shape)
+        array = group.create_array(str(level), shape=pixels.shape, chunks=chunks, dtype="uint8")
+        array[...] = pixels
+    described = multiscales(axes, unit, size)
+    if version == "0.4":
+        group.attrs["multiscales"] = [described | {"version": "0.4"}]
+    else:
+        group.attrs["ome"] = {"version": "0.5", "multiscales": [described]}
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+@pytest.mark.parametrize("axes", ["tczyx", "cyx", "yxc"])
+def test_both_versions_and_all_orders_of_axes_are_read(tmp_path: Path, version: str, axes: str) -> None:
+    write_zarr(tmp_path / "a.ome.zarr", axes, version)
+
+    slide = open_slide(tmp_path / "a.ome.zarr")
+
+    assert [level.shape for level in slide.levels] == [(200, 300), (100, 150), (50, 75)]
+    assert slide.mpp == 0.25
+    np.testing.assert_array_equal(slide.read_region(Box(13, 17, 150, 200)), BASE[13:163, 17:217])
+
+
+@pytest.mark.parametrize(
+    ("unit", "size", "mpp"),
+    [("micrometer", 0.5, 0.5), ("millimeter", 0.0005, 0.5), ("nanometer", 500.0, 0.5), (None, 0.5, None)],
+)
+def test_the_unit_of_the_axes_counts(tmp_path: Path, unit: str | None, size: float, mpp: float | None) -> None:
+    write_zarr(tmp_path / "a.zarr", "cyx", "0.5", unit, size)
+
+    assert open_slide(tmp_path / "a.zarr").mpp == (None if mpp is None else pytest.approx(mpp))
+
+
+def test_a_zipped_ome_zarr_is_read_from_many_threads(tmp_path: Path) -> None:
+    write_zarr(tmp_path / "folder")
+    shutil.make_archive(str(tmp_path / "a.ome.zarr"), "zip", tmp_path / "folder")
+    boxes = [Box(11 * k % 100, 23 * k % 200, 60, 70) for k in range(30)]
+
+    with open_slide(tmp_path / "a.ome.zarr.zip") as slide, ThreadPoolExecutor(6) as pool:
+        for box, pixels in zip(boxes, pool.map(slide.read_region, boxes), strict=True):
+            np.testing.assert_array_equal(pixels, BASE[box.y : box.y + 60, box.x : box.x + 70])
+
+
+def test_a_folder_of_pictures_opens_the_first(tmp_path: Path) -> None:
+    zarr.open_group(tmp_path / "a.zarr", mode="w", zarr_format=2)
+    write_zarr(tmp_path / "a.zarr" / "0", "tczyx", "0.4")
+
+    assert open_slide(tmp_path / "a.zarr").shape == (200, 300)
+
+
+def test_a_plain_zarr_array_is_a_slide_of_unknown_resolution(tmp_path: Path) -> None:
+    zarr.save_array(tmp_path / "a.zarr", BASE)
+
+    slide = open_slide(tmp_path / "a.zarr")
+
+    assert slide.mpp is None
+    np.testing.assert_array_equal(slide.read_region(slide.box), BASE)
+
+
+def test_fluorescence_is_refused(tmp_path: Path) -> None:
+    write_zarr(tmp_path / "a.zarr", "cyx", "0.4")
+    group = zarr.open_group(tmp_path / "a.zarr", mode="a")
+    group.attrs["omero"] = {"channels": [{"label": "DAPI"}, {"label": "FITC"}, {"label": "Cy3"}]}
+
+    with pytest.raises(SlideError, match=r"fluorescence image \(channels DAPI, FITC, Cy3\)"):
+        open_slide(tmp_path / "a.zarr")
+
+
+def test_a_damaged_chunk_is_reported_with_its_place(tmp_path: Path) -> None:
+    write_zarr(tmp_path / "a.zarr", "yxc", "0.5")
+    chunk = tmp_path / "a.zarr" / "0" / "c" / "1" / "1" / "0"
+    chunk.write_bytes(chunk.read_bytes()[:20])
+    slide = open_slide(tmp_path / "a.zarr")
+
+    with pytest.raises(SlideError, match=r"Cannot read a\.zarr at rows 70-90, columns 70-90 .* copy it again"):
+        slide.read_region(Box(70, 70, 20, 20))
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {},
+        {"ome": {"multiscales": [{"axes": [], "datasets": [{"path": "nothing"}]}]}},
+        {"ome": {"multiscales": [{}]}},
+        {"ome": {"multiscales": "x" * 50}},
+    ],
+)
+def test_metadata_that_lies_is_refused_clearly(tmp_path: Path, attributes: dict[str, Any]) -> None:
+    group = zarr.open_group(tmp_path / "a.zarr", mode="w")
+    group.attrs.update(attributes)
+
+    with pytest.raises(SlideError, match=r"a\.zarr"):
+        open_slide(tmp_path / "a.zarr")
+
+
+def test_an_empty_folder_is_no_slide(tmp_path: Path) -> None:
+    (tmp_path / "empty.zarr").mkdir()
+
+    with pytest.raises(SlideError, match=r"Cannot open empty\.zarr"):
+        open_slide(tmp_path / "empty.zarr")
+    with pytest.raises(SlideError, match="does not know files like"):
+        open_slide(tmp_path)
