@@ -92,7 +92,9 @@ def reference_points(height: int, width: int, stride: int) -> NDArray[np.float32
     return (np.stack([y, x], -1).reshape(-1, 2) * stride + (stride - 1) / 2).astype(np.float32)
 
 
-def assign(points: NDArray[np.float32], probability: NDArray[np.float32], targets: NDArray[np.float32]) -> NDArray[np.intp]:
+def assign(
+    points: NDArray[np.float32], probability: NDArray[np.float32], targets: NDArray[np.float32]
+) -> NDArray[np.intp]:
     """Give each reference nucleus one cell: least total of 0.1 x distance (px) - probability (Hungarian).
 
     Parameters
@@ -112,7 +114,9 @@ def assign(points: NDArray[np.float32], probability: NDArray[np.float32], target
     if not len(targets):
         return np.zeros((2, 0), np.intp)
     # only cells near some nucleus can win: a far one costs more than any probability can repay
-    near = np.unique(np.concatenate(cKDTree(points).query(targets, k=min(12, len(points)))[1].reshape(len(targets), -1)))
+    near = np.unique(
+        np.concatenate(cKDTree(points).query(targets, k=min(12, len(points)))[1].reshape(len(targets), -1))
+    )
     distance = np.linalg.norm(points[near][:, None] - targets[None], axis=-1)
     rows, columns = linear_sum_assignment(0.1 * distance - probability[near][:, None])
     return np.stack([near[rows], columns])
@@ -145,7 +149,9 @@ class DenucLoss(nn.Module):
         return score + self.offset * (squared.mean() if len(squared) else squared.sum())
 
 
-def decode(output: NDArray[np.float32], stride: int, threshold: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def decode(
+    output: NDArray[np.float32], stride: int, threshold: float
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Turn one image's output (3, h, w) into points (K, 2) as (y, x) pixels and scores (K,) of at least `threshold`."""
     logit = output[0].reshape(-1)
     rows = np.flatnonzero(logit >= np.log(threshold / (1 - threshold)))

@@ -125,7 +125,9 @@ def _warp(image: Tensor, turn: NDArray[np.float64], centre: NDArray[np.float64],
     return 255 - warped[0].clamp(0, 255)
 
 
-def augment_pixels(rgb: Tensor, points: Sequence[NDArray[np.float32]], config: AugmentConfig, rng: np.random.Generator) -> Tensor:
+def augment_pixels(
+    rgb: Tensor, points: Sequence[NDArray[np.float32]], config: AugmentConfig, rng: np.random.Generator
+) -> Tensor:
     """Change stains, focus and noise of a batch (N, 3, H, W), values 0 to 255; each image by its own draw.
 
     Parameters

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +18,7 @@ from nucloop.errors import DataError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["DATASETS", "Dataset", "Field", "open_dataset"]
+__all__ = ["DATASETS", "Dataset", "Field", "leave_out", "only", "open_dataset"]
 
 
 @dataclass(frozen=True)
@@ -219,4 +219,16 @@ def open_dataset(spec: str, split: str) -> Dataset:
         raise DataError(f"{name}: a file in {folder} cannot be read ({error}).") from error
     if not fields:
         raise DataError(f"{name}: no images of split {split!r} in {folder}.")
-    return Dataset(name, ClassScheme.named(reader.scheme), tuple(fields), reader.licence, reader.shippable, reader.exhaustive)
+    return Dataset(
+        name, ClassScheme.named(reader.scheme), tuple(fields), reader.licence, reader.shippable, reader.exhaustive
+    )
+
+
+def leave_out(fields: Sequence[Field], groups: Sequence[str]) -> list[Field]:
+    """Fields whose group begins with none of `groups` (a hospital or a patient)."""
+    return [f for f in fields if not any(f.group.startswith(g) for g in groups)]
+
+
+def only(fields: Sequence[Field], groups: Sequence[str]) -> list[Field]:
+    """Fields whose group begins with one of `groups`; all of them when `groups` is empty."""
+    return [f for f in fields if not groups or any(f.group.startswith(g) for g in groups)]

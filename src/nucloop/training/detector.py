@@ -57,4 +57,3 @@ def train_detector(
 
     for progress in run_loop(detector, detector.backbone, draw_loss, recipe.loop, checkpoint=checkpoint, device=device):
         yield progress, detector
-

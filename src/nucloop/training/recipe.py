@@ -67,7 +67,9 @@ Recipe = TypeVar("Recipe", DetectorRecipe, EncoderRecipe)
 
 def recipe_names() -> list[str]:
     """Names of the recipes that ship."""
-    return sorted(item.name[:-5] for item in resources.files("nucloop.recipes").iterdir() if item.name.endswith(".yaml"))
+    return sorted(
+        item.name[:-5] for item in resources.files("nucloop.recipes").iterdir() if item.name.endswith(".yaml")
+    )
 
 
 def load_recipe(name: str, kind: type[Recipe], **changes: Any) -> Recipe:
@@ -85,7 +87,9 @@ def load_recipe(name: str, kind: type[Recipe], **changes: Any) -> Recipe:
         data["loop"] = {**data.get("loop", {}), **{k: v for k, v in changes.items() if v is not None}}
         return TypeAdapter(kind).validate_python(data)
     except FileNotFoundError as error:
-        raise DataError(f"There is no recipe {name!r}. Shipped: {', '.join(recipe_names())}; or give a YAML file.") from error
+        raise DataError(
+            f"There is no recipe {name!r}. Shipped: {', '.join(recipe_names())}; or give a YAML file."
+        ) from error
     except ValidationError as error:
         first = error.errors()[0]
         raise DataError(f"Recipe {name}: {'.'.join(map(str, first['loc']))}: {first['msg']}.") from error

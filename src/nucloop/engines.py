@@ -1,0 +1,166 @@
+"""Engines: what runs a dense network. Torch on a GPU, ONNX Runtime on a CPU (several times faster than torch there)."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import warnings
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import pooch
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from nucloop.errors import DeviceError
+
+__all__ = ["Engine", "OnnxEngine", "OutOfMemoryError", "TorchEngine", "available_devices", "make_engine"]
+
+_log = logging.getLogger(__name__)
+
+
+class OutOfMemoryError(Exception):
+    """The device has no room for this batch; a smaller one may fit."""
+
+
+class Engine(Protocol):
+    """Maps RGB (N, H, W, 3) uint8 to the network's output (N, C, h, w) float32."""
+
+    name: str
+    cpu: bool
+
+    def __call__(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]: ...
+
+
+class _FromBytes(nn.Module):
+    """A network that takes pixels as they lie in memory."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, rgb: Tensor) -> Tensor:
+        out: Tensor = self.net(rgb.permute(0, 3, 1, 2).to(torch.float32))
+        return out
+
+
+class TorchEngine:
+    """Torch in bf16 on CUDA, fp16 on Apple GPUs, fp32 on a CPU."""
+
+    def __init__(self, net: nn.Module, device: str) -> None:
+        self.device = torch.device(device)
+        self.cpu = self.device.type == "cpu"
+        self.dtype = {"cuda": torch.bfloat16, "mps": torch.float16}.get(self.device.type)
+        self.name = {"cuda": "CUDA GPU, bf16", "mps": "Apple GPU, fp16"}.get(self.device.type, "CPU, torch")
+        self.net = _FromBytes(net).to(self.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+
+    @torch.inference_mode()
+    def __call__(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
+        try:
+            batch = torch.from_numpy(rgb).to(self.device)
+            with torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None):
+                out = self.net(batch)
+            result: NDArray[np.float32] = out.float().cpu().numpy()
+        except torch.OutOfMemoryError as error:
+            raise OutOfMemoryError(str(error)) from error
+        except RuntimeError as error:
+            if "out of memory" not in str(error).lower():
+                raise
+            raise OutOfMemoryError(str(error)) from error
+        return result
+
+
+class OnnxEngine:
+    """ONNX Runtime on the CPU. The converted network is kept in the user's cache, by the weights' sha256."""
+
+    name = "CPU, ONNX Runtime"
+    cpu = True
+
+    def __init__(self, net: nn.Module, sha256: str, threads: int | None = None) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads or available_cores()
+        options.log_severity_level = 3
+        # without this, threads spin while a tile is read and take the cores from the window
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        model = converted(net, sha256)
+        self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+    def __call__(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
+        result: NDArray[np.float32] = self._session.run(None, {"rgb": np.ascontiguousarray(rgb)})[0]
+        return result
+
+
+def available_cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def converted(net: nn.Module, sha256: str) -> bytes:
+    """Return `net` as ONNX, from the cache when these weights were converted before."""
+    path = Path(pooch.os_cache("nucloop")) / "onnx" / f"{sha256}-{torch.__version__}.onnx"
+    if sha256 and path.is_file():
+        return path.read_bytes()
+    buffer = io.BytesIO()
+    axes = {0: "n", 1: "height", 2: "width"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        # the newer exporter takes most of a minute for the same graph
+        torch.onnx.export(
+            _FromBytes(net).eval(),
+            (torch.zeros(1, 256, 256, 3, dtype=torch.uint8),),
+            buffer,
+            dynamo=False,
+            opset_version=18,
+            input_names=["rgb"],
+            output_names=["out"],
+            dynamic_axes={"rgb": axes, "out": {0: "n", 2: "h", 3: "w"}},
+        )
+    model = buffer.getvalue()
+    if sha256:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = path.with_suffix(f".{os.getpid()}")
+            temporary.write_bytes(model)
+            os.replace(temporary, path)
+        except OSError:
+            pass  # a cache that cannot be written only costs a second the next time
+    return model
+
+
+def available_devices() -> list[str]:
+    """Devices by the name a person types, the fastest first."""
+    found = ["cuda"] if torch.cuda.is_available() else []
+    if torch.backends.mps.is_available():
+        found.append("mps")
+    return [*found, "cpu"]
+
+
+def make_engine(net: nn.Module, sha256: str, device: str = "auto") -> Engine:
+    """Return the engine for a device: auto, cpu, cuda, cuda:1, mps, or torch-cpu for torch without a GPU.
+
+    Raises
+    ------
+    DeviceError
+        If that device is not there.
+    """
+    kind = device.partition(":")[0]
+    if device == "torch-cpu":
+        return TorchEngine(net, "cpu")
+    if kind not in ("auto", "cpu", "cuda", "mps"):
+        raise DeviceError(f"There is no device {device!r}. Choose auto, {', '.join(available_devices())}.")
+    if kind == "auto":
+        device = kind = available_devices()[0]
+    if kind not in available_devices():
+        raise DeviceError(f"{device} is not available on this machine. Choose auto or cpu.")
+    if kind != "cpu":
+        return TorchEngine(net, device)
+    try:
+        return OnnxEngine(net, sha256)
+    except Exception as error:  # noqa: BLE001 - whatever the converter dislikes, torch can still run
+        _log.warning("ONNX Runtime cannot run this network (%s); torch does, more slowly.", error)
+        return TorchEngine(net, "cpu")

@@ -1,0 +1,206 @@
+"""Weights and their cards: safetensors beside a JSON file that says what they are and where they come from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass, field, replace
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import TypeAdapter, ValidationError
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+from torch import nn
+
+from nucloop.classes import ClassScheme
+from nucloop.configuration import read_strictly
+from nucloop.errors import WeightsError
+from nucloop.models.denuc import DenucConfig, DenucDetector
+from nucloop.models.encoder import EncoderConfig, PointEncoder
+from nucloop.models.heads import LinearHead
+
+__all__ = [
+    "Card",
+    "file_sha256",
+    "find_weights",
+    "load_detector",
+    "load_encoder",
+    "load_head",
+    "save_head",
+    "save_module",
+    "shipped_weights",
+]
+
+LARGEST_CARD = 1_000_000
+FORBIDDEN_OPTIONS = {"pretrained", "checkpoint_path", "pretrained_cfg", "pretrained_cfg_overlay", "features_only"}
+
+
+@read_strictly
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """What a weights file is, on what it was trained, and what it reached."""
+
+    kind: str
+    """detector, encoder or head."""
+    name: str
+    architecture: str
+    """The published model it implements."""
+    mpp: float
+    """Working resolution, µm per pixel."""
+    config: dict[str, Any] = field(default_factory=dict)
+    """Fields of DenucConfig, EncoderConfig or LinearHead."""
+    halo: int = 256
+    """Working pixels around a point that change its output by more than 1e-3."""
+    threshold: float = 0.5
+    """Detectors: score from which a point counts."""
+    classes: dict[str, Any] | None = None
+    """Heads: the class scheme."""
+    encoder_sha256: str = ""
+    """Heads: the encoder whose features they read."""
+    training_data: list[dict[str, Any]] = field(default_factory=list)
+    """One entry per data set: name, split, licence, images left out."""
+    recipe: dict[str, Any] = field(default_factory=dict)
+    commit: str = ""
+    """The program's commit that trained it."""
+    metrics: dict[str, Any] = field(default_factory=dict)
+    notice: str = ""
+    """Licence notices that must travel with the file."""
+    sha256: str = ""
+    """Of the safetensors file."""
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def shipped_weights() -> dict[str, Path]:
+    """Every weights file inside the package, by name."""
+    folder = Path(str(resources.files("nucloop.weights")))
+    return {path.stem: path for path in sorted(folder.glob("*.safetensors"))}
+
+
+def find_weights(name: str) -> Path:
+    """Return the file of a shipped name or of a path; WeightsError lists the names when there is none."""
+    shipped = shipped_weights()
+    if name in shipped:
+        return shipped[name]
+    path = Path(name).expanduser()
+    if path.suffix != ".safetensors":
+        raise WeightsError(
+            f"{name} is neither a shipped model ({', '.join(shipped) or 'none'}) nor a .safetensors file. "
+            "Other checkpoints are not loaded, because they can run code."
+        )
+    if not path.is_file():
+        raise WeightsError(f"There is no file {path}. Check the path, or use a shipped model: {', '.join(shipped)}.")
+    return path
+
+
+def read_card(path: Path) -> Card:
+    """Read the card beside a weights file and check that both belong together."""
+    card_file = path.with_suffix(".json")
+    try:
+        if card_file.stat().st_size > LARGEST_CARD:
+            raise WeightsError(f"{card_file.name} is too large for a card.")
+        card = TypeAdapter(Card).validate_json(card_file.read_bytes())
+    except FileNotFoundError as error:
+        raise WeightsError(
+            f"{path.name} has no card {card_file.name} beside it, so nobody can tell what it is. "
+            "Copy the card from where the weights came from."
+        ) from error
+    except (OSError, ValidationError) as error:
+        raise WeightsError(f"The card {card_file.name} cannot be read: {error}.") from error
+    if file_sha256(path) != card.sha256:
+        raise WeightsError(f"{path.name} is not the file that its card {card_file.name} describes. Copy both again.")
+    return card
+
+
+def _load(name: str, kind: str) -> tuple[Card, dict[str, np.ndarray]]:
+    path = find_weights(name)
+    card = read_card(path)
+    if card.kind != kind:
+        raise WeightsError(f"{path.name} holds a {card.kind}, a {kind} is needed here. Choose another file.")
+    if FORBIDDEN_OPTIONS & set(card.config.get("options", {})):
+        raise WeightsError(f"The card of {path.name} asks the library to fetch other weights; it is not loaded.")
+    try:
+        return card, load_file(str(path))
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"{path.name} is not a safetensors file ({error}). Copy it again.") from error
+
+
+def _fill(module: nn.Module, tensors: dict[str, np.ndarray], name: str) -> None:
+    import torch
+
+    try:
+        module.load_state_dict({key: torch.from_numpy(value) for key, value in tensors.items()})
+    except RuntimeError as error:
+        raise WeightsError(f"{name} does not fit the network its card describes ({str(error)[:300]}).") from error
+    module.eval()
+
+
+def _config(card: Card, kind: type[Any]) -> Any:
+    try:
+        return TypeAdapter(kind).validate_python({**card.config, "mpp": card.mpp})
+    except ValidationError as error:
+        raise WeightsError(f"The card of {card.name} describes no network that NucLoop knows: {error}.") from error
+
+
+def load_detector(name: str) -> tuple[DenucDetector, Card]:
+    """Load a detector by shipped name or path."""
+    card, tensors = _load(name, "detector")
+    detector = DenucDetector(_config(card, DenucConfig))
+    _fill(detector, tensors, card.name)
+    return detector, card
+
+
+def load_encoder(name: str) -> tuple[PointEncoder, Card]:
+    """Load an encoder by shipped name or path."""
+    card, tensors = _load(name, "encoder")
+    encoder = PointEncoder(_config(card, EncoderConfig))
+    _fill(encoder, tensors, card.name)
+    return encoder, card
+
+
+def load_head(name: str, encoder: Card | None = None) -> tuple[LinearHead, Card]:
+    """Load a head by shipped name or path; with `encoder` given, refuse a head of another encoder."""
+    card, tensors = _load(name, "head")
+    if encoder is not None and card.encoder_sha256 != encoder.sha256:
+        raise WeightsError(
+            f"The head {card.name} reads the features of another encoder than {encoder.name}. "
+            "Choose that encoder too, or train a head for this one."
+        )
+    scheme = ClassScheme.from_dict(card.classes, source=f"{card.name}.json")
+    try:
+        head = LinearHead(scheme, tensors["weight"], tensors["bias"], float(card.config.get("keep", 0.5)))
+    except (KeyError, ValueError) as error:
+        raise WeightsError(f"{card.name} is not a linear head: {error}.") from error
+    return head, card
+
+
+def _save(path: Path, tensors: dict[str, np.ndarray], card: Card) -> Card:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".part")
+    save_file({key: np.ascontiguousarray(value) for key, value in tensors.items()}, str(temporary))
+    card = replace(card, sha256=file_sha256(temporary))
+    os.replace(temporary, path)
+    text = json.dumps(asdict(card), indent=2, ensure_ascii=False) + "\n"
+    card_part = path.with_suffix(".json.part")
+    card_part.write_text(text, encoding="utf-8")
+    os.replace(card_part, path.with_suffix(".json"))
+    return card
+
+
+def save_module(path: Path, module: nn.Module, card: Card) -> Card:
+    """Write a network and its card; return the card with its sha256."""
+    return _save(path, {key: value.detach().cpu().numpy() for key, value in module.state_dict().items()}, card)
+
+
+def save_head(path: Path, head: LinearHead, card: Card) -> Card:
+    """Write a linear head and its card; return the card with its sha256."""
+    card = replace(card, classes=head.scheme.to_dict(), config={"keep": head.keep})
+    return _save(path, {"weight": head.weight, "bias": head.bias}, card)
