@@ -1,0 +1,33 @@
+# `make run` and `make test` are all a newcomer needs; both set everything up first.
+PYTHON_ENV := .venv/bin/python
+IN_WINDOW := tools/in-window.sh
+
+.PHONY: run test bench docs clean setup lint
+.DEFAULT_GOAL := run
+
+setup:
+	@tools/setup.sh
+
+# Opens napari with a sample of real tissue and the docks open; without a display, leaves a screenshot.
+run: setup
+	@tools/run.sh
+
+lint: setup
+	@$(PYTHON_ENV) -m ruff check .
+	@$(PYTHON_ENV) -m ruff format --check .
+	@$(PYTHON_ENV) -m mypy
+	@$(PYTHON_ENV) -c "from importlinter.cli import lint_imports_command; lint_imports_command()"
+
+test: lint
+	@$(IN_WINDOW) $(PYTHON_ENV) -m pytest
+
+# Prints the table and writes build/benchmarks.json.
+bench: setup
+	@$(IN_WINDOW) $(PYTHON_ENV) -m tests.benchmarks
+
+docs: setup
+	@$(PYTHON_ENV) -m pip install --quiet --disable-pip-version-check -e '.[docs]'
+	@$(PYTHON_ENV) -m mkdocs build --strict --site-dir build/site
+
+clean:
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
