@@ -86,7 +86,7 @@ make_venv() {
 install_package() {
     say "installing NucLoop and what it needs (some minutes the first time)"
     "$venv_python" -m pip --version >/dev/null 2>&1 || "$venv_python" -m ensurepip --upgrade >/dev/null
-    "$venv_python" -m pip install --quiet --disable-pip-version-check -e '.[app,cluster,dev]'
+    "$venv_python" -m pip install --quiet --disable-pip-version-check -e '.[app,cluster,dev,dev-app]'
 }
 
 # The place counts too: a moved or copied checkout would otherwise import the old one's source.

@@ -137,7 +137,7 @@ class Nuclei:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def take(self, rows: ArrayLike) -> Nuclei:
+    def take(self, rows: ArrayLike | slice) -> Nuclei:
         """Rows by boolean mask, slice or row numbers, as a new table."""
         picked: Any = rows if isinstance(rows, slice) else np.asarray(rows)
         if not isinstance(picked, slice) and picked.size == 0:
@@ -205,7 +205,9 @@ class Nuclei:
         """Inverse of `to_frame`; only y and x are required. Unknown class names raise ValueError."""
         labels: Sequence[int] | None = None
         if "class" in frame:
-            labels = [scheme.index(str(name)) if isinstance(name, str) and name else UNLABELLED for name in frame["class"]]
+            labels = [
+                scheme.index(str(name)) if isinstance(name, str) and name else UNLABELLED for name in frame["class"]
+            ]
         origin = [Origin[str(o).upper()] for o in frame["origin"]] if "origin" in frame else Origin.IMPORTED
         columns = [f"p_{name}" for name in scheme.names]
         return cls.from_points(

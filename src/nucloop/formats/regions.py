@@ -1,0 +1,66 @@
+"""Regions that somebody drew elsewhere, read from QuPath's GeoJSON."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nucloop.errors import RegionError
+from nucloop.formats.geojson import CORNER
+from nucloop.formats.geojson_features import features
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["read_regions"]
+
+
+def read_regions(path: str | Path) -> list[NDArray[np.float64]]:
+    """Read the drawn areas of a GeoJSON file; points, lines, detections and cells are left out.
+
+    Returns
+    -------
+    list of (N, 2) arrays
+        Outlines as corners (y, x), level-0 pixels with centres at integers. Holes are not kept.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read or is not GeoJSON.
+    RegionError
+        If it holds no area, or an outline is malformed.
+    """
+    path = Path(path)
+    outlines: list[NDArray[np.float64]] = []
+    for number, feature in enumerate(features(path), 1):
+        try:
+            outlines.extend(_outlines_of(feature))
+        except (TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
+            raise RegionError(
+                f"Feature {number} of {path.name} has a malformed outline ({error}). Draw it again and export it."
+            ) from error
+    if not outlines:
+        raise RegionError(f"{path.name} holds no drawn area. Draw one in QuPath, and export it as GeoJSON.")
+    return outlines
+
+
+def _outlines_of(feature: dict[str, Any]) -> list[NDArray[np.float64]]:
+    properties = feature.get("properties") or {}
+    if properties.get("objectType", properties.get("object_type")) in {"detection", "cell"}:
+        return []
+    geometry = feature["geometry"]
+    if geometry["type"] == "Polygon":
+        polygons = [geometry["coordinates"]]
+    elif geometry["type"] == "MultiPolygon":
+        polygons = geometry["coordinates"]
+    else:
+        return []
+    found = []
+    for rings in polygons:
+        corners = np.array([corner[:2] for corner in rings[0]], np.float64)
+        if len(corners) < 3 or not np.isfinite(corners).all():
+            raise ValueError("fewer than three corners, or one that is not finite")
+        found.append(corners[:, ::-1] - CORNER)
+    return found

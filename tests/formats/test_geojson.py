@@ -1,0 +1,158 @@
+import json
+import uuid
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nucloop.classes import ClassScheme, builtin_schemes
+from nucloop.errors import DataError
+from nucloop.formats import SlideInfo
+from nucloop.formats.geojson import read_geojson, read_geojson_slide, write_geojson
+from nucloop.nuclei import UNLABELLED, Nuclei, Origin
+
+SLIDE = SlideInfo(name="s", height=100, width=100)
+
+
+@pytest.fixture
+def scheme() -> ClassScheme:
+    return builtin_schemes()["brca-m2c"]
+
+
+def written(path: Path, content: object) -> Path:
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    return path
+
+
+def feature(geometry: object, **properties: object) -> dict[str, object]:
+    return {"type": "Feature", "geometry": geometry, "properties": properties}
+
+
+def test_a_nucleus_is_a_qupath_detection_half_a_pixel_from_the_corner(tmp_path: Path, scheme: ClassScheme) -> None:
+    path = tmp_path / "nuclei.geojson"
+    nuclei = Nuclei.from_points(scheme, [[10, 20]], label=[1], score=[0.5], probability=[[0.25, 0.5, 0.25]], ids=[3])
+
+    write_geojson(path, nuclei, SLIDE)
+
+    [one] = json.loads(path.read_text())["features"]
+    tumour = scheme.classes[1]
+    assert one["geometry"] == {"type": "Point", "coordinates": [20.5, 10.5]}
+    assert one["properties"]["objectType"] == "detection"
+    assert one["properties"]["classification"] == {"name": tumour.qupath, "color": list(tumour.rgb)}
+    measurements = one["properties"]["measurements"]
+    assert [measurements[f"NucLoop p({name})"] for name in scheme.names] == [0.25, 0.5, 0.25]
+    assert measurements["NucLoop confidence"] == 0.5
+
+
+def test_identifiers_are_valid_unique_and_the_same_each_time(tmp_path: Path, scheme: ClassScheme) -> None:
+    nuclei = Nuclei.from_points(scheme, np.ones((4, 2)), ids=[0, 0, 5, 2])
+    texts = []
+    for name in ("one.geojson", "two.geojson"):
+        write_geojson(tmp_path / name, nuclei, SLIDE)
+        texts.append((tmp_path / name).read_text())
+
+    identifiers = {uuid.UUID(one["id"]) for one in json.loads(texts[0])["features"]}
+
+    assert len(identifiers) == 4
+    assert texts[0] == texts[1]
+
+
+def test_a_cell_of_qupath_is_read_at_the_centre_of_its_nucleus(tmp_path: Path, scheme: ClassScheme) -> None:
+    cell = feature(
+        {"type": "Polygon", "coordinates": [[[0, 0], [90, 0], [90, 90], [0, 90], [0, 0]]]}, objectType="cell"
+    )
+    cell["nucleusGeometry"] = {"type": "Polygon", "coordinates": [[[10, 20], [14, 20], [14, 30], [10, 30], [10, 20]]]}
+
+    nuclei = read_geojson(written(tmp_path / "cells.geojson", [cell]), scheme)
+
+    np.testing.assert_allclose(nuclei.yx, [[24.5, 11.5]])
+    assert nuclei.origin.tolist() == [Origin.IMPORTED]
+
+
+def test_many_points_of_one_object_share_its_class(tmp_path: Path, scheme: ClassScheme) -> None:
+    points = feature(
+        {"type": "MultiPoint", "coordinates": [[1.5, 2.5], [3.5, 4.5]]}, classification={"name": scheme.names[2]}
+    )
+
+    nuclei = read_geojson(
+        written(tmp_path / "points.json", {"type": "FeatureCollection", "features": [points]}), scheme
+    )
+
+    np.testing.assert_array_equal(nuclei.yx, [[2, 1], [4, 3]])
+    assert nuclei.label.tolist() == [2, 2]
+
+
+def test_the_layouts_of_older_qupath_versions_are_read(tmp_path: Path, scheme: ClassScheme) -> None:
+    old = feature(
+        {"type": "Point", "coordinates": [1, 1]},
+        object_type="detection",
+        classification={"name": scheme.classes[0].qupath, "colorRGB": -3140401},
+        measurements=[{"name": "NucLoop score", "value": 0.5}, {"name": "Area", "value": "NaN"}],
+    )
+
+    nuclei = read_geojson(written(tmp_path / "old.json", old), scheme)
+
+    assert nuclei.label.tolist() == [0]
+    assert nuclei.score.tolist() == [0.5]
+
+
+def test_an_unclassified_object_stays_unlabelled_beside_a_drawn_area(tmp_path: Path, scheme: ClassScheme) -> None:
+    area = feature({"type": "Polygon", "coordinates": [[[0, 0], [9, 0], [9, 9], [0, 0]]]}, objectType="annotation")
+    point = feature({"type": "Point", "coordinates": [5, 5, 0]}, objectType="annotation")
+
+    nuclei = read_geojson(written(tmp_path / "mixed.geojson", [area, point]), scheme)
+
+    assert nuclei.label.tolist() == [UNLABELLED]
+
+
+def test_brackets_and_quotes_inside_a_name_do_not_confuse_the_reader(tmp_path: Path, scheme: ClassScheme) -> None:
+    named = feature({"type": "Point", "coordinates": [1, 1]}, name='a ] "features": [ } \\" {')
+    collection = {"note": '"features": [', "features": [named, named], "type": "FeatureCollection"}
+
+    assert len(read_geojson(written(tmp_path / "names.geojson", json.dumps(collection, indent=2)), scheme)) == 2
+
+
+def test_more_nuclei_than_one_portion_come_back_in_order(tmp_path: Path, scheme: ClassScheme) -> None:
+    path = tmp_path / "many.geojson"
+    yx = np.random.default_rng(1).integers(0, 50_000, (20_001, 2)).astype(np.float32)
+
+    write_geojson(path, Nuclei.from_points(scheme, yx, ids=np.arange(1, 20_002)), SLIDE)
+
+    nuclei = read_geojson(path, scheme)
+    np.testing.assert_array_equal(nuclei.yx, yx)
+    np.testing.assert_array_equal(nuclei.ids, np.arange(1, 20_002))
+
+
+def test_a_file_of_another_program_says_nothing_about_its_slide(tmp_path: Path) -> None:
+    assert read_geojson_slide(written(tmp_path / "a.geojson", {"type": "FeatureCollection", "features": []})) is None
+    assert read_geojson_slide(written(tmp_path / "b.geojson", [])) is None
+
+
+POINT = {"type": "Point", "coordinates": [1, 1]}
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("", "is empty"),
+        ("hello", "not whole JSON"),
+        ('{"type": "FeatureCollection", "features": [{"type": "Feat', "not whole JSON"),
+        ('[{"type": "Feature", "geometry": {"type": "Point", "coordinates": [NaN, 1]}}]', "not valid JSON"),
+        ('[{"geometry": ' + "[" * 5000 + "]" * 5000 + "}]", "Feature 1"),
+        ({"some": "settings"}, "no geometry"),
+        ([feature({"type": "Point", "coordinates": [1e300, 1]})], "outside any slide"),
+        ([feature({"type": "Point", "coordinates": ["a", 1]})], "not an object as QuPath writes"),
+        ([feature({"type": "Point"})], "not an object as QuPath writes"),
+        ([feature(None)], "not an object as QuPath writes"),
+        ([feature({"type": "Polygon", "coordinates": [[[0, 0], [1, 1]]]}, objectType="cell")], "Feature 1"),
+        ([feature(POINT, classification={"name": "unicorn"})], "'unicorn' is not in scheme"),
+        ([feature(POINT, classification="tumour")], "not an object as QuPath writes"),
+        ([feature(POINT, metadata={"NucLoop origin": "guessed"})], "not an object as QuPath writes"),
+        ([feature({"type": "Polygon", "coordinates": [[[0, 0], [1, 0], [1, 1], [0, 0]]]})], "1 drawn areas"),
+    ],
+)
+def test_malformed_or_hostile_geojson_is_refused_in_a_sentence(
+    tmp_path: Path, scheme: ClassScheme, content: object, sentence: str
+) -> None:
+    with pytest.raises(DataError, match=sentence):
+        read_geojson(written(tmp_path / "wrong.geojson", content), scheme)
