@@ -86,6 +86,8 @@ def test_every_shipped_network_has_a_card_that_fits_it(weights: Path) -> None:
     assert set(card) >= CARD_KEYS
     assert card["sha256"] == hashlib.sha256(weights.read_bytes()).hexdigest()
     assert card["mpp"] > 0
+    assert card["commit"]
+    assert card["classes"] or card["kind"] != "head"
     assert all(data["licence"] for data in card["training_data"])
 
 
