@@ -1,0 +1,160 @@
+"""One runner for long work: walks a generator in a thread and hands its items to the window in batches."""
+
+from __future__ import annotations
+
+import threading
+import time
+import traceback
+from collections import deque
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QCoreApplication, QObject, QTimer, Signal
+
+from nucloop.errors import NucLoopError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+__all__ = ["Ending", "How", "Job"]
+
+SHORTEST_WAIT_MS = 30
+"""Items that arrive within this time are handed over together."""
+PAUSE_PER_WORK = 3.0
+"""After a batch took t to show, the next waits this many t: the window keeps most of its time for the person."""
+PATIENCE_S = 5.0
+"""How long a program that closes waits for the step in hand."""
+
+
+class How(Enum):
+    """How a job ended."""
+
+    DONE = "done"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a job ended and, when it failed, why."""
+
+    how: How
+    message: str = ""
+    """What a person reads when it failed."""
+    details: str = ""
+    """The traceback of a fault of the program; empty when the message says all."""
+
+
+class Job(QObject):
+    """Walk a generator in a thread.
+
+    Items wait in a queue that the window empties when it has time, so nothing is called across threads, and a job
+    whose owner has gone is simply never asked again. The generator is closed in its own thread, whatever happens.
+
+    Parameters
+    ----------
+    steps : callable
+        Returns the generator; runs in the thread.
+    parent : QObject
+        The job ends with it.
+    """
+
+    items = Signal(list)
+    """Items that came since the last time, in order."""
+    ended = Signal(object)
+    """An Ending, once, after the last items."""
+
+    def __init__(self, steps: Callable[[], Iterable[Any]], parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._inbox: deque[Any] = deque()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(
+            target=_walk, args=(steps, self._inbox, self._stop), daemon=True, name="nucloop-job"
+        )
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.timeout.connect(self._empty_inbox)
+        self.destroyed.connect(self._stop.set)
+        app = QCoreApplication.instance()
+        if app is not None:
+            app.aboutToQuit.connect(self.abandon)
+
+    @property
+    def running(self) -> bool:
+        """Whether `ended` is still to come."""
+        return self._timer.isActive()
+
+    @property
+    def cancelling(self) -> bool:
+        """Whether it was told to stop."""
+        return self._stop.is_set()
+
+    def start(self) -> None:
+        """Begin; once."""
+        self._thread.start()
+        self._timer.start(SHORTEST_WAIT_MS)
+
+    def cancel(self) -> None:
+        """Stop after the step in hand; what came until then is kept, then `ended` follows."""
+        self._stop.set()
+
+    def abandon(self) -> None:
+        """Stop, and say nothing any more: whoever listened is going away."""
+        self._stop.set()
+        self._timer.stop()
+        if self._thread.is_alive():
+            self._thread.join(PATIENCE_S)
+
+    def _empty_inbox(self) -> None:
+        batch: list[Any] = []
+        ending: Ending | None = None
+        while self._inbox and ending is None:
+            item = self._inbox.popleft()
+            if isinstance(item, Ending):
+                ending = item
+            else:
+                batch.append(item)
+        began = time.perf_counter()
+        if ending is None:
+            # before the batch is handed over, so that `running` is true while it is shown
+            self._timer.start(SHORTEST_WAIT_MS)
+        if batch:
+            self.items.emit(batch)
+        if ending is not None:
+            self.ended.emit(ending)
+        elif self._timer.isActive():
+            spent_ms = 1000 * (time.perf_counter() - began)
+            self._timer.start(max(SHORTEST_WAIT_MS, int(PAUSE_PER_WORK * spent_ms)))
+
+
+def _walk(steps: Callable[[], Iterable[Any]], inbox: deque[Any], stop: threading.Event) -> None:
+    """Put every item into the inbox, and an Ending last. Runs in the thread and knows no QObject."""
+    ending = Ending(How.DONE)
+    generator: Any = None
+    try:
+        generator = iter(steps())
+        for item in generator:
+            inbox.append(item)
+            if stop.is_set():
+                ending = Ending(How.CANCELLED)
+                break
+    except NucLoopError as error:
+        ending = Ending(How.FAILED, str(error))
+    except Exception as error:  # noqa: BLE001 - a thread that dies without a word leaves the window waiting for ever
+        ending = _fault(error)
+    try:
+        if hasattr(generator, "close"):
+            generator.close()
+    except Exception as error:  # noqa: BLE001 - as above
+        ending = _fault(error)
+    inbox.append(ending)
+
+
+def _fault(error: Exception) -> Ending:
+    short = " ".join(str(error).split())[:160] or "no reason given"
+    message = (
+        f"NucLoop stopped because of a fault in the program ({type(error).__name__}: {short}). "
+        "What was found so far is kept. Copy the details into a report, then try again."
+    )
+    return Ending(How.FAILED, message, "".join(traceback.format_exception(error)))
