@@ -6,6 +6,7 @@ level-0 pixels, pixel centres at integers, known because they were drawn.
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tifffile
@@ -21,7 +22,12 @@ HE_CLASSES = {Kind.LYMPHOCYTE: "lymphocyte", Kind.TUMOUR: "tumour", Kind.STROMAL
 def main() -> None:
     """Write both slides and their nuclei into this folder."""
     picture, cells = synthetic_he(seed=20)
-    options = {"photometric": "rgb", "tile": (256, 256), "compression": "jpeg", "compressionargs": {"level": 88}}
+    options: dict[str, Any] = {
+        "photometric": "rgb",
+        "tile": (256, 256),
+        "compression": "jpeg",
+        "compressionargs": {"level": 88},
+    }
     per_cm = round(10_000 / HE_MPP)
     tifffile.imwrite(
         HERE / "synthetic_he.tif", picture, resolution=(per_cm, per_cm), resolutionunit="CENTIMETER",
@@ -59,7 +65,12 @@ def ki67_classes(cells: Cells) -> list[str]:
 
 def write_pyramid(path: Path, picture: NDArray[np.uint8], mpp: float, levels: int = 3) -> None:
     """Write an OME-TIFF with coarser levels as SubIFDs."""
-    options = {"photometric": "rgb", "tile": (256, 256), "compression": "jpeg", "compressionargs": {"level": 80}}
+    options: dict[str, Any] = {
+        "photometric": "rgb",
+        "tile": (256, 256),
+        "compression": "jpeg",
+        "compressionargs": {"level": 80},
+    }
     sizes = {f"PhysicalSize{axis}": mpp for axis in "XY"} | {f"PhysicalSize{axis}Unit": "µm" for axis in "XY"}
     with tifffile.TiffWriter(path, ome=True) as file:
         file.write(picture, subifds=levels - 1, metadata={"axes": "YXS", "Name": path.stem} | sizes, **options)

@@ -133,6 +133,13 @@ def test_metadata_that_lies_is_refused_clearly(tmp_path: Path, attributes: dict[
         open_slide(tmp_path / "a.zarr")
 
 
+def test_pieces_that_would_fill_the_memory_are_refused(tmp_path: Path) -> None:
+    zarr.create_array(tmp_path / "a.zarr", shape=(100_000, 100_000, 3), chunks=(100_000, 100_000, 3), dtype="uint8")
+
+    with pytest.raises(SlideError, match=r"a\.zarr is stored in pieces of 30\.0 GB"):
+        open_slide(tmp_path / "a.zarr")
+
+
 def test_an_empty_folder_is_no_slide(tmp_path: Path) -> None:
     (tmp_path / "empty.zarr").mkdir()
 

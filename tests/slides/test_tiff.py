@@ -190,6 +190,22 @@ def test_imagejs_microns_are_read(tmp_path: Path) -> None:
     assert open_slide(tmp_path / "a.tif").mpp == pytest.approx(0.25)
 
 
+def test_philips_millimetres_are_read(tmp_path: Path) -> None:
+    description = (
+        '<Attribute Name="DICOM_PIXEL_SPACING" Group="0x0028">&quot;0.000227&quot; &quot;0.000227&quot;</Attribute>'
+    )
+    write_pyramid(tmp_path / "a.tif", tissue(), 1, description=description)
+
+    assert open_slide(tmp_path / "a.tif").mpp == pytest.approx(0.227)
+
+
+def test_ventanas_scan_resolution_is_read(tmp_path: Path) -> None:
+    xmp = b'<iScan Magnification="40" ScanRes="0.2325"/>'
+    write_pyramid(tmp_path / "a.tif", tissue(), 1, extratags=[(700, "B", len(xmp), xmp, True)])
+
+    assert open_slide(tmp_path / "a.tif").mpp == pytest.approx(0.2325)
+
+
 def write_svs(path: Path, description: str) -> np.ndarray:
     """Write what Aperio writes: base, thumbnail, level, then label and macro, both untiled."""
     base = tissue(768, 1024)

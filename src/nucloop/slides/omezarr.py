@@ -1,5 +1,6 @@
 """OME-Zarr 0.4 and 0.5 (folders and zipped), and plain zarr arrays."""
 
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from nucloop.slides.open_file import OpenFile
 from nucloop.slides.pixels import refuse_fluorescence
 from nucloop.slides.slide import Slide, build_levels
 from nucloop.slides.tiff_metadata import MICRONS, plausible
+
+_MAX_CHUNK_BYTES = 1_000_000_000
 
 
 def open_zarr(path: Path) -> Slide:
@@ -38,6 +41,7 @@ def open_zarr(path: Path) -> Slide:
 def _slide_of(node: Any, path: Path, opened: OpenFile) -> Slide:
     name = path.name
     if isinstance(node, zarr.Array):
+        _refuse_huge_chunks(node, name)
         sources = array_sources([node], None, name, opened)
         return Slide(name, path, None, build_levels(sources, name), None, opened.close, "zarr")
     group, multiscale = _first_picture(node, name)
@@ -47,9 +51,21 @@ def _slide_of(node: Any, path: Path, opened: OpenFile) -> Slide:
     axes = [a if isinstance(a, dict) else {"name": a} for a in multiscale.get("axes", [])]
     letters = "".join(str(a["name"])[:1] for a in axes) or "tczyx"
     arrays = [group[str(d["path"])] for d in multiscale["datasets"]]
+    for array in arrays:
+        _refuse_huge_chunks(array, name)
     sources = array_sources(arrays, letters, name, opened)
     mpp = _mpp(multiscale, axes)
     return Slide(name, path, mpp, build_levels(sources, name), None, opened.close, "zarr")
+
+
+def _refuse_huge_chunks(array: Any, name: str) -> None:
+    """Refuse chunks that would fill the memory: one is decoded whole, however small its file is."""
+    size = prod(array.chunks) * array.dtype.itemsize
+    if size > _MAX_CHUNK_BYTES:
+        raise SlideError(
+            f"{name} is stored in pieces of {size / 1e9:.1f} GB, too large to read one by one. Export it again with "
+            "chunks of 512 or 1024 pixels."
+        )
 
 
 def _ome_attributes(group: Any) -> dict[str, Any]:

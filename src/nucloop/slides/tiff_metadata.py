@@ -48,11 +48,26 @@ def resolution(file: tifffile.TiffFile, shape: tuple[int, int]) -> float | None:
     if aperio:
         value = float(aperio.group(1))
         return plausible(value, value)
+    vendor = _from_vendor_xml(page)
+    if vendor is not None:
+        return vendor
     if file.is_imagej:
         unit = str((file.imagej_metadata or {}).get("unit", "")).replace("\\u00B5", "µ").lower()
         return _from_tags(page, MICRONS.get(unit))
     unit_tag = page.tags.valueof("ResolutionUnit")
     return _from_tags(page, {2: 25_400.0, 3: 10_000.0}.get(int(unit_tag or 0)))
+
+
+def _from_vendor_xml(page: tifffile.TiffPage) -> float | None:
+    """Philips gives millimetres in its description, Ventana µm in its XMP."""
+    philips = re.search(r"DICOM_PIXEL_SPACING[^>]{0,200}>\s*(?:&quot;|\")" + _NUMBER, page.description)
+    if philips:
+        size = float(philips.group(1)) * MICRONS["mm"]
+        return plausible(size, size)
+    xmp = page.tags.valueof(700)
+    text = bytes(xmp).decode("utf-8", "replace") if isinstance(xmp, bytes | tuple) else str(xmp or "")
+    ventana = re.search(r'\bScanRes="' + _NUMBER + '"', text)
+    return plausible(float(ventana.group(1)), float(ventana.group(1))) if ventana else None
 
 
 def magnification(file: tifffile.TiffFile) -> float | None:
