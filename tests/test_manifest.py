@@ -3,6 +3,8 @@ from pathlib import Path
 
 import pytest
 
+from nucloop.slides import reader_for
+
 npe2 = pytest.importorskip("npe2", reason="npe2 is not installed: pip install 'napari-nucloop[dev]'")
 
 ROOT = Path(__file__).parents[1]
@@ -57,3 +59,9 @@ def test_napari_offers_nucloop_for_a_zarr_folder(manifest: "npe2.PluginManifest"
     manager.register(manifest)
 
     assert [reader.plugin_name for reader in manager.iter_compatible_readers([str(folder)])] == [NAME]
+
+
+def test_a_reader_stands_behind_every_file_name_of_the_manifest(manifest: "npe2.PluginManifest") -> None:
+    patterns = {pattern for reader in manifest.contributions.readers or () for pattern in reader.filename_patterns}
+
+    assert [pattern for pattern in patterns if reader_for(Path("slide" + pattern[1:])) is None] == []

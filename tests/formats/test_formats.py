@@ -98,9 +98,19 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(
     assert os.listdir(tmp_path) == ["nuclei.geojson"]
 
 
-def test_a_missing_folder_is_named(tmp_path: Path, nuclei: Nuclei) -> None:
-    with pytest.raises(DataError, match=r"Cannot write .*away.*No such file"):
-        write_nuclei(tmp_path / "away" / "nuclei.csv", nuclei, SLIDE)
+def test_missing_folders_are_made(tmp_path: Path, nuclei: Nuclei) -> None:
+    path = tmp_path / "new" / "folder" / "nuclei.csv"
+
+    write_nuclei(path, nuclei, SLIDE)
+
+    assert len(read_nuclei(path, nuclei.scheme)) == len(nuclei)
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path, nuclei: Nuclei) -> None:
+    (tmp_path / "file").write_text("not a folder")
+
+    with pytest.raises(DataError, match=r"Cannot write .*nuclei\.csv"):
+        write_nuclei(tmp_path / "file" / "nuclei.csv", nuclei, SLIDE)
 
 
 def test_an_unknown_format_is_answered_with_the_known_ones(tmp_path: Path, nuclei: Nuclei) -> None:

@@ -55,7 +55,7 @@ def write_nuclei(
     Parameters
     ----------
     path : str or Path
-        Where to; the folder must exist.
+        Where to; missing folders are made.
     nuclei : Nuclei
         In level-0 pixels.
     slide : SlideInfo

@@ -23,7 +23,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     Parameters
     ----------
     path : Path
-        Where the finished file goes; its folder must exist.
+        Where the finished file goes; missing folders are made.
 
     Raises
     ------
@@ -32,6 +32,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     """
     part: Path | None = None
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
         part = Path(name)
         with os.fdopen(handle, "wb") as file:
