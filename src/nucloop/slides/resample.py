@@ -22,6 +22,10 @@ FloatArray = NDArray[np.float32]
 _WEIGHT_ONE = 1 << 13
 _BETWEEN_PASSES = 4.0  # 2 bits behind the point: 319 * 4 * 2**13 * 1.25 < 2**24 stays exact
 _BLOCK = 32
+_COLUMN_BLOCK = 16
+# OpenBLAS wakes its threads for products of more multiplications than this. Tiles are read beside a running network,
+# whose threads have the cores already: waiting for each other then costs far more than it gains.
+_ONE_THREAD = 260_000
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,20 @@ def resample(source: RgbArray, rows: AxisWeights, columns: AxisWeights) -> RgbAr
     return out.reshape(len(rows.start), len(columns.start), 3)
 
 
+def halve(pixels: RgbArray) -> RgbArray:
+    """Shrink (2 * H, 2 * W, 3) pixels to (H, W, 3), each the mean of four."""
+    height, width = pixels.shape[0] // 2, pixels.shape[1] // 2
+    flat = pixels.reshape(2 * height, 6 * width)
+    pairs = np.add(flat[0::2], flat[1::2], dtype=np.uint16)
+    out = np.empty((height, 3 * width), np.uint8)
+    for channel in range(3):
+        # Long strides over one channel: loops over the three of a pixel would take most of the time.
+        four = pairs[:, channel::6] + pairs[:, channel + 3 :: 6]
+        four += 2
+        out[:, channel::3] = four >> 2
+    return out.reshape(height, width, 3)
+
+
 def _between(values: FloatArray) -> FloatArray:
     """Round what the first pass gave, so that the second stays exact."""
     values *= _BETWEEN_PASSES
@@ -123,20 +141,28 @@ def _along_rows(values: NDArray[Any], rows: AxisWeights) -> FloatArray:
     for first in range(0, len(out), _BLOCK):
         last = min(first + _BLOCK, len(out))
         low, high, matrix = rows.block(first, last)
-        np.matmul(matrix, values[low - origin : high - origin].astype(np.float32, copy=False), out=out[first:last])
+        source, side = (
+            values[low - origin : high - origin].astype(np.float32, copy=False),
+            max(1, _ONE_THREAD // matrix.size),
+        )
+        for left in range(0, out.shape[1], side):
+            np.matmul(matrix, source[:, left : left + side], out=out[first:last, left : left + side])
     return out
 
 
 def _along_columns(values: NDArray[Any], columns: AxisWeights) -> FloatArray:
     """Resample (H, 3 * W) along x, the channels interleaved as they lie in memory."""
-    width, block = len(columns.start), _BLOCK // 2
+    width, block = len(columns.start), _COLUMN_BLOCK
     out = np.empty((len(values), 3 * width), np.float32)
     origin = columns.source_range[0]
-    channels = np.eye(3, dtype=np.float32)
     values = values.astype(np.float32, copy=False)
     for first in range(0, width, block):
         last = min(first + block, width)
         low, high, matrix = columns.block(first, last)
-        mixing = np.kron(matrix.T, channels)
-        np.matmul(values[:, 3 * (low - origin) : 3 * (high - origin)], mixing, out=out[:, 3 * first : 3 * last])
+        mixing = np.zeros((3 * matrix.shape[1], 3 * matrix.shape[0]), np.float32)
+        for channel in range(3):
+            mixing[channel::3, channel::3] = matrix.T
+        source, side = values[:, 3 * (low - origin) : 3 * (high - origin)], max(1, _ONE_THREAD // mixing.size)
+        for top in range(0, len(out), side):
+            np.matmul(source[top : top + side], mixing, out=out[top : top + side, 3 * first : 3 * last])
     return out

@@ -10,7 +10,7 @@ import numpy as np
 from nucloop.errors import SlideError
 from nucloop.slides.box import Box
 from nucloop.slides.protocol import PixelSource, RgbArray
-from nucloop.slides.resample import axis_weights, resample
+from nucloop.slides.resample import axis_weights, halve, resample
 
 PLAUSIBLE_MPP = (0.05, 20.0)
 """µm per pixel that a microscope's picture of tissue can have."""
@@ -200,16 +200,23 @@ class Slide:
         if not len(rows) or not len(columns):
             return np.empty((len(rows), len(columns), 3), np.uint8)
         level = self._level_for(step)
-        factor = step / level.downsample
-        y, x = rows / level.downsample, columns / level.downsample
-        if factor == 1.0 and (y[0] - 0.5).is_integer() and (x[0] - 0.5).is_integer():
-            y0, x0 = int(y[0] - 0.5), int(x[0] - 0.5)
-            return level.read(y0, x0, y0 + len(y), x0 + len(x))
+        halvings = max(0, int(np.log2(step / level.downsample * _LEVEL_TOLERANCE)))
+        side = 2**halvings
+        downsample = level.downsample * side
+        factor = step / downsample
+        y, x = rows / downsample, columns / downsample
+        as_it_is = factor == 1.0 and (y[0] - 0.5).is_integer() and (x[0] - 0.5).is_integer()
         along_y, along_x = axis_weights(y, factor), axis_weights(x, factor)
         (y0, y1), (x0, x1) = along_y.source_range, along_x.source_range
-        if (y1 - y0) * (x1 - x0) > _MAX_SOURCE_PIXELS and max(len(rows), len(columns)) > 1:
+        if as_it_is:
+            y0, x0 = int(y[0] - 0.5), int(x[0] - 0.5)
+            y1, x1 = y0 + len(y), x0 + len(x)
+        if (y1 - y0) * (x1 - x0) * side * side > _MAX_SOURCE_PIXELS and max(len(rows), len(columns)) > 1:
             return self._sample_in_halves(rows, columns, step)
-        return resample(level.read(y0, x0, y1, x1), along_y, along_x)
+        pixels = level.read(y0 * side, x0 * side, y1 * side, x1 * side)
+        for _ in range(halvings):
+            pixels = halve(pixels)
+        return pixels if as_it_is else resample(pixels, along_y, along_x)
 
     def _sample_in_halves(self, rows: np.ndarray[Any, Any], columns: np.ndarray[Any, Any], step: float) -> RgbArray:
         """Bound the memory of far zoomed-out reads; exact, as no pixel depends on its window."""
