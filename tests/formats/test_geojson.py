@@ -7,7 +7,7 @@ import pytest
 
 from nucloop.classes import ClassScheme, builtin_schemes
 from nucloop.errors import DataError
-from nucloop.formats import SlideInfo
+from nucloop.formats import SlideInfo, geojson_features
 from nucloop.formats.geojson import read_geojson, read_geojson_slide, write_geojson
 from nucloop.nuclei import UNLABELLED, Nuclei, Origin
 
@@ -156,3 +156,24 @@ def test_malformed_or_hostile_geojson_is_refused_in_a_sentence(
 ) -> None:
     with pytest.raises(DataError, match=sentence):
         read_geojson(written(tmp_path / "wrong.geojson", content), scheme)
+
+
+def test_features_inside_a_feature_do_not_confuse_the_fast_reader(
+    tmp_path: Path, scheme: ClassScheme, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(geojson_features, "_BLOCK", 1)
+    inner = feature(POINT)
+    nested = feature({"type": "Point", "coordinates": [2, 2]}, parts=[inner, inner, inner])
+    path = written(tmp_path / "nested.geojson", [inner, inner, nested, inner])
+
+    assert read_geojson(path, scheme).yx[:, 0].tolist() == [0.5, 0.5, 1.5, 0.5]
+
+
+def test_damage_far_behind_in_a_file_is_found_and_numbered(
+    tmp_path: Path, scheme: ClassScheme, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(geojson_features, "_BLOCK", 1)
+    text = json.dumps([feature(POINT)] * 5).replace("[1, 1]", "[1, 1 1]", 4).replace("[1, 1 1]", "[1, 1]", 3)
+
+    with pytest.raises(DataError, match=r"Feature 4 .* not valid JSON"):
+        read_geojson(written(tmp_path / "damaged.geojson", text), scheme)
