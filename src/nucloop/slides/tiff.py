@@ -121,8 +121,8 @@ def _stored_level(level: tifffile.TiffPageSeries, name: str, opened: OpenFile) -
         raise SlideError(f"{name} is coloured in a way NucLoop does not read ({colour}). Export it as RGB.")
     array: Any
     if page.is_memmappable and len(level.pages) == 1:
-        array = level.asarray(out="memmap", squeeze=False)
-        axes = level.get_axes(squeeze=False)
+        array = level.asarray(out="memmap")
+        axes = level.axes
     else:
         array = zarr.open_array(level.aszarr(), mode="r")
         axes = level.axes
