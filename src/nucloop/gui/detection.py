@@ -17,7 +17,7 @@ from nucloop.gui.nuclei_layer import NucleiLayer
 from nucloop.gui.nuclei_table import NucleiTable
 from nucloop.gui.pipelines import Choice, load_pipeline, loaded_pipeline
 from nucloop.gui.view import drawn_regions, view_box, view_centre
-from nucloop.inference import Pipeline, TileResult
+from nucloop.inference import Pipeline
 from nucloop.nuclei import Nuclei
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from napari.layers import Image
     from numpy.typing import NDArray
 
+    from nucloop.inference import TileResult
     from nucloop.slides import Box
 
 __all__ = ["LARGEST_VIEW_MM2", "Detection", "Progress", "Scope"]
@@ -56,6 +57,13 @@ class Progress:
     """Nuclei added so far."""
     seconds_left: float | None
     """None until it can be told."""
+
+
+@dataclass(frozen=True)
+class Ready:
+    """The first thing a run has to say: its models are loaded."""
+
+    pipeline: Pipeline
 
 
 class Detection(QObject):
@@ -182,13 +190,14 @@ class Detection(QObject):
         self._viewer.layers.selection.active = nuclei.layer
         self.nuclei_changed.emit()
 
-    def _take(self, items: list[Pipeline | TileResult]) -> None:
-        tiles = [item for item in items if isinstance(item, TileResult)]
-        if self._pipeline is None:
-            self._pipeline = next(item for item in items if isinstance(item, Pipeline))
-            self._began = time.monotonic()
-            if not self._late_start(self._pipeline):
-                return
+    def _take(self, items: list[Ready | TileResult]) -> None:
+        tiles: list[TileResult] = []
+        for item in items:
+            if not isinstance(item, Ready):
+                tiles.append(item)
+            elif self._pipeline is None:
+                self._pipeline, self._began = item.pipeline, time.monotonic()
+                self._late_start(item.pipeline)
         nuclei = self.nuclei_of(self._image)
         if nuclei is None or not tiles:
             return
@@ -198,17 +207,16 @@ class Detection(QObject):
         done, total = tiles[-1].done, tiles[-1].total
         self.progressed.emit(Progress(done, total, self._new, self._seconds_left(done, total)))
 
-    def _late_start(self, pipeline: Pipeline) -> bool:
-        """Do what could not be done before the models were loaded; False when the run must not go on."""
+    def _late_start(self, pipeline: Pipeline) -> None:
+        """Do what could not be done before the models were loaded."""
         if self._image is None:
-            return False
+            return
         try:
             _check_scheme(self.nuclei_of(self._image), pipeline)
         except NucLoopError as error:
             self._forget_run(Message(str(error), Tone.ERROR))
-            return False
-        self._begin_nuclei(self._image, pipeline)
-        return True
+        else:
+            self._begin_nuclei(self._image, pipeline)
 
     def _seconds_left(self, done: int, total: int) -> float | None:
         spent = time.monotonic() - self._began
@@ -240,8 +248,8 @@ class Detection(QObject):
                     what = f"The image {image.name} was closed" if gone is image else "The nuclei were deleted"
                     self._forget_run(Message(f"{what} while it was worked on, so detection stopped.", Tone.WARNING))
                 self.nuclei_changed.emit()
-        if gone is self._image:
-            self._forget_run(Message(f"The image {gone.name} was closed, so detection stopped.", Tone.WARNING))
+        if self._image is not None and gone is self._image:
+            self._forget_run(Message(f"The image {self._image.name} was closed, so detection stopped.", Tone.WARNING))
 
     def _say(self, message: Message) -> None:
         self.message = message
@@ -262,10 +270,10 @@ def _steps(
     regions: list[Box | NDArray[np.float64]] | None,
     centre: tuple[float, float] | None,
     choice: Choice,
-) -> Iterator[Pipeline | TileResult]:
+) -> Iterator[Ready | TileResult]:
     """First the pipeline, then its tiles. Runs in the job's thread."""
     pipeline = load_pipeline(choice)
-    yield pipeline
+    yield Ready(pipeline)
     with slide_of_layer(image) as slide:
         yield from pipeline.run(slide, regions, centre=centre)
 

@@ -129,9 +129,10 @@ class NucleiLayer(QObject):
         with self._one_update():
             self.layer.data = window.yx.copy()
             self.layer.features = _features(window)
-            self.layer.face_color = fill_colours(window, self._colour_by)
-            self.layer.border_color = rim_colours(window)
-            self.layer.shown = self.visible(window)
+            if len(window):
+                self.layer.face_color = fill_colours(window, self._colour_by)
+                self.layer.border_color = rim_colours(window)
+                self.layer.shown = self.visible(window)
         if not rows_stay and len(selected):
             self.layer.selected_data = set(np.flatnonzero(np.isin(self._ids, selected)).tolist())
         self.changed.emit()

@@ -1,15 +1,20 @@
-"""Which models run on which device, and the pipelines that are loaded already."""
+"""Which models run on which device, and the pipeline that is loaded already.
+
+Torch takes seconds to import, so nothing here imports it before a job's thread does.
+"""
 
 from __future__ import annotations
 
+import importlib
+import sys
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
 
-from nucloop.engines import available_devices
-from nucloop.inference import Pipeline
-from nucloop.models.cards import read_card, shipped_weights
+if TYPE_CHECKING:
+    from nucloop.inference import Pipeline
 
-__all__ = ["DEVICES", "Choice", "device_choices", "load_pipeline", "loaded_pipeline", "models_of_kind"]
+__all__ = ["DEVICES", "Choice", "Offer", "find_offer", "load_pipeline", "loaded_pipeline"]
 
 DEVICES = {"auto": "Automatic", "cuda": "GPU (CUDA)", "mps": "GPU (Apple)", "cpu": "CPU"}
 """Names a person reads, by the names the core knows."""
@@ -25,12 +30,22 @@ class Choice:
     device: str = "auto"
 
 
+@dataclass(frozen=True)
+class Offer:
+    """What there is to choose from on this machine."""
+
+    devices: list[str]
+    """By the core's names, automatic first."""
+    models: dict[str, list[str]] = field(default_factory=dict)
+    """Names of the shipped detectors, encoders and heads, by kind."""
+
+
 _loaded: dict[Choice, Pipeline] = {}
 _lock = threading.Lock()
 
 
 def load_pipeline(choice: Choice) -> Pipeline:
-    """Return the pipeline of a choice, loaded at most once; takes a second or two, so call it in a job.
+    """Return the pipeline of a choice, loaded at most once; takes seconds, so call it in a job.
 
     Raises
     ------
@@ -39,6 +54,10 @@ def load_pipeline(choice: Choice) -> Pipeline:
     """
     with _lock:
         if choice not in _loaded:
+            _import_torch()
+            from nucloop.inference import Pipeline
+
+            # one set of networks at a time: memory counts
             _loaded.clear()
             _loaded[choice] = Pipeline.load(choice.detector, choice.encoder, choice.head, device=choice.device)
         return _loaded[choice]
@@ -49,11 +68,37 @@ def loaded_pipeline(choice: Choice) -> Pipeline | None:
     return _loaded.get(choice)
 
 
-def device_choices() -> list[str]:
-    """Devices of this machine by the core's names, automatic first."""
-    return ["auto", *available_devices()]
+def find_offer() -> Offer:
+    """Look for devices and shipped models; call it in a job.
+
+    Raises
+    ------
+    WeightsError
+        If a shipped model is damaged.
+    """
+    with _lock:
+        _import_torch()
+    from nucloop.engines import available_devices
+    from nucloop.models.cards import read_card, shipped_weights
+
+    models: dict[str, list[str]] = {"detector": [], "encoder": [], "head": []}
+    for name, path in shipped_weights().items():
+        models.setdefault(read_card(path).kind, []).append(name)
+    return Offer(["auto", *available_devices()], models)
 
 
-def models_of_kind(kind: str) -> list[str]:
-    """Names of the shipped detectors, encoders or heads."""
-    return [name for name, path in shipped_weights().items() if read_card(path).kind == kind]
+def _import_torch() -> None:
+    """Import torch in such a way that it lives beside Mesa.
+
+    torchvision makes torch look for triton. Triton's LLVM and the one of Mesa's software OpenGL, which napari has
+    loaded by then, share symbols, and the process ends in a segmentation fault. NucLoop compiles nothing with triton:
+    while torch looks, it is not there.
+    """
+    if "triton" in sys.modules or "torch._dynamo" in sys.modules:
+        return
+    modules = cast("dict[str, Any]", sys.modules)
+    modules["triton"] = None
+    try:
+        importlib.import_module("torch._dynamo")
+    finally:
+        del modules["triton"]

@@ -24,6 +24,7 @@ __all__ = [
     "set_resolution",
     "view_box",
     "view_centre",
+    "whole_box",
 ]
 
 REGIONS_NAME = "Regions"
@@ -50,15 +51,21 @@ def view_box(viewer: ViewerModel, image: Image) -> Box:
     centre = np.array(viewer.camera.center[-2:])
     corners = [centre + half * (dy, dx) for dy in (-1, 1) for dx in (-1, 1)]
     data = np.array([_to_data(image, corner) for corner in corners])
-    height, width = _level0_shape(image)
     top, left = np.floor(data.min(0) + 0.5).astype(int)
     bottom, right = np.ceil(data.max(0) + 0.5).astype(int)
-    seen = Box(top, left, bottom - top, right - left).intersect(Box(0, 0, height, width))
+    seen = Box(top, left, bottom - top, right - left).intersect(whole_box(image))
     if not seen.area:
         raise RegionError(
             f"{image.name} is not on screen. Press the house button to see all of it, zoom in, then detect again."
         )
     return seen
+
+
+def whole_box(image: Image) -> Box:
+    """Return all of an image."""
+    shape = (image.data[0] if image.multiscale else image.data).shape
+    height, width = shape[-3:-1] if image.rgb else shape[-2:]
+    return Box(0, 0, height, width)
 
 
 def view_centre(viewer: ViewerModel, image: Image) -> tuple[float, float]:
@@ -132,11 +139,6 @@ def drawn_regions(viewer: ViewerModel, image: Image) -> list[NDArray[np.float64]
 
 def _to_data(image: Image, world: NDArray[np.floating]) -> NDArray[np.float64]:
     return np.asarray(image.world_to_data(world), np.float64)[-2:]
-
-
-def _level0_shape(image: Image) -> tuple[int, int]:
-    shape = (image.data[0] if image.multiscale else image.data).shape
-    return (shape[-3], shape[-2]) if image.rgb else (shape[-2], shape[-1])
 
 
 def _pixels_per_screen_pixel(viewer: ViewerModel, image: Image) -> float:

@@ -1,0 +1,87 @@
+"""How the docks look: one style sheet, made from the colours of napari's theme."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari.utils.theme import get_theme
+
+if TYPE_CHECKING:
+    from napari.utils.theme import Theme
+
+__all__ = ["style_sheet"]
+
+ACCENT = {"dark": "#1f6fd0", "light": "#1a63c0"}
+TONES = {
+    "info": ("#5b8def", "#2f62c9"),
+    "good": ("#2fa57f", "#0b7f5c"),
+    "warning": ("#e69f00", "#a86f00"),
+    "error": ("#e8684a", "#b93a1c"),
+}
+"""Colour of a message's edge on dark and on light themes."""
+
+
+def style_sheet(theme_name: str) -> str:
+    """Return the style sheet of the docks for a theme of napari."""
+    theme = get_theme(theme_name)
+    dark = theme.type == "dark"
+    accent = ACCENT[theme.type]
+    tones = "".join(
+        f'#NucloopMessage[tone="{tone}"] {{ border-left: 3px solid {colours[0 if dark else 1]}; }}\n'
+        for tone, colours in TONES.items()
+    )
+    return _RULES.format(
+        accent=accent,
+        accent_hover="#2f82e6" if dark else "#124e9c",
+        panel=_mixed(theme, 0.12),
+        line=_mixed(theme, 0.28),
+        dim=_mixed(theme, 0.66),
+        text=theme.text.as_hex(),
+        background=theme.background.as_hex(),
+    ) + tones  # fmt: skip
+
+
+def _mixed(theme: Theme, share: float) -> str:
+    """Return a colour between background (0) and text (1)."""
+    ends = [colour.as_rgb_tuple(alpha=False) for colour in (theme.background, theme.text)]
+    return "#" + "".join(f"{round(b + share * (t - b)):02x}" for b, t in zip(*ends, strict=True))
+
+
+_RULES = """
+QPushButton#NucloopDetect {{
+    background: {accent}; color: white; font-weight: 600; text-align: left;
+    padding: 9px 14px; border-radius: 4px;
+}}
+QPushButton#NucloopDetect:hover {{ background: {accent_hover}; }}
+QPushButton#NucloopDetect:disabled {{ background: {panel}; color: {dim}; border: none; }}
+QLabel#NucloopKeys {{ background: transparent; color: rgba(255, 255, 255, 190); }}
+QLabel#NucloopKeys:disabled {{ color: {dim}; }}
+QToolButton#NucloopScope {{
+    background: {panel}; color: {text}; border: none; border-right: 1px solid {background};
+    border-radius: 0px; padding: 5px 4px;
+}}
+QToolButton#NucloopScope:hover {{ background: {line}; }}
+QToolButton#NucloopScope:checked {{ background: {accent}; color: white; }}
+QLabel {{ padding: 0px; margin: 0px; }}
+QLabel#NucloopDim, QLabel#NucloopCount {{ color: {dim}; }}
+QLabel#NucloopHeading {{ color: {text}; font-weight: 600; }}
+QLabel#NucloopKey {{ color: {dim}; border: 1px solid {line}; border-radius: 3px; padding: 0px 4px; }}
+#NucloopMessage, #NucloopQuestion {{ background: {panel}; border: none; border-radius: 3px; }}
+#NucloopMessage QLabel, #NucloopQuestion QLabel {{ background: transparent; color: {text}; }}
+QFrame#NucloopLine {{ background: {line}; border: none; }}
+QPushButton#NucloopLink, QPushButton#NucloopOnly {{
+    background: transparent; color: {dim}; border: none; padding: 1px 4px;
+}}
+QPushButton#NucloopLink:hover, QPushButton#NucloopOnly:hover {{ color: {text}; background: {line}; }}
+QPushButton#NucloopOnly:checked {{ color: white; background: {accent}; }}
+QPushButton#NucloopLink[text="More"] {{ text-align: left; padding: 3px 0px; }}
+QPushButton#NucloopLink:checked {{ background: transparent; color: {text}; }}
+#NucloopRow {{ border-radius: 3px; }}
+#NucloopRow:hover {{ background: {panel}; }}
+#NucloopRow QLabel {{ background: transparent; }}
+#NucloopRow[off="true"] QLabel#NucloopName {{ color: {dim}; text-decoration: line-through; }}
+QProgressBar#NucloopProgress {{
+    background: {panel}; border: none; border-radius: 3px; max-height: 6px; min-height: 6px;
+}}
+QProgressBar#NucloopProgress::chunk {{ background: {accent}; border-radius: 3px; }}
+"""

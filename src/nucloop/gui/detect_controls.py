@@ -1,0 +1,203 @@
+"""What to detect, the button that does it, and how far it is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import (
+    QButtonGroup,
+    QComboBox,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from nucloop.gui.detection import Progress, Scope
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari.layers import Image
+
+__all__ = ["SHORTCUT", "DetectControls", "time_left"]
+
+SHORTCUT = "Ctrl+Shift+D"
+SCOPE_NAMES = {Scope.VIEW: "On screen", Scope.REGION: "Drawn region", Scope.SLIDE: "Whole slide"}
+
+
+class DetectControls(QWidget):
+    """Only asks and shows: what happens is the dock's affair."""
+
+    detect_clicked = Signal()
+    cancel_clicked = Signal()
+    draw_clicked = Signal(str)
+    """A tool: "rectangle" or "polygon"."""
+    scope_changed = Signal()
+    image_changed = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._images: list[Image] = []
+        self.image_box = QComboBox()
+        self.image_box.setToolTip("The image to detect on")
+        self.image_box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.image_box.currentIndexChanged.connect(self.image_changed)
+        self.hint = QLabel()
+        self.hint.setObjectName("NucloopDim")
+        self.hint.setWordWrap(True)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(8)
+        layout.addWidget(self.image_box)
+        layout.addLayout(self._scope_buttons())
+        layout.addWidget(self._drawing_tools())
+        layout.addWidget(self.hint)
+        layout.addWidget(self._detect_button())
+        layout.addWidget(self._progress_row())
+        self.show_images([], None)
+        self.show_running(False)
+
+    @property
+    def scope(self) -> Scope:
+        """What is to be detected."""
+        return list(Scope)[self._scopes.checkedId()]
+
+    @property
+    def image(self) -> Image | None:
+        """The chosen image."""
+        row = self.image_box.currentIndex()
+        return self._images[row] if 0 <= row < len(self._images) else None
+
+    def choose_scope(self, scope: Scope) -> None:
+        """Choose as a click would."""
+        self.scope_buttons[scope].click()
+
+    def show_images(self, images: Sequence[Image], chosen: Image | None) -> None:
+        """Offer images; with one there is nothing to choose."""
+        self._images = list(images)
+        self.image_box.blockSignals(True)
+        self.image_box.clear()
+        self.image_box.addItems([image.name for image in images])
+        if chosen in self._images:
+            self.image_box.setCurrentIndex(self._images.index(chosen))
+        self.image_box.blockSignals(False)
+        self.image_box.setVisible(len(self._images) > 1)
+        self.image_changed.emit()
+
+    def show_running(self, running: bool) -> None:
+        """Show the progress and Cancel while a run is under way."""
+        self.detect.setEnabled(not running)
+        self._progress.setVisible(running)
+        if running:
+            self.cancel.setEnabled(True)
+            self.cancel.setText("Cancel")
+            self.bar.setRange(0, 0)
+            self.progress_text.setText("Preparing …")
+
+    def show_progress(self, progress: Progress) -> None:
+        """Show how far a run is."""
+        self.bar.setRange(0, progress.total)
+        self.bar.setValue(progress.done)
+        parts = [f"{progress.done:,} of {progress.total:,} tiles", f"{progress.new:,} nuclei"]
+        if progress.seconds_left is not None and progress.done < progress.total:
+            parts.append(time_left(progress.seconds_left))
+        self.progress_text.setText("  ·  ".join(parts))
+
+    def _scope_buttons(self) -> QHBoxLayout:
+        row = QHBoxLayout()
+        row.setSpacing(0)
+        self._scopes = QButtonGroup(self)
+        self.scope_buttons: dict[Scope, QToolButton] = {}
+        for k, scope in enumerate(Scope):
+            button = QToolButton()
+            button.setObjectName("NucloopScope")
+            button.setText(SCOPE_NAMES[scope])
+            button.setCheckable(True)
+            button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+            self._scopes.addButton(button, k)
+            self.scope_buttons[scope] = button
+            row.addWidget(button)
+        self.scope_buttons[Scope.VIEW].setChecked(True)
+        self._scopes.idClicked.connect(lambda _: self._scope_chosen())
+        return row
+
+    def _drawing_tools(self) -> QWidget:
+        self._tools = QWidget()
+        row = QHBoxLayout(self._tools)
+        row.setContentsMargins(0, 0, 0, 0)
+        self.draw_buttons: dict[str, QPushButton] = {}
+        for tool in ("rectangle", "polygon"):
+            button = QPushButton(f"Draw {tool}")
+            button.clicked.connect(lambda _=False, tool=tool: self.draw_clicked.emit(tool))
+            row.addWidget(button)
+            self.draw_buttons[tool] = button
+        self._tools.setVisible(False)
+        return self._tools
+
+    def _detect_button(self) -> QPushButton:
+        self.detect = QPushButton("Detect nuclei")
+        self.detect.setObjectName("NucloopDetect")
+        self.detect.setCursor(Qt.CursorShape.PointingHandCursor)
+        self.detect.setToolTip(
+            f"Find and classify nuclei ({SHORTCUT}). Nuclei that are known already stay as they are."
+        )
+        self.detect.clicked.connect(self.detect_clicked)
+        keys = QLabel(SHORTCUT)
+        keys.setObjectName("NucloopKeys")
+        keys.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        inside = QHBoxLayout(self.detect)
+        inside.setContentsMargins(14, 0, 14, 0)
+        inside.addStretch()
+        inside.addWidget(keys)
+        self.detect.setMinimumHeight(38)
+        return self.detect
+
+    def _progress_row(self) -> QWidget:
+        self.bar = QProgressBar()
+        self.bar.setObjectName("NucloopProgress")
+        self.bar.setTextVisible(False)
+        self.progress_text = QLabel()
+        self.progress_text.setObjectName("NucloopDim")
+        self.progress_text.setWordWrap(True)
+        self.cancel = QPushButton("Cancel")
+        self.cancel.setToolTip("Stop after the tile in hand; nuclei found so far stay")
+        self.cancel.clicked.connect(self._cancel_chosen)
+        upper = QHBoxLayout()
+        upper.setSpacing(10)
+        upper.addWidget(self.bar, 1)
+        upper.addWidget(self.cancel)
+        self._progress = QWidget()
+        layout = QVBoxLayout(self._progress)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        layout.addLayout(upper)
+        layout.addWidget(self.progress_text)
+        return self._progress
+
+    def _scope_chosen(self) -> None:
+        self._tools.setVisible(self.scope is Scope.REGION)
+        self.scope_changed.emit()
+
+    def _cancel_chosen(self) -> None:
+        self.cancel.setEnabled(False)
+        self.cancel.setText("Stopping …")
+        self.cancel_clicked.emit()
+
+
+def time_left(seconds: float) -> str:
+    """Say a time as a person does.
+
+    >>> time_left(8.2), time_left(100), time_left(9000)
+    ('9 s left', '2 min left', '2.5 h left')
+    """
+    if seconds < 60:
+        return f"{int(seconds) + 1} s left"
+    if seconds < 3600:
+        return f"{round(seconds / 60)} min left"
+    return f"{seconds / 3600:.1f} h left"
