@@ -125,7 +125,9 @@ class ClassScheme:
         except OSError as error:
             raise DataError(f"Cannot read the class scheme {path}: {error.strerror}. Check the path.") from error
         except (ValueError, yaml.YAMLError, RecursionError) as error:
-            raise DataError(f"{path.name} is neither JSON nor YAML: {error}. Correct the file at that place.") from error
+            raise DataError(
+                f"{path.name} is neither JSON nor YAML: {error}. Correct the file at that place."
+            ) from error
         return cls.from_dict(data, source=path.name)
 
     @classmethod
@@ -136,7 +138,9 @@ class ClassScheme:
             return schemes[name]
         if Path(name).suffix.lower() in {".json", ".yaml", ".yml"}:
             return cls.from_file(name)
-        raise DataError(f"There is no class scheme {name!r}. Built in: {', '.join(schemes)}; or give a JSON or YAML file.")
+        raise DataError(
+            f"There is no class scheme {name!r}. Built in: {', '.join(schemes)}; or give a JSON or YAML file."
+        )
 
 
 @cache

@@ -20,7 +20,7 @@ from nucloop.configuration import read_strictly
 from nucloop.engines import Engine, OutOfMemoryError, make_engine
 from nucloop.errors import DeviceError
 from nucloop.models.cards import Card, load_detector, load_encoder, load_head
-from nucloop.models.denuc import DenucDetector, decode, suppress
+from nucloop.models.denuc import REACH, DenucDetector, decode, suppress
 from nucloop.models.encoder import PointEncoder, sample_at
 from nucloop.models.heads import LinearHead
 from nucloop.nuclei import Nuclei
@@ -46,8 +46,8 @@ class InferenceConfig:
     """Side of what a tile owns, working pixels."""
     batch: int = 8
     """Tiles at a time on a GPU; a CPU takes one."""
-    suppression_um: float = 3.0
-    """Of two detections nearer than this the better one stays (DeNuC: 12 px at 0.25 µm/px)."""
+    suppression_um: float = 3.5
+    """Of two detections nearer than this the better one stays, µm (DeNuC: 3)."""
     threshold: float | None = None
     """Score from which a point counts; None takes the detector's own."""
 
@@ -213,7 +213,8 @@ class Pipeline:
     @property
     def _margin(self) -> int:
         """Working pixels beyond a tile in which detections still decide which of its own are suppressed."""
-        return _up(3 * self.config.suppression_um / self._detector.mpp, self._detector.align)
+        radius = self.config.suppression_um / self._detector.mpp
+        return _up(radius + REACH * self._detector.stride, self._detector.align)
 
     def _classified(
         self, slide: Slide, region: Region, batch: list[Tile], pixels: NDArray[np.uint8]
@@ -231,8 +232,10 @@ class Pipeline:
             yx, score = yx[inside], score[inside]
             features = self._features(slide, tile, pixels[k], yx)
             label, probability, nucleus = self.head.classify(features)
+            # tile shapes differ in the last bits of floating point: rounded, a nucleus is the same in all of them
+            rounded = np.round(((yx + 0.5) * step - 0.5) * 64) / 64
             table = Nuclei.from_points(
-                self.scheme, (yx + 0.5) * step - 0.5, label=label, score=score, probability=probability
+                self.scheme, rounded, label=label, score=score, probability=probability
             )
             results.append((table.take(nucleus), features[nucleus]))
         return results

@@ -61,6 +61,5 @@ class LinearHead:
     ) -> tuple[NDArray[np.int16], NDArray[np.float32], NDArray[np.bool_]]:
         """Labels (K,), probabilities among the classes (K, C), and which points are nuclei at all (K,)."""
         p = self.probabilities(features)
-        background = p[:, -1]
-        among = p[:, :-1] / np.maximum(1 - background, 1e-6)[:, None]
-        return among.argmax(1).astype(np.int16), among, background <= self.keep
+        among = p[:, :-1] / np.maximum(p[:, :-1].sum(1, keepdims=True), 1e-12)
+        return among.argmax(1).astype(np.int16), among, p[:, -1] <= self.keep

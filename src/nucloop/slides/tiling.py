@@ -104,9 +104,7 @@ def plan_tiles(
     top, bottom = _aligned(region.top / step, region.bottom / step, align)
     left, right = _aligned(region.left / step, region.right / step, align)
     tiles = [
-        Tile(y0, x0, y1 - y0, x1 - x0)
-        for y0, y1 in _cuts(top, bottom, side)
-        for x0, x1 in _cuts(left, right, side)
+        Tile(y0, x0, y1 - y0, x1 - x0) for y0, y1 in _cuts(top, bottom, side) for x0, x1 in _cuts(left, right, side)
     ]
     middle = centre or ((region.top + region.bottom) / 2, (region.left + region.right) / 2)
     target = (np.asarray(middle) + 0.5) / step

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["AugmentConfig", "Crop", "CropSampler", "augment_pixels"]
 
 # rows: haematoxylin, eosin, DAB; columns: red, green, blue optical density
+BLUER = (0.83, 0.50, 0.25)
+"""Haematoxylin as a counterstain, without eosin beside it."""
 STAINS = ((0.65, 0.70, 0.29), (0.07, 0.99, 0.11), (0.27, 0.57, 0.78))
 
 
@@ -126,7 +128,11 @@ def _warp(image: Tensor, turn: NDArray[np.float64], centre: NDArray[np.float64],
 
 
 def augment_pixels(
-    rgb: Tensor, points: Sequence[NDArray[np.float32]], config: AugmentConfig, rng: np.random.Generator
+    rgb: Tensor,
+    points: Sequence[NDArray[np.float32]],
+    config: AugmentConfig,
+    mpp: float,
+    rng: np.random.Generator,
 ) -> Tensor:
     """Change stains, focus and noise of a batch (N, 3, H, W), values 0 to 255; each image by its own draw.
 
@@ -134,52 +140,70 @@ def augment_pixels(
     ----------
     points : sequence of (K, 2) arrays
         The nuclei, in pixels: immunohistochemistry colours some of them brown.
+    mpp : float
+        µm per pixel.
     """
     density = -torch.log((rgb + 1) / 256)
-    density = torch.stack([_restain(d, p, config, rng) for d, p in zip(density, points, strict=True)])
+    density = torch.stack([_restain(d, p, config, mpp, rng) for d, p in zip(density, points, strict=True)])
     out = (256 * torch.exp(-density) - 1).clamp(0, 255)
     return torch.stack([_refocus(image, config, rng) for image in out])
 
 
-def _restain(density: Tensor, points: NDArray[np.float32], config: AugmentConfig, rng: np.random.Generator) -> Tensor:
+def _restain(
+    density: Tensor, points: NDArray[np.float32], config: AugmentConfig, mpp: float, rng: np.random.Generator
+) -> Tensor:
     """Vary one image's optical density (3, H, W)."""
     stains = np.array(STAINS)
     stains /= np.linalg.norm(stains, axis=1, keepdims=True)
     amounts = torch.einsum("sc,chw->shw", torch.from_numpy(np.linalg.inv(stains).T).float(), density)
+    ground = np.zeros(3)
+    if rng.random() < config.ihc:
+        amounts = _as_ihc(amounts, points, mpp, rng)
+        stains[0] += rng.uniform(0, 1) * (np.array(BLUER) - stains[0])
+        ground = rng.uniform(0, 0.12) * np.array([0.6, 0.7, 1.0]) + rng.uniform(0, 0.04, 3)
     colours = stains + rng.normal(0, config.stain_colour, stains.shape)
     colours /= np.linalg.norm(colours, axis=1, keepdims=True)
     scale = np.exp(rng.normal(0, config.stain_amount, 3))
-    if rng.random() < config.ihc:
-        amounts = _as_ihc(amounts, points, rng)
     weights = torch.from_numpy((colours * scale[:, None]).T).float()
     out = torch.einsum("cs,shw->chw", weights, amounts)
     channel = np.exp(rng.normal(0, config.density) + rng.normal(0, config.density / 2, 3))
-    out = out * torch.from_numpy(channel).float()[:, None, None]
+    out = out * torch.from_numpy(channel).float()[:, None, None] + torch.from_numpy(ground).float()[:, None, None]
     if rng.random() < config.grey:
         out = out.mean(0, keepdim=True).expand(3, -1, -1)
     return out
 
 
-def _as_ihc(amounts: Tensor, points: NDArray[np.float32], rng: np.random.Generator) -> Tensor:
-    """Replace eosin by a faint ground and turn a random share of the nuclei from haematoxylin to DAB."""
+def _as_ihc(amounts: Tensor, points: NDArray[np.float32], mpp: float, rng: np.random.Generator) -> Tensor:
+    """Replace eosin by a faint ground and turn a random share of the nuclei from haematoxylin to DAB.
+
+    Counterstained nuclei come out pale and even, DAB from light brown to nearly black, as slides of
+    immunohistochemistry look.
+    """
     blue, ground = amounts[0].clamp(min=0), (amounts[0] + amounts[1]).clamp(min=0)
     height, width = blue.shape
-    chosen = points[rng.random(len(points)) < rng.choice([0.0, 0.3, 0.6, 1.0])]
-    brown = torch.zeros(height // 4, width // 4)
+    chosen = points[rng.random(len(points)) < rng.choice([0.0, 0.2, 0.5, 1.0])]
+    brown = torch.zeros(height // 2, width // 2)
     if len(chosen):
-        rows = (chosen / 4).astype(int)
-        brown[rows[:, 0].clip(0, height // 4 - 1), rows[:, 1].clip(0, width // 4 - 1)] = 1
-        # round spots of about 4 µm radius: cells of 4 working pixels at 0.25 µm
-        reach = torch.arange(-6, 7).float()
-        spot = torch.sigmoid(2 * (rng.uniform(3.5, 5.0) - torch.hypot(reach[:, None], reach[None])))
-        brown = F.conv2d(brown[None, None], spot[None, None], padding=6)[0, 0].clamp(max=1)
+        rows = (chosen / 2).astype(int)
+        brown[rows[:, 0].clip(0, height // 2 - 1), rows[:, 1].clip(0, width // 2 - 1)] = 1
+        radius = rng.uniform(3.5, 5.5) / (2 * mpp)
+        half = int(radius) + 3
+        reach = torch.arange(-half, half + 1).float()
+        spot = torch.sigmoid(2 * (radius - torch.hypot(reach[:, None], reach[None])))
+        brown = F.conv2d(brown[None, None], spot[None, None], padding=half)[0, 0].clamp(max=1)
     brown = F.interpolate(brown[None, None], size=(height, width), mode="bilinear", align_corners=False)[0, 0]
     # what is paler than the ground is cytoplasm: it stays unstained
-    brown = brown * torch.sigmoid((blue - blue.median() - rng.uniform(0, 0.1)) / 0.06)
-    strength, pale, haze = rng.uniform(0.8, 2.2), rng.uniform(0.3, 1.0), rng.uniform(0, 0.3)
-    smear = rng.uniform(0, 0.15)
+    level = blue.median() + rng.uniform(0, 0.15)
+    nuclear = torch.sigmoid((blue - level) / 0.06)
+    even = rng.uniform(0, 0.7)
+    # from the slide's own chromatin to a flat tint over the nucleus
+    tint = (1 - even) * blue + even * nuclear * blue.quantile(0.9)
+    if rng.random() < 0.5:
+        tint = tint * nuclear
+    pale, strength = rng.uniform(0.2, 0.9), math.exp(rng.uniform(math.log(0.6), math.log(4.0)))
+    haze, smear = rng.uniform(0, 0.12), rng.uniform(0, 0.12)
     return torch.stack(
-        [blue * (1 - brown) * pale + 0.3 * haze * ground, 0.05 * ground, blue * brown * strength + smear * ground]
+        [tint * (1 - brown) * pale + haze * ground, 0.04 * ground, tint * brown * nuclear * strength + smear * ground]
     )
 
 

@@ -50,7 +50,7 @@ def train_detector(
         rng = np.random.default_rng([recipe.loop.seed, step])
         crops = [sampler.draw(rng) for _ in range(recipe.loop.batch)]
         points = [crop.yx for crop in crops]
-        rgb = augment_pixels(torch.stack([crop.rgb for crop in crops]), points, recipe.augment, rng)
+        rgb = augment_pixels(torch.stack([crop.rgb for crop in crops]), points, recipe.augment, recipe.model.mpp, rng)
         output = model(rgb.to(device).contiguous(memory_format=torch.channels_last))
         loss: Tensor = criterion(output, points)
         return loss

@@ -1,0 +1,42 @@
+"""The command line: the same work as in the window, for scripts and cohorts."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from nucloop.cli.app import app_command
+from nucloop.cli.detect import detect
+from nucloop.cli.evaluate import evaluate_command
+from nucloop.cli.models import models
+from nucloop.cli.terminal import errors
+from nucloop.cli.train import train
+from nucloop.errors import NucLoopError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="nucloop",
+    help="Detect and classify cell nuclei on pathology slides, correct them, learn, measure, export.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command("detect")(detect)
+app.add_typer(train, name="train")
+app.command("evaluate")(evaluate_command)
+app.command("models")(models)
+app.command("app")(app_command)
+
+
+def main() -> None:
+    """Run the command line; a person sees a sentence instead of a traceback."""
+    try:
+        app()
+    except NucLoopError as error:
+        errors.print(f"[bold red]nucloop:[/] {error}", highlight=False, soft_wrap=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        errors.print("nucloop: stopped.")
+        sys.exit(130)

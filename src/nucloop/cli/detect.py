@@ -1,0 +1,79 @@
+"""``nucloop detect``: nuclei of whole slides or regions, into files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+
+from nucloop.cli.terminal import errors, output, parse_box, progress_bar
+from nucloop.errors import NucLoopError
+from nucloop.formats import SlideInfo, read_regions, write_nuclei
+from nucloop.inference import InferenceConfig, Pipeline
+from nucloop.nuclei import Nuclei
+from nucloop.slides import Box, Slide, open_slide
+
+__all__ = ["detect"]
+
+
+def detect(
+    slides: Annotated[list[Path], typer.Argument(help="Slides or images.")],
+    out: Annotated[Path, typer.Option(help="Folder for the results, one file a slide.")],
+    region: Annotated[str | None, typer.Option(help="Y,X,HEIGHT,WIDTH in level-0 pixels.")] = None,
+    regions: Annotated[Path | None, typer.Option(help="GeoJSON file with polygons, as QuPath writes.")] = None,
+    mpp: Annotated[float | None, typer.Option(min=0.01, max=50, help="µm per pixel of slides that do not say.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
+    detector: Annotated[str, typer.Option(help="Name or .safetensors file.")] = "denuc-mobilenet",
+    encoder: Annotated[str, typer.Option(help="Name or .safetensors file.")] = "embedded",
+    head: Annotated[str, typer.Option(help="Name or .safetensors file.")] = "brca-m2c",
+    threshold: Annotated[float | None, typer.Option(min=0.01, max=0.99, help="Detection score.")] = None,
+    file_format: Annotated[str, typer.Option("--format", help="csv or geojson.")] = "csv",
+) -> None:
+    """Detect and classify the nuclei of slides; one file per slide."""
+    if file_format not in ("csv", "geojson"):
+        raise NucLoopError(f"There is no format {file_format!r}. Choose csv or geojson.")
+    parts: list[Box | NDArray[np.floating]] | None = None
+    if region is not None:
+        parts = [parse_box(region)]
+    if regions is not None:
+        parts = [*(parts or []), *read_regions(regions)]
+    pipeline = Pipeline.load(detector, encoder, head, device, InferenceConfig(threshold=threshold))
+    failed = 0
+    for path in slides:
+        try:
+            with open_slide(path, mpp=mpp) as slide:
+                target = out / f"{path.name.removesuffix(path.suffix)}.{file_format}"
+                _detect_one(pipeline, slide, parts, target, file_format)
+        except NucLoopError as error:
+            if len(slides) == 1:
+                raise
+            failed += 1
+            errors.print(f"[bold red]{path.name}:[/] {error}", highlight=False, soft_wrap=True)
+    if failed:
+        raise NucLoopError(f"{failed} of {len(slides)} slides failed; the others are in {out}.")
+
+
+def _detect_one(
+    pipeline: Pipeline,
+    slide: Slide,
+    parts: list[Box | NDArray[np.floating]] | None,
+    target: Path,
+    file_format: str,
+) -> None:
+    tables = []
+    with progress_bar() as bar:
+        task = bar.add_task(slide.name, total=None, note="")
+        found = 0
+        for tile in pipeline.run(slide, parts):
+            tables.append(tile.nuclei)
+            found += len(tile.nuclei)
+            bar.update(task, completed=tile.done, total=tile.total, note=f"{found:,} nuclei")
+    nuclei = Nuclei.concatenate(tables, pipeline.scheme).numbered()
+    write_nuclei(target, nuclei, SlideInfo.of(slide), file_format, weights=pipeline.weights)
+    counts = ", ".join(f"{count:,} {name}" for name, count in nuclei.counts().items())
+    for notice in pipeline.notices:
+        errors.print(notice)
+    output.print(f"{target}: {len(nuclei):,} nuclei ({counts})", highlight=False, soft_wrap=True)

@@ -1,0 +1,117 @@
+"""``nucloop train``: detectors and encoders, on one or several data sets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from nucloop.classes import ClassScheme
+from nucloop.cli.terminal import output, progress_bar
+from nucloop.errors import DataError
+from nucloop.training.datasets import Dataset, Field, leave_out, open_dataset
+from nucloop.training.detector import train_detector
+from nucloop.training.encoder import as_scheme, train_encoder
+from nucloop.training.product import save_detector, save_encoder
+from nucloop.training.recipe import DetectorRecipe, EncoderRecipe, load_recipe
+
+__all__ = ["train"]
+
+train = typer.Typer(help="Train a detector or an encoder.", no_args_is_help=True)
+
+Data = Annotated[list[str], typer.Option(help="NAME:PATH; give it several times for joint training.")]
+Split = Annotated[list[str] | None, typer.Option(help="train unless said; several are joined.")]
+Leave = Annotated[list[str] | None, typer.Option("--leave-out", help="Hospital or patient to leave out.")]
+Out = Annotated[Path, typer.Option(help="The .safetensors file to write; its card goes beside it.")]
+Initial = Annotated[Path | None, typer.Option(help="Pretrained backbone, .safetensors in its library's layout.")]
+Steps = Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")]
+Seed = Annotated[int | None, typer.Option(help="Instead of the recipe's.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda, mps.")]
+
+
+def _open(data: list[str], splits: list[str], leave: list[str]) -> list[tuple[Dataset, list[Field], str]]:
+    """Every data set with the fields to train on; a split that only some sets have is skipped in the others."""
+    opened = []
+    for spec in data:
+        for split in splits:
+            try:
+                dataset = open_dataset(spec, split)
+            except DataError:
+                if split == splits[0]:
+                    raise
+                continue
+            opened.append((dataset, leave_out(dataset.fields, leave), split))
+    return opened
+
+
+def _record(opened: list[tuple[Dataset, list[Field], str]], leave: list[str]) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": dataset.name,
+            "split": split,
+            "licence": dataset.licence,
+            "images": len(fields),
+            "nuclei": int(sum(len(f.yx) for f in fields)),
+            "left_out": leave,
+        }
+        for dataset, fields, split in opened
+    ]
+
+
+@train.command("detector")
+def train_detector_command(
+    data: Data,
+    out: Out,
+    recipe: Annotated[str, typer.Option(help="Shipped name or YAML file.")] = "denuc-0.5x",
+    split: Split = None,
+    leave: Leave = None,
+    initial: Initial = None,
+    steps: Steps = None,
+    seed: Seed = None,
+    device: Device = "cpu",
+) -> None:
+    """Train a DeNuC point detector; an interrupted run goes on where it stopped."""
+    plan = load_recipe(recipe, DetectorRecipe, steps=steps, seed=seed)
+    opened = _open(data, split or ["train"], leave or [])
+    fields = [f for _, some, _ in opened for f in some]
+    checkpoint = out.with_suffix(".checkpoint")
+    with progress_bar() as bar:
+        task = bar.add_task(plan.name, total=plan.loop.steps, note="")
+        run = train_detector(fields, plan, initial=initial, checkpoint=checkpoint, device=device)
+        for done, detector in run:
+            bar.update(task, completed=done.step, note=f"loss {done.loss:.4f}")
+    card = save_detector(out, detector, plan, _record(opened, leave or []), initial)
+    checkpoint.unlink(missing_ok=True)
+    output.print(f"{out}: {card.name}, halo {card.halo} px, sha256 {card.sha256[:12]}")
+
+
+@train.command("encoder")
+def train_encoder_command(
+    data: Data,
+    out: Out,
+    head_out: Annotated[Path, typer.Option(help="The .safetensors file for the linear head.")],
+    recipe: Annotated[str, typer.Option(help="Shipped name or YAML file.")] = "encoder-mobilenet",
+    scheme: Annotated[str, typer.Option(help="Class scheme: a built-in name or a JSON/YAML file.")] = "brca-m2c",
+    split: Split = None,
+    leave: Leave = None,
+    initial: Initial = None,
+    steps: Steps = None,
+    seed: Seed = None,
+    device: Device = "cpu",
+) -> None:
+    """Train an encoder together with a linear head; an interrupted run goes on where it stopped."""
+    plan = load_recipe(recipe, EncoderRecipe, steps=steps, seed=seed)
+    classes = ClassScheme.named(scheme)
+    opened = _open(data, split or ["train"], leave or [])
+    wanted = {id(f.yx) for _, some, _ in opened for f in some}
+    fields = [f for dataset, _, _ in opened for f in as_scheme(dataset, classes) if id(f.yx) in wanted]
+    checkpoint = out.with_suffix(".checkpoint")
+    with progress_bar() as bar:
+        task = bar.add_task(plan.name, total=plan.loop.steps, note="")
+        run = train_encoder(fields, classes, plan, initial=initial, checkpoint=checkpoint, device=device)
+        for done, classifier in run:
+            bar.update(task, completed=done.step, note=f"loss {done.loss:.4f}")
+    card = save_encoder(out, head_out, classifier, classes, plan, _record(opened, leave or []), initial)
+    checkpoint.unlink(missing_ok=True)
+    output.print(f"{out}, {head_out}: {card.name}, halo {card.halo} px, sha256 {card.sha256[:12]}")

@@ -1,0 +1,143 @@
+"""What a training run leaves behind: weights with a card that says how they were made and how far they look."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nucloop.classes import ClassScheme
+from nucloop.models.cards import Card, file_sha256, save_head, save_module
+from nucloop.models.denuc import DenucDetector
+from nucloop.training.encoder import PointClassifier, head_of
+from nucloop.training.recipe import DetectorRecipe, EncoderRecipe, recipe_record
+
+__all__ = ["measured_halo", "save_detector", "save_encoder"]
+
+NOTICES = {
+    "brca-m2c": "Trained on BRCA-M2C, Copyright (c) 2022 TopoXLab, BSD 3-Clause: see NOTICE.",
+    "nucls": "Trained on a CC0 sample of NuCLS (Amgad et al., 2022).",
+    "initial": "Started from MobileNetV2 (google-coral/edgetpu test data, Apache License 2.0), dequantised: see NOTICE.",
+}
+
+
+@torch.no_grad()
+def measured_halo(net: nn.Module, align: int, tolerance: float = 1e-3, core: int = 128, widest: int = 288) -> int:
+    """Working pixels around a tile that change what is inside it by more than `tolerance`.
+
+    Compares the middle of a large random image with the same pixels in a smaller window; the outputs are
+    measured in their own standard deviations.
+
+    Parameters
+    ----------
+    align : int
+        The network's largest stride: windows begin on its multiples.
+    """
+    net = net.cpu().eval()
+    side = core + 2 * widest
+    generator = torch.Generator().manual_seed(0)
+    coarse = torch.rand(1, 3, side // 8, side // 8, generator=generator)
+    image = 255 * nn.functional.interpolate(coarse, size=(side, side), mode="bicubic").clamp(0, 1)
+
+    def middle(window: Tensor, halo: int) -> Tensor:
+        out: Tensor = net(window)
+        stride = window.shape[-1] // out.shape[-1]
+        a, b = halo // stride, (halo + core) // stride
+        return out[..., a:b, a:b]
+
+    whole = middle(image, widest)
+    spread = whole.std(dim=(0, 2, 3), keepdim=True) + 1e-6
+    for halo in range(align, widest, align):
+        cut = widest - halo
+        error = (middle(image[..., cut : side - cut, cut : side - cut], halo) - whole).abs() / spread
+        if error.max() <= tolerance:
+            return halo
+    return widest
+
+
+def commit() -> str:
+    """Return the program's commit, empty when it does not run from a checkout."""
+    try:
+        run = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return run.stdout.strip()
+
+
+def _notice(data: Sequence[dict[str, Any]], initial: Path | None) -> str:
+    keys = [*dict.fromkeys(entry["name"] for entry in data), *(["initial"] if initial else [])]
+    return " ".join(NOTICES.get(key, f"Trained on {key}; see its licence.") for key in keys)
+
+
+def _recipe(recipe: DetectorRecipe | EncoderRecipe, initial: Path | None) -> dict[str, Any]:
+    record = recipe_record(recipe)
+    if initial is not None:
+        record["initial"] = {"file": initial.name, "sha256": file_sha256(initial)}
+    return record
+
+
+def save_detector(
+    out: Path, detector: DenucDetector, recipe: DetectorRecipe, data: list[dict[str, Any]], initial: Path | None
+) -> Card:
+    """Write a detector with its card."""
+    config = asdict(recipe.model)
+    card = Card(
+        kind="detector",
+        name=out.stem,
+        architecture=f"DeNuC point detector, {recipe.model.backbone}",
+        mpp=config.pop("mpp"),
+        config=config,
+        halo=measured_halo(detector, max(recipe.model.strides)),
+        threshold=recipe.threshold,
+        training_data=data,
+        recipe=_recipe(recipe, initial),
+        commit=commit(),
+        notice=_notice(data, initial),
+    )
+    return save_module(out, detector, card)
+
+
+def save_encoder(
+    out: Path,
+    head_out: Path,
+    classifier: PointClassifier,
+    scheme: ClassScheme,
+    recipe: EncoderRecipe,
+    data: list[dict[str, Any]],
+    initial: Path | None,
+) -> Card:
+    """Write an encoder and the head trained with it, each with its card; return the encoder's."""
+    config = asdict(recipe.model)
+    common: dict[str, Any] = {
+        "mpp": config.pop("mpp"),
+        "training_data": data,
+        "recipe": _recipe(recipe, initial),
+        "commit": commit(),
+        "notice": _notice(data, initial),
+    }
+    encoder = classifier.encoder
+    card = Card(
+        kind="encoder",
+        name=out.stem,
+        architecture=f"dense encoder sampled at points, {recipe.model.backbone}",
+        config=config,
+        halo=measured_halo(encoder, max(recipe.model.strides)),
+        **common,
+    )
+    card = save_module(out, encoder, card)
+    head = Card(
+        kind="head",
+        name=head_out.stem,
+        architecture="linear head over classes and background",
+        encoder_sha256=card.sha256,
+        **common,
+    )
+    save_head(head_out, head_of(classifier, scheme), head)
+    return card

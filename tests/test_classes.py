@@ -1,0 +1,61 @@
+import json
+
+import pytest
+
+from nucloop.classes import ClassScheme, builtin_schemes
+from nucloop.errors import DataError
+
+
+def test_every_promised_scheme_is_built_in():
+    wanted = {"brca-m2c", "ocelot", "puma", "lizard", "consep-4", "consep-7", "pannuke", "patherea-ki67"}
+    assert wanted <= set(builtin_schemes())
+    assert len(ClassScheme.named("patherea-ki67")) == 5
+    assert len(ClassScheme.named("consep-7")) == 7
+
+
+@pytest.mark.parametrize("name", list(builtin_schemes()))
+def test_colours_within_a_scheme_differ(name):
+    scheme = ClassScheme.named(name)
+    assert len(set(scheme.colors)) == len(scheme)
+
+
+def test_a_class_is_found_by_its_own_or_its_qupath_name_in_any_case():
+    scheme = ClassScheme.named("brca-m2c")
+    assert scheme.index("TUMOUR") == scheme.index("Tumor") == 1
+
+
+@pytest.mark.parametrize("suffix", ["json", "yaml"])
+def test_a_users_scheme_is_read_from_a_file(tmp_path, suffix):
+    data = {"name": "mine", "classes": [{"name": "mitosis", "color": "#112233"}]}
+    path = tmp_path / f"mine.{suffix}"
+    path.write_text(json.dumps(data))
+    scheme = ClassScheme.named(str(path))
+    assert scheme.names == ("mitosis",)
+    assert scheme.classes[0].qupath == "mitosis"
+    assert scheme.classes[0].rgb == (0x11, 0x22, 0x33)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ('{"name": "x", "classes": []}', "1 to 100 classes"),
+        ('{"name": "x", "classes": [{"name": "a", "color": "red"}]}', "#rrggbb"),
+        ('{"name": "x", "classes": [{"name": "a", "colour": "#000000"}]}', "not a class scheme"),
+        (
+            '{"name": "x", "classes": [{"name": "a", "color": "#000000"}, {"name": "a", "color": "#000001"}]}',
+            "same name",
+        ),
+        ("{", "neither JSON nor YAML"),
+        ("[" * 100_000, "neither JSON nor YAML"),
+    ],
+)
+def test_a_wrong_scheme_file_says_what_is_wrong(tmp_path, text, sentence):
+    path = tmp_path / "scheme.json"
+    path.write_text(text)
+    with pytest.raises(DataError, match=sentence):
+        ClassScheme.from_file(path)
+
+
+def test_an_unknown_scheme_lists_the_known_ones():
+    with pytest.raises(DataError, match="brca-m2c"):
+        ClassScheme.named("nothing")

@@ -1,0 +1,167 @@
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from nucloop.classes import ClassScheme
+from nucloop.errors import DataError, WeightsError
+from nucloop.models.denuc import DenucConfig, decode
+from nucloop.models.encoder import EncoderConfig
+from nucloop.training.augment import AugmentConfig, CropSampler, augment_pixels
+from nucloop.training.datasets import Dataset, Field, open_dataset
+from nucloop.training.detector import train_detector
+from nucloop.training.encoder import as_scheme, train_encoder
+from nucloop.training.loop import LoopConfig
+from nucloop.training.recipe import DetectorRecipe, EncoderRecipe, load_recipe, recipe_names
+
+PLAIN = AugmentConfig(
+    scale=1.0, stain_amount=0, stain_colour=0, density=0, ihc=0, grey=0, blur=0, noise=0
+)
+TINY = DetectorRecipe(
+    name="tiny",
+    model=DenucConfig(backbone="shufflenet_v2_x0_5", strides=(8, 16), channels=16, mpp=0.5),
+    loop=LoopConfig(steps=80, batch=4, lr=5e-3, backbone_lr=2e-3, average=0.9, checkpoint_every=10),
+    augment=PLAIN,
+    crop=96,
+)
+
+
+@pytest.fixture
+def field(tmp_path: Path) -> Field:
+    """Dark spots on a pale ground, in two colours that are the two classes."""
+    rng = np.random.default_rng(0)
+    points = np.array([(y, x) for y in range(12, 160, 24) for x in range(12, 160, 24)], np.float32)
+    points = (points + rng.uniform(-4, 4, points.shape)).clip(6, 153).astype(np.float32)
+    label = (np.arange(len(points)) % 2).astype(np.int16)
+    y, x = np.mgrid[:160, :160]
+    image = np.full((160, 160, 3), 235, np.uint8)
+    for (cy, cx), kind in zip(points, label, strict=True):
+        spot = np.hypot(y - cy, x - cx) < 5
+        image[spot] = (90, 40, 140) if kind == 0 else (150, 60, 60)
+    path = tmp_path / "field.png"
+    Image.fromarray(image).save(path)
+    return Field(path, points, label, 0.5, "A")
+
+
+def test_a_crop_keeps_points_on_their_nuclei_under_rotation_mirror_and_scale(field):
+    sampler = CropSampler([field], 0.25, 192, dataclasses.replace(PLAIN, scale=1.25))
+    rng = np.random.default_rng(3)
+    for _ in range(6):
+        crop = sampler.draw(rng)
+        assert len(crop.yx) > 3
+        rows = crop.yx.round().astype(int)
+        assert crop.rgb[1, rows[:, 0], rows[:, 1]].max() < 120
+
+
+def test_without_augmentation_pixels_stay_as_they_are():
+    rgb = torch.randint(0, 256, (2, 3, 32, 32)).float()
+    points = [np.zeros((0, 2), np.float32)] * 2
+    out = augment_pixels(rgb, points, PLAIN, 0.5, np.random.default_rng(0))
+    assert torch.allclose(out, rgb, atol=0.05)
+
+
+def test_restaining_turns_nuclei_brown_and_leaves_the_ground(field):
+    rgb = torch.from_numpy(field.pixels.copy()).permute(2, 0, 1)[None].float()
+    config = dataclasses.replace(PLAIN, ihc=1.0)
+    browner = []
+    for seed in range(8):
+        out = augment_pixels(rgb, [field.yx], config, 0.5, np.random.default_rng(seed))[0]
+        rows = field.yx.round().astype(int)
+        nuclei = out[:, rows[:, 0], rows[:, 1]]
+        browner.append((nuclei[0] - nuclei[2]).max().item())
+        assert out[:, 0, 0].min() > 150
+    # brown is more red than blue; some draws leave all nuclei blue
+    assert max(browner) > 40
+
+
+def test_a_detector_learns_to_find_spots(field):
+    torch.manual_seed(0)
+    for progress, detector in train_detector([field], TINY):
+        pass
+    assert progress.step == TINY.loop.steps
+    assert not detector.training
+    with torch.inference_mode():
+        rgb = torch.from_numpy(field.pixels.copy()).permute(2, 0, 1)[None].float()
+        score = detector(rgb)[0, 0].sigmoid().numpy()
+    # cells that hold a nucleus's centre score higher than the ground
+    hit = np.zeros_like(score, bool)
+    cells = (field.yx / 8).astype(int)
+    hit[cells[:, 0], cells[:, 1]] = True
+    assert score[hit].mean() > 2 * score[~hit].mean()
+
+
+def test_an_interrupted_run_that_resumes_gives_the_weights_of_an_unbroken_one(field, tmp_path):
+    recipe = dataclasses.replace(TINY, loop=dataclasses.replace(TINY.loop, steps=12, checkpoint_every=5))
+    checkpoint = tmp_path / "run.checkpoint"
+    for _, whole in train_detector([field], recipe):
+        pass
+    for progress, _ in train_detector([field], recipe, checkpoint=checkpoint):
+        if progress.step == 8:
+            break
+    steps = [progress.step for progress, resumed in train_detector([field], recipe, checkpoint=checkpoint)]
+    assert steps[0] == 6
+    for (_, resumed) in train_detector([field], recipe, checkpoint=checkpoint):
+        pass
+    for a, b in zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True):
+        assert torch.allclose(a.float(), b.float(), atol=1e-5)
+
+
+def test_a_damaged_checkpoint_says_what_to_do(field, tmp_path):
+    checkpoint = tmp_path / "run.checkpoint"
+    checkpoint.write_bytes(b"not a checkpoint")
+    with pytest.raises(WeightsError, match="Delete it"):
+        next(train_detector([field], TINY, checkpoint=checkpoint))
+
+
+def test_an_encoder_learns_two_colours_and_never_takes_an_unlabelled_nucleus_for_background(field):
+    scheme = ClassScheme.named("ocelot")
+    recipe = EncoderRecipe(
+        name="tiny",
+        model=EncoderConfig(backbone="shufflenet_v2_x0_5", strides=(8, 16), channels=16, mpp=0.5),
+        loop=LoopConfig(steps=60, batch=4, lr=1e-2, backbone_lr=4e-3, average=0.9),
+        augment=PLAIN,
+        crop=96,
+    )
+    for progress, classifier in train_encoder([field], scheme, recipe):
+        pass
+    assert progress.loss < 1.0
+    rgb = torch.from_numpy(field.pixels.copy()).permute(2, 0, 1)[None].float()
+    with torch.inference_mode():
+        logits = classifier.eval()(rgb, [torch.from_numpy(field.yx)])
+    assert (logits[:, :2].argmax(1).numpy() == field.label).mean() > 0.9
+
+
+def test_labels_join_other_schemes_by_class_name_and_the_rest_become_unlabelled(field):
+    data = Dataset("x", ClassScheme.named("nucls"), (dataclasses.replace(field, label=np.array([0, 1, 2, 3], np.int16), yx=field.yx[:4]),), "CC0", True)
+    (relabelled,) = as_scheme(data, ClassScheme.named("brca-m2c"))
+    # tumour, stromal, lymphocyte, other -> rows of lymphocyte, tumour, stromal
+    assert relabelled.label.tolist() == [1, 2, 0, -1]
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_every_shipped_recipe_is_valid(name):
+    kind = EncoderRecipe if name.startswith("encoder") else DetectorRecipe
+    assert load_recipe(name, kind).name == name
+
+
+def test_a_misspelt_recipe_entry_is_named(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("name: mine\nmodel: {backbone: resnet18, strides: [8], chanels: 3}\n")
+    with pytest.raises(DataError, match="chanels"):
+        load_recipe(str(path), DetectorRecipe)
+
+
+@pytest.mark.parametrize(
+    ("spec", "split", "sentence"),
+    [
+        ("nonsense", "train", "NAME:PATH"),
+        ("brca-m2c:/nowhere", "train", "data set's folder"),
+        ("brca-m2c:/nowhere", "other", "no split"),
+    ],
+)
+def test_a_wrong_data_set_says_what_is_wrong(spec, split, sentence):
+    with pytest.raises(DataError, match=sentence):
+        open_dataset(spec, split)
