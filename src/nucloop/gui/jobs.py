@@ -23,6 +23,8 @@ SHORTEST_WAIT_MS = 30
 """Items that arrive within this time are handed over together."""
 PAUSE_PER_WORK = 3.0
 """After a batch took t to show, the next waits this many t: the window keeps most of its time for the person."""
+MOST_WAITING = 256
+"""When the window falls this many items behind, the job waits for it."""
 PATIENCE_S = 5.0
 """How long a program that closes waits for the step in hand."""
 
@@ -109,7 +111,8 @@ class Job(QObject):
     def _empty_inbox(self) -> None:
         batch: list[Any] = []
         ending: Ending | None = None
-        while self._inbox and ending is None:
+        # no more than there are now: a job that is faster than the window must not keep it here
+        for _ in range(len(self._inbox)):
             item = self._inbox.popleft()
             if isinstance(item, Ending):
                 ending = item
@@ -136,6 +139,8 @@ def _walk(steps: Callable[[], Iterable[Any]], inbox: deque[Any], stop: threading
         generator = iter(steps())
         for item in generator:
             inbox.append(item)
+            while len(inbox) > MOST_WAITING and not stop.is_set():
+                stop.wait(SHORTEST_WAIT_MS / 1000)
             if stop.is_set():
                 ending = Ending(How.CANCELLED)
                 break

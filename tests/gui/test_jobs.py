@@ -1,0 +1,126 @@
+"""The runner of long work, driven by its signals."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from qtpy.QtCore import QObject
+
+from nucloop.errors import DeviceError
+from nucloop.gui.jobs import Ending, How, Job
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from pytestqt.qtbot import QtBot
+
+LONG_MS = 20_000
+
+
+class Ear:
+    """Hears all that a job says."""
+
+    def __init__(self, steps: Callable[[], Iterable[Any]], parent: QObject | None = None) -> None:
+        self.items: list[Any] = []
+        self.endings: list[Ending] = []
+        self.job = Job(steps, parent)
+        self.job.items.connect(self.items.extend)
+        self.job.ended.connect(self.endings.append)
+
+    def run(self, qtbot: QtBot) -> Ending:
+        self.job.start()
+        qtbot.waitUntil(lambda: bool(self.endings), timeout=LONG_MS)
+        [ending] = self.endings
+        return ending
+
+
+def test_items_arrive_in_order_and_then_the_end(qtbot: QtBot) -> None:
+    ear = Ear(lambda: iter(range(1000)))
+    assert ear.run(qtbot).how is How.DONE
+    assert ear.items == list(range(1000))
+
+
+def test_items_and_end_arrive_in_the_thread_of_the_window(qtbot: QtBot) -> None:
+    seen = []
+    ear = Ear(lambda: iter(["one"]))
+    ear.job.items.connect(lambda _: seen.append(threading.current_thread()))
+    ear.job.ended.connect(lambda _: seen.append(threading.current_thread()))
+    ear.run(qtbot)
+    assert seen == [threading.main_thread()] * 2
+
+
+def test_cancel_stops_between_two_items_keeps_what_came_and_closes_the_generator(qtbot: QtBot) -> None:
+    closed, go_on = threading.Event(), threading.Event()
+
+    def steps() -> Iterable[int]:
+        try:
+            yield 1
+            go_on.wait(LONG_MS / 1000)
+            yield 2
+            yield 3
+        finally:
+            closed.set()
+
+    ear = Ear(steps)
+    ear.job.start()
+    qtbot.waitUntil(lambda: ear.items == [1], timeout=LONG_MS)
+    ear.job.cancel()
+    go_on.set()
+    qtbot.waitUntil(lambda: bool(ear.endings), timeout=LONG_MS)
+    assert ear.endings[0].how is How.CANCELLED
+    assert ear.items == [1, 2]
+    assert closed.is_set()
+
+
+def test_a_sentence_for_a_person_passes_as_it_is(qtbot: QtBot) -> None:
+    def steps() -> Iterable[int]:
+        yield 1
+        raise DeviceError("There is no GPU here. Choose CPU.")
+
+    ear = Ear(steps)
+    ending = ear.run(qtbot)
+    assert ending == Ending(How.FAILED, "There is no GPU here. Choose CPU.", "")
+    assert ear.items == [1]
+
+
+@pytest.mark.parametrize("fault", [RuntimeError, StopIteration, MemoryError, KeyError])
+def test_a_fault_of_the_program_is_a_sentence_with_the_traceback_aside(qtbot: QtBot, fault: type[Exception]) -> None:
+    def steps() -> Iterable[int]:
+        raise fault("the cable is loose")
+
+    ending = Ear(steps).run(qtbot)
+    assert ending.how is How.FAILED
+    assert "fault in the program" in ending.message
+    assert "cable" in ending.message
+    assert "Traceback" not in ending.message
+    assert "Traceback" in ending.details
+
+
+def test_a_job_whose_owner_is_deleted_stops_and_is_silent(qtbot: QtBot) -> None:
+    closed = threading.Event()
+
+    def steps() -> Iterable[int]:
+        try:
+            while True:
+                yield 1
+        finally:
+            closed.set()
+
+    owner = QObject()
+    ear = Ear(steps, owner)
+    ear.job.start()
+    qtbot.waitUntil(lambda: bool(ear.items), timeout=LONG_MS)
+    owner.deleteLater()
+    qtbot.waitUntil(closed.is_set, timeout=LONG_MS)
+    assert ear.endings == []
+
+
+def test_an_abandoned_job_is_silent(qtbot: QtBot) -> None:
+    ear = Ear(lambda: iter(range(10**9)))
+    ear.job.start()
+    ear.job.abandon()
+    qtbot.wait(100)
+    assert ear.endings == []
+    assert not ear.job.running
