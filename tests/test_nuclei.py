@@ -52,7 +52,7 @@ def test_taking_no_rows_gives_an_empty_table():
     [{"yx": [[np.nan, 0]]}, {"yx": [[0, 0]], "label": [3]}, {"yx": [[0, 0]], "label": [-2]}],
 )
 def test_impossible_coordinates_and_labels_are_refused(change):
-    with pytest.raises(ValueError, match="finite|label"):
+    with pytest.raises(ValueError, match=r"finite|label"):
         Nuclei.from_points(SCHEME, **change)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from nucloop.configuration import read_strictly
+from nucloop.configuration import first_fault, read_strictly
 from nucloop.errors import DataError
 
 __all__ = ["ClassScheme", "NucleusClass", "builtin_schemes"]
@@ -106,10 +106,8 @@ class ClassScheme:
         try:
             return TypeAdapter(cls).validate_python(data)
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"]) or "top level"
             raise DataError(
-                f"{source} is not a class scheme ({where}: {first['msg']}). "
+                f"{source} is not a class scheme ({first_fault(error)}). "
                 'It needs "name" and "classes", each class with "name" and "color".'
             ) from error
 

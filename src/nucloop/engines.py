@@ -7,15 +7,17 @@ import logging
 import os
 import warnings
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pooch
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from nucloop.errors import DeviceError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["Engine", "OnnxEngine", "OutOfMemoryError", "TorchEngine", "available_devices", "make_engine"]
 
@@ -32,7 +34,8 @@ class Engine(Protocol):
     name: str
     cpu: bool
 
-    def __call__(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]: ...
+    def __call__(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Run a batch; `OutOfMemoryError` when the device has no room for it."""
 
 
 class _FromBytes(nn.Module):
@@ -59,6 +62,7 @@ class TorchEngine:
 
     @torch.inference_mode()
     def __call__(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Run a batch on the device."""
         try:
             batch = torch.from_numpy(rgb).to(self.device)
             with torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None):
@@ -91,6 +95,7 @@ class OnnxEngine:
         self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
     def __call__(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Run a batch on the CPU's cores."""
         result: NDArray[np.float32] = self._session.run(None, {"rgb": np.ascontiguousarray(rgb)})[0]
         return result
 
@@ -107,10 +112,12 @@ def converted(net: nn.Module, sha256: str) -> bytes:
         return path.read_bytes()
     buffer = io.BytesIO()
     axes = {0: "n", 1: "height", 2: "width"}
+    # the exporter that is wanted here takes a buffer; the annotations speak of the newer one, which needs most of a
+    # minute for the same graph
+    export: Any = torch.onnx.export
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        # the newer exporter takes most of a minute for the same graph
-        torch.onnx.export(
+        export(
             _FromBytes(net).eval(),
             (torch.zeros(1, 256, 256, 3, dtype=torch.uint8),),
             buffer,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 import sys
 import time
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -15,10 +14,13 @@ import numpy as np
 from nucloop.metrics.points import Counts, count_matches
 from nucloop.nuclei import Nuclei
 from nucloop.slides import slide_from_array
+from nucloop.training.datasets import Dataset
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from nucloop.inference import Pipeline
-    from nucloop.training.datasets import Dataset, Field
+    from nucloop.training.datasets import Field
 
 __all__ = ["Evaluation", "evaluate", "peak_memory_mb"]
 
@@ -37,7 +39,7 @@ class Evaluation:
 
     dataset: Dataset
     radius_um: float = 3.0
-    detection: Counts = Counts()
+    detection: Counts = field(default_factory=Counts)
     classes: dict[str, Counts] = field(default_factory=dict)
     images: dict[str, Counts] = field(default_factory=dict)
     seconds: float = 0.0

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nucloop.classes import ClassScheme
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     import pandas as pd
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
 __all__ = ["UNLABELLED", "Nuclei", "Origin"]
 
@@ -153,7 +155,7 @@ class Nuclei:
         )
 
     def numbered(self, first: int = 1) -> Nuclei:
-        """Sort by position (y, then x) and number from `first`: the same nuclei get the same ids in any order of work."""
+        """Sort by position (y, then x) and number from `first`: a nucleus gets the same id in any order of work."""
         order = np.lexsort((self.yx[:, 1], self.yx[:, 0]))
         return replace(self.take(order), ids=np.arange(first, first + len(self), dtype=np.int64))
 
@@ -166,7 +168,7 @@ class Nuclei:
 
     @property
     def uncertainty(self) -> NDArray[np.float32]:
-        """Entropy of the class probabilities over its maximum, (N,), 0 (sure) to 1 (no idea); 0 where a person spoke."""
+        """Entropy of the class probabilities over its maximum, (N,), 0 (sure) to 1 (open); 0 where a person spoke."""
         p = np.clip(self.probability, 1e-7, 1)
         entropy = -(p * np.log(p)).sum(1) / np.log(max(len(self.scheme), 2))
         return np.where(self.human, np.float32(0), entropy).astype(np.float32)
@@ -174,7 +176,8 @@ class Nuclei:
     @property
     def human(self) -> NDArray[np.bool_]:
         """Where a person has spoken, (N,)."""
-        return self.origin != Origin.PREDICTED
+        spoken: NDArray[np.bool_] = self.origin != Origin.PREDICTED
+        return spoken
 
     def counts(self) -> dict[str, int]:
         """Nuclei per class name, in the scheme's order; unlabelled ones are not counted."""

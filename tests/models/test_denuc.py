@@ -7,7 +7,12 @@ from nucloop.models.denuc import DenucConfig, DenucDetector, DenucLoss, assign, 
 
 @pytest.mark.parametrize(
     ("name", "millions"),
-    [("shufflenet_v2_x0_5", 0.3), ("shufflenet_v2_x1_0", 1.0), ("shufflenet_v2_x1_5", 2.7), ("shufflenet_v2_x2_0", 4.3)],
+    [
+        ("shufflenet_v2_x0_5", 0.3),
+        ("shufflenet_v2_x1_0", 1.0),
+        ("shufflenet_v2_x1_5", 2.7),
+        ("shufflenet_v2_x2_0", 4.3),
+    ],
 )
 def test_the_published_sizes_are_about_right(name, millions):
     detector = DenucDetector(DenucConfig(backbone=name))

@@ -12,7 +12,12 @@ from nucloop.models.heads import LinearHead
     [
         (EncoderConfig(options={"pad_type": "same"}), 128),
         (EncoderConfig(backbone="resnet18", strides=(4, 8, 16), channels=0), 64 + 128 + 256),
-        (EncoderConfig(backbone="vit_tiny_patch16_224", strides=(16,), channels=0, options={"dynamic_img_size": True}), 192),
+        (
+            EncoderConfig(
+                backbone="vit_tiny_patch16_224", strides=(16,), channels=0, options={"dynamic_img_size": True}
+            ),
+            192,
+        ),
     ],
 )
 def test_cnns_and_transformers_give_dense_features_at_any_size(config, features):

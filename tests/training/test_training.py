@@ -8,7 +8,7 @@ from PIL import Image
 
 from nucloop.classes import ClassScheme
 from nucloop.errors import DataError, WeightsError
-from nucloop.models.denuc import DenucConfig, decode
+from nucloop.models.denuc import DenucConfig
 from nucloop.models.encoder import EncoderConfig
 from nucloop.training.augment import AugmentConfig, CropSampler, augment_pixels
 from nucloop.training.datasets import Dataset, Field, open_dataset
@@ -17,9 +17,7 @@ from nucloop.training.encoder import as_scheme, train_encoder
 from nucloop.training.loop import LoopConfig
 from nucloop.training.recipe import DetectorRecipe, EncoderRecipe, load_recipe, recipe_names
 
-PLAIN = AugmentConfig(
-    scale=1.0, stain_amount=0, stain_colour=0, density=0, ihc=0, grey=0, blur=0, noise=0
-)
+PLAIN = AugmentConfig(scale=1.0, stain_amount=0, stain_colour=0, density=0, ihc=0, grey=0, blur=0, noise=0)
 TINY = DetectorRecipe(
     name="tiny",
     model=DenucConfig(backbone="shufflenet_v2_x0_5", strides=(8, 16), channels=16, mpp=0.5),
@@ -79,8 +77,7 @@ def test_restaining_turns_nuclei_brown_and_leaves_the_ground(field):
 
 def test_a_detector_learns_to_find_spots(field):
     torch.manual_seed(0)
-    for progress, detector in train_detector([field], TINY):
-        pass
+    *_, (progress, detector) = train_detector([field], TINY)
     assert progress.step == TINY.loop.steps
     assert not detector.training
     with torch.inference_mode():
@@ -96,17 +93,42 @@ def test_a_detector_learns_to_find_spots(field):
 def test_an_interrupted_run_that_resumes_gives_the_weights_of_an_unbroken_one(field, tmp_path):
     recipe = dataclasses.replace(TINY, loop=dataclasses.replace(TINY.loop, steps=12, checkpoint_every=5))
     checkpoint = tmp_path / "run.checkpoint"
-    for _, whole in train_detector([field], recipe):
-        pass
+    *_, (_, whole) = train_detector([field], recipe)
     for progress, _ in train_detector([field], recipe, checkpoint=checkpoint):
         if progress.step == 8:
             break
-    steps = [progress.step for progress, resumed in train_detector([field], recipe, checkpoint=checkpoint)]
-    assert steps[0] == 6
-    for (_, resumed) in train_detector([field], recipe, checkpoint=checkpoint):
-        pass
+    (first, _), *_, (_, resumed) = train_detector([field], recipe, checkpoint=checkpoint)
+    assert first.step == 6
     for a, b in zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True):
         assert torch.allclose(a.float(), b.float(), atol=1e-5)
+
+
+def test_a_run_stopped_between_its_last_checkpoint_and_its_weights_file_still_gives_its_network(field, tmp_path):
+    recipe = dataclasses.replace(TINY, loop=dataclasses.replace(TINY.loop, steps=4, checkpoint_every=2))
+    checkpoint = tmp_path / "run.checkpoint"
+    *_, (_, whole) = train_detector([field], recipe, checkpoint=checkpoint)
+    ((progress, again),) = train_detector([field], recipe, checkpoint=checkpoint)
+    assert progress.step == 4
+    for a, b in zip(whole.state_dict().values(), again.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_a_checkpoint_that_cannot_be_written_says_what_to_do(field, tmp_path):
+    recipe = dataclasses.replace(TINY, loop=dataclasses.replace(TINY.loop, steps=2, checkpoint_every=1))
+    with pytest.raises(WeightsError, match=r"Cannot write .*choose another folder"):
+        list(train_detector([field], recipe, checkpoint=tmp_path / "missing" / "run.checkpoint"))
+
+
+def test_a_backbone_that_nobody_offers_is_said_so(field):
+    recipe = dataclasses.replace(TINY, model=DenucConfig(backbone="shuffelnet"))
+    with pytest.raises(WeightsError, match="timm makes no backbone 'shuffelnet'"):
+        next(train_detector([field], recipe))
+
+
+def test_a_pretrained_file_of_no_network_is_said_so(field, tmp_path):
+    (tmp_path / "x.safetensors").write_bytes(b"nothing")
+    with pytest.raises(WeightsError, match=r"Cannot start shufflenet_v2_x0_5 from .*x\.safetensors"):
+        next(train_detector([field], TINY, initial=tmp_path / "x.safetensors"))
 
 
 def test_a_damaged_checkpoint_says_what_to_do(field, tmp_path):
@@ -125,8 +147,7 @@ def test_an_encoder_learns_two_colours_and_never_takes_an_unlabelled_nucleus_for
         augment=PLAIN,
         crop=96,
     )
-    for progress, classifier in train_encoder([field], scheme, recipe):
-        pass
+    *_, (progress, classifier) = train_encoder([field], scheme, recipe)
     assert progress.loss < 1.0
     rgb = torch.from_numpy(field.pixels.copy()).permute(2, 0, 1)[None].float()
     with torch.inference_mode():
@@ -135,7 +156,8 @@ def test_an_encoder_learns_two_colours_and_never_takes_an_unlabelled_nucleus_for
 
 
 def test_labels_join_other_schemes_by_class_name_and_the_rest_become_unlabelled(field):
-    data = Dataset("x", ClassScheme.named("nucls"), (dataclasses.replace(field, label=np.array([0, 1, 2, 3], np.int16), yx=field.yx[:4]),), "CC0", True)
+    one_of_each = dataclasses.replace(field, label=np.array([0, 1, 2, 3], np.int16), yx=field.yx[:4])
+    data = Dataset("x", ClassScheme.named("nucls"), (one_of_each,), "CC0", True)
     (relabelled,) = as_scheme(data, ClassScheme.named("brca-m2c"))
     # tumour, stromal, lymphocyte, other -> rows of lymphocyte, tumour, stromal
     assert relabelled.label.tolist() == [1, 2, 0, -1]

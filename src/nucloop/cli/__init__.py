@@ -1,7 +1,5 @@
 """The command line: the same work as in the window, for scripts and cohorts."""
 
-from __future__ import annotations
-
 import sys
 
 import typer
@@ -10,7 +8,7 @@ from nucloop.cli.app import app_command
 from nucloop.cli.detect import detect
 from nucloop.cli.evaluate import evaluate_command
 from nucloop.cli.models import models
-from nucloop.cli.terminal import errors
+from nucloop.cli.terminal import complain
 from nucloop.cli.train import train
 from nucloop.errors import NucLoopError
 
@@ -35,8 +33,8 @@ def main() -> None:
     try:
         app()
     except NucLoopError as error:
-        errors.print(f"[bold red]nucloop:[/] {error}", highlight=False, soft_wrap=True)
+        complain(error)
         sys.exit(1)
     except KeyboardInterrupt:
-        errors.print("nucloop: stopped.")
+        complain("stopped.")
         sys.exit(130)

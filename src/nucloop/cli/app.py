@@ -1,7 +1,5 @@
 """``nucloop app``: the napari window."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 
@@ -24,7 +22,6 @@ def app_command(
         from nucloop.gui.app import run_app
     except ImportError as error:
         raise NucLoopError(
-            f"The window needs the app extra ({error.name} is missing): "
-            'pip install "napari-nucloop[app]"'
+            f'The window needs the app extra ({error.name} is missing): pip install "napari-nucloop[app]"'
         ) from error
     raise typer.Exit(run_app(files or [], sample=sample, screenshot=screenshot, export=export, mpp=mpp))

@@ -1,7 +1,5 @@
 """``nucloop detect``: nuclei of whole slides or regions, into files."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 
@@ -9,9 +7,9 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from nucloop.cli.terminal import errors, output, parse_box, progress_bar
+from nucloop.cli.terminal import check_writable, complain, parse_box, progress_bar, say
 from nucloop.errors import NucLoopError
-from nucloop.formats import SlideInfo, read_regions, write_nuclei
+from nucloop.formats import FORMATS, SlideInfo, read_regions, write_nuclei
 from nucloop.inference import InferenceConfig, Pipeline
 from nucloop.nuclei import Nuclei
 from nucloop.slides import Box, Slide, open_slide
@@ -33,27 +31,41 @@ def detect(
     file_format: Annotated[str, typer.Option("--format", help="csv or geojson.")] = "csv",
 ) -> None:
     """Detect and classify the nuclei of slides; one file per slide."""
-    if file_format not in ("csv", "geojson"):
-        raise NucLoopError(f"There is no format {file_format!r}. Choose csv or geojson.")
+    targets = _targets(slides, out, file_format)
     parts: list[Box | NDArray[np.floating]] | None = None
     if region is not None:
         parts = [parse_box(region)]
     if regions is not None:
         parts = [*(parts or []), *read_regions(regions)]
     pipeline = Pipeline.load(detector, encoder, head, device, InferenceConfig(threshold=threshold))
+    check_writable(out)
     failed = 0
-    for path in slides:
+    for path, target in zip(slides, targets, strict=True):
         try:
             with open_slide(path, mpp=mpp) as slide:
-                target = out / f"{path.name.removesuffix(path.suffix)}.{file_format}"
                 _detect_one(pipeline, slide, parts, target, file_format)
         except NucLoopError as error:
             if len(slides) == 1:
                 raise
             failed += 1
-            errors.print(f"[bold red]{path.name}:[/] {error}", highlight=False, soft_wrap=True)
+            complain(error, about=path.name)
     if failed:
         raise NucLoopError(f"{failed} of {len(slides)} slides failed; the others are in {out}.")
+
+
+def _targets(slides: list[Path], out: Path, file_format: str) -> list[Path]:
+    """One file a slide; two slides that would share a file are refused, for one result would be lost."""
+    if file_format not in FORMATS:
+        raise NucLoopError(f"There is no format {file_format!r}. Choose one of: {', '.join(FORMATS)}.")
+    taken: dict[Path, Path] = {}
+    for slide in slides:
+        target = out / f"{slide.stem}{FORMATS[file_format].suffixes[0]}"
+        if target in taken:
+            raise NucLoopError(
+                f"{taken[target]} and {slide} would both be written to {target}. Give them in two runs with two --out."
+            )
+        taken[target] = slide
+    return list(taken)
 
 
 def _detect_one(
@@ -75,5 +87,5 @@ def _detect_one(
     write_nuclei(target, nuclei, SlideInfo.of(slide), file_format, weights=pipeline.weights)
     counts = ", ".join(f"{count:,} {name}" for name, count in nuclei.counts().items())
     for notice in pipeline.notices:
-        errors.print(notice)
-    output.print(f"{target}: {len(nuclei):,} nuclei ({counts})", highlight=False, soft_wrap=True)
+        complain(notice, about=slide.name)
+    say(f"{target}: {len(nuclei):,} nuclei ({counts})")

@@ -1,14 +1,13 @@
 """``nucloop evaluate``: F1 of a pipeline on a data set."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
-from nucloop.cli.terminal import output, progress_bar, write_json
+from nucloop.cli.terminal import check_writable, output, progress_bar, say, write_json
+from nucloop.errors import DataError
 from nucloop.evaluation import Evaluation, evaluate
 from nucloop.inference import InferenceConfig, Pipeline
 from nucloop.training.datasets import DATASETS, leave_out, only, open_dataset
@@ -36,8 +35,11 @@ def evaluate_command(
     """Measure detection and class F1 (Boolean one-to-one rule), s/mm2 and peak memory."""
     dataset = open_dataset(data, split)
     fields = leave_out(only(dataset.fields, only_group or []), leave or [])
-    config = InferenceConfig(threshold=threshold)
-    pipeline = Pipeline.load(detector, encoder, head, device, config)
+    if not fields:
+        raise DataError(f"No image of {dataset.name} {split} is left. Check the names given to --only and --leave-out.")
+    if json is not None:
+        check_writable(json.parent)
+    pipeline = Pipeline.load(detector, encoder, head, device, InferenceConfig(threshold=threshold))
     with progress_bar() as bar:
         task = bar.add_task(f"{dataset.name} {split}", total=len(fields), note="")
         result = Evaluation(dataset, radius_um)
@@ -47,7 +49,7 @@ def evaluate_command(
     if json is not None:
         write_json(json, report)
     output.print(_table(result))
-    output.print(
+    say(
         f"{dataset.name} {split}: {report['n_images']} images, {report['rule']}, radius {radius_um:g} µm; "
         f"{report['seconds_per_mm2']:.2f} s/mm2 on {report['device']}, peak memory {report['peak_memory_mb']:.0f} MB"
     )

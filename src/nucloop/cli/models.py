@@ -1,7 +1,5 @@
 """``nucloop models``: what ships, and what each was trained on."""
 
-from __future__ import annotations
-
 from rich.table import Table
 
 from nucloop.cli.terminal import output

@@ -1,30 +1,40 @@
-"""What the commands share at the terminal: consoles, progress bars, parsing of regions."""
-
-from __future__ import annotations
+"""What the commands share at the terminal: what they say and where, progress bars, places to write to."""
 
 import json
-import os
+import tempfile
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from nucloop.errors import NucLoopError, RegionError
+from nucloop.formats.atomic import replacing
 from nucloop.slides import Box
 
-__all__ = ["errors", "output", "parse_box", "progress_bar", "write_text"]
+__all__ = ["check_writable", "complain", "output", "parse_box", "progress_bar", "say", "write_json"]
 
 output = Console()
 errors = Console(stderr=True)
 
 
+def say(line: str) -> None:
+    """Print one line of result, in one piece however narrow the terminal is."""
+    output.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def complain(line: object, about: str = "nucloop") -> None:
+    """Print one sentence on standard error; brackets in file names and in error texts stay what they are."""
+    errors.print(f"[bold red]{escape(about)}:[/] {escape(str(line))}", highlight=False, soft_wrap=True)
+
+
 def progress_bar() -> Progress:
     """Return a bar on standard error with a count and the time left."""
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("{task.fields[note]}", markup=False),
         TimeRemainingColumn(),
         console=errors,
         transient=True,
@@ -39,26 +49,22 @@ def parse_box(text: str) -> Box:
             raise ValueError
     except ValueError as error:
         raise RegionError(
-            f"--region {text!r} is not Y,X,HEIGHT,WIDTH: four whole numbers of level-0 pixels, "
-            "such as 0,0,2048,2048."
+            f"--region {text!r} is not Y,X,HEIGHT,WIDTH: four whole numbers of level-0 pixels, such as 0,0,2048,2048."
         ) from error
     return Box(y, x, height, width)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a file at once or not at all."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
+def check_writable(folder: Path) -> None:
+    """Refuse a folder that nothing can be written to before the work begins, not after it."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
     except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise NucLoopError(
-            f"Cannot write {path}: {error.strerror}. Choose another folder."
-        ) from error
+        raise NucLoopError(f"Cannot write to {folder}: {error.strerror}. Choose another folder.") from error
 
 
 def write_json(path: Path, data: object) -> None:
-    """Write plain types as indented JSON."""
-    write_text(path, json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+    """Write plain types as indented JSON, the whole file or nothing."""
+    with replacing(path) as file:
+        file.write(json.dumps(data, indent=2, ensure_ascii=False).encode() + b"\n")

@@ -1,18 +1,19 @@
 """``nucloop train``: detectors and encoders, on one or several data sets."""
 
-from __future__ import annotations
-
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 
 from nucloop.classes import ClassScheme
-from nucloop.cli.terminal import output, progress_bar
-from nucloop.errors import DataError
+from nucloop.cli.terminal import check_writable, progress_bar, say
+from nucloop.engines import available_devices
+from nucloop.errors import DataError, DeviceError, WeightsError
 from nucloop.training.datasets import Dataset, Field, leave_out, open_dataset
 from nucloop.training.detector import train_detector
 from nucloop.training.encoder import as_scheme, train_encoder
+from nucloop.training.loop import Progress
 from nucloop.training.product import save_detector, save_encoder
 from nucloop.training.recipe import DetectorRecipe, EncoderRecipe, load_recipe
 
@@ -42,6 +43,8 @@ def _open(data: list[str], splits: list[str], leave: list[str]) -> list[tuple[Da
                     raise
                 continue
             opened.append((dataset, leave_out(dataset.fields, leave), split))
+    if not any(fields for _, fields, _ in opened):
+        raise DataError("No image is left to train on. Check the names given to --leave-out.")
     return opened
 
 
@@ -59,6 +62,33 @@ def _record(opened: list[tuple[Dataset, list[Field], str]], leave: list[str]) ->
     ]
 
 
+def _check(device: str, *files: Path) -> None:
+    """Refuse a device that is not there and files that cannot be written before hours are spent, not after."""
+    if device.partition(":")[0] not in available_devices():
+        raise DeviceError(
+            f"{device} is not available on this machine. Choose one of: {', '.join(available_devices())}."
+        )
+    for file in files:
+        if file.suffix != ".safetensors":
+            raise WeightsError(f"{file} must end in .safetensors, which is what NucLoop writes and reads.")
+        check_writable(file.parent)
+    if len(set(files)) < len(files):
+        raise WeightsError(f"Encoder and head cannot both be written to {files[0]}. Choose another --head-out.")
+
+
+Model = TypeVar("Model")
+
+
+def _finished(run: Iterator[tuple[Progress, Model]], name: str) -> Model:
+    """Walk a training run behind a progress bar and return what it trained."""
+    with progress_bar() as bar:
+        task = bar.add_task(name, total=None, note="")
+        for done, learning in run:
+            model = learning
+            bar.update(task, completed=done.step, total=done.steps, note=f"loss {done.loss:.4f}")
+    return model
+
+
 @train.command("detector")
 def train_detector_command(
     data: Data,
@@ -72,18 +102,16 @@ def train_detector_command(
     device: Device = "cpu",
 ) -> None:
     """Train a DeNuC point detector; an interrupted run goes on where it stopped."""
+    _check(device, out)
     plan = load_recipe(recipe, DetectorRecipe, steps=steps, seed=seed)
     opened = _open(data, split or ["train"], leave or [])
     fields = [f for _, some, _ in opened for f in some]
     checkpoint = out.with_suffix(".checkpoint")
-    with progress_bar() as bar:
-        task = bar.add_task(plan.name, total=plan.loop.steps, note="")
-        run = train_detector(fields, plan, initial=initial, checkpoint=checkpoint, device=device)
-        for done, detector in run:
-            bar.update(task, completed=done.step, note=f"loss {done.loss:.4f}")
+    run = train_detector(fields, plan, initial=initial, checkpoint=checkpoint, device=device)
+    detector = _finished(run, plan.name)
     card = save_detector(out, detector, plan, _record(opened, leave or []), initial)
     checkpoint.unlink(missing_ok=True)
-    output.print(f"{out}: {card.name}, halo {card.halo} px, sha256 {card.sha256[:12]}")
+    say(f"{out}: {card.name}, halo {card.halo} px, sha256 {card.sha256[:12]}")
 
 
 @train.command("encoder")
@@ -101,17 +129,15 @@ def train_encoder_command(
     device: Device = "cpu",
 ) -> None:
     """Train an encoder together with a linear head; an interrupted run goes on where it stopped."""
+    _check(device, out, head_out)
     plan = load_recipe(recipe, EncoderRecipe, steps=steps, seed=seed)
     classes = ClassScheme.named(scheme)
     opened = _open(data, split or ["train"], leave or [])
     wanted = {id(f.yx) for _, some, _ in opened for f in some}
     fields = [f for dataset, _, _ in opened for f in as_scheme(dataset, classes) if id(f.yx) in wanted]
     checkpoint = out.with_suffix(".checkpoint")
-    with progress_bar() as bar:
-        task = bar.add_task(plan.name, total=plan.loop.steps, note="")
-        run = train_encoder(fields, classes, plan, initial=initial, checkpoint=checkpoint, device=device)
-        for done, classifier in run:
-            bar.update(task, completed=done.step, note=f"loss {done.loss:.4f}")
+    run = train_encoder(fields, classes, plan, initial=initial, checkpoint=checkpoint, device=device)
+    classifier = _finished(run, plan.name)
     card = save_encoder(out, head_out, classifier, classes, plan, _record(opened, leave or []), initial)
     checkpoint.unlink(missing_ok=True)
-    output.print(f"{out}, {head_out}: {card.name}, halo {card.halo} px, sha256 {card.sha256[:12]}")
+    say(f"{out}, {head_out}: {card.name}, halo {card.halo} px, sha256 {card.sha256[:12]}")

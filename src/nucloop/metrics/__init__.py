@@ -1,0 +1,1 @@
+"""How good: point matching and the figures that follow from it."""

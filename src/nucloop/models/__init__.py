@@ -1,0 +1,1 @@
+"""Networks, one file per published model, and the weights files they are kept in."""

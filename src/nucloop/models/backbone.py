@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from nucloop.errors import WeightsError
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
-__all__ = ["Backbone", "load_pretrained"]
+__all__ = ["Backbone", "BackboneError", "load_pretrained"]
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 SHUFFLENETS = ("shufflenet_v2_x0_5", "shufflenet_v2_x1_0", "shufflenet_v2_x1_5", "shufflenet_v2_x2_0")
+
+
+class BackboneError(WeightsError, ValueError):
+    """No library offers a backbone of that name, with those strides or options."""
 
 
 class EvenSameConv2d(nn.Conv2d):
@@ -34,11 +40,13 @@ class EvenSameConv2d(nn.Conv2d):
 
 
 def _export_friendly(module: nn.Module) -> None:
-    from timm.layers import Conv2dSame
+    from timm.layers.conv2d_same import Conv2dSame
 
     for child in module.modules():
         if isinstance(child, Conv2dSame) and child.stride == (2, 2):
-            child.__class__ = EvenSameConv2d
+            # the same parameters under another forward: timm offers no way to ask for it
+            swapped: Any = child
+            swapped.__class__ = EvenSameConv2d
 
 
 class _ShuffleNetFeatures(nn.Module):
@@ -50,9 +58,10 @@ class _ShuffleNetFeatures(nn.Module):
 
         net = getattr(torchvision.models, name)(weights=None)
         self.stem = nn.Sequential(net.conv1, net.maxpool)
-        self.stages = nn.ModuleList([net.stage2, net.stage3, net.stage4])
+        stages: list[Any] = [net.stage2, net.stage3, net.stage4]
+        self.stages = nn.ModuleList(stages)
         # one unit's two halves together give the stage's width
-        self.channels = [2 * stage[0].branch2[5].out_channels for stage in self.stages]
+        self.channels = [2 * stage[0].branch2[5].out_channels for stage in stages]
 
     def forward(self, x: Tensor) -> list[Tensor]:
         x = self.stem(x)
@@ -79,6 +88,11 @@ class Backbone(nn.Module):
     ----------
     channels : list of int
         Width of each returned map.
+
+    Raises
+    ------
+    BackboneError
+        If the name, a stride or an option is unknown.
     """
 
     mean: Tensor
@@ -88,7 +102,8 @@ class Backbone(nn.Module):
         super().__init__()
         self.name = name
         self.strides = tuple(strides)
-        mean, std = IMAGENET_MEAN, IMAGENET_STD
+        mean: tuple[float, ...] = IMAGENET_MEAN
+        std: tuple[float, ...] = IMAGENET_STD
         if name in SHUFFLENETS:
             self.net: nn.Module = _ShuffleNetFeatures(name)
             offered = [8, 16, 32]
@@ -96,7 +111,7 @@ class Backbone(nn.Module):
         else:
             self.net, offered, channels, mean, std = _timm_features(name, strides, options or {})
         if not set(strides) <= set(offered):
-            raise ValueError(f"{name} has feature maps at strides {offered}, not at {list(strides)}")
+            raise BackboneError(f"{name} has feature maps at strides {offered}, not {list(strides)}. Choose of those.")
         self._picked = [offered.index(stride) for stride in strides]
         self.channels = [int(channels[k]) for k in self._picked]
         self._frozen: tuple[nn.Module, ...] = ()
@@ -109,14 +124,15 @@ class Backbone(nn.Module):
         return [maps[k] for k in self._picked]
 
     def freeze_to(self, stride: int) -> None:
-        """Keep everything up to `stride` as it is, batch statistics included: less to learn, half the time of a step."""
-        blocks = getattr(self.net, "blocks", None)
-        if not isinstance(blocks, nn.Sequential) or not hasattr(self.net, "conv_stem"):
-            raise ValueError(f"{self.name} has no stages that can be frozen one by one")
-        info = {f["reduction"]: f["stage"] for f in self.net.feature_info.info}  # type: ignore[union-attr]
+        """Keep everything up to `stride` as it is, batch statistics included: a step then takes half the time."""
+        net: Any = self.net
+        blocks = getattr(net, "blocks", None)
+        if not isinstance(blocks, nn.Sequential) or not hasattr(net, "conv_stem"):
+            raise BackboneError(f"{self.name} has no stages that can be frozen one by one. Use frozen_stride: 0.")
+        info = {f["reduction"]: f["stage"] for f in net.feature_info.info}
         if stride not in info:
-            raise ValueError(f"{self.name} has stages at strides {sorted(info)}, not at {stride}")
-        self._frozen = (self.net.conv_stem, self.net.bn1, *blocks[: info[stride]])  # type: ignore[assignment]
+            raise BackboneError(f"{self.name} has stages at strides {sorted(info)}, not at {stride}. Choose of those.")
+        self._frozen = (net.conv_stem, net.bn1, *blocks[: info[stride]])
         for module in self._frozen:
             module.requires_grad_(False)
         self.train(self.training)
@@ -134,9 +150,15 @@ def _timm_features(
 ) -> tuple[nn.Module, list[int], list[int], tuple[float, ...], tuple[float, ...]]:
     import timm
 
-    probe = timm.create_model(name, features_only=True, **options)
+    try:
+        probe: Any = timm.create_model(name, features_only=True, **options)
+    except (RuntimeError, TypeError, ValueError, AttributeError, AssertionError) as error:
+        raise BackboneError(
+            f"timm makes no backbone {name!r} with feature maps and these options: {error}. "
+            "timm.list_models() names them all."
+        ) from error
     wanted = [k for k, reduction in enumerate(probe.feature_info.reduction()) if reduction in strides]
-    net = timm.create_model(name, features_only=True, out_indices=tuple(wanted), **options) if wanted else probe
+    net: Any = timm.create_model(name, features_only=True, out_indices=tuple(wanted), **options) if wanted else probe
     stages = getattr(net, "_stage_out_idx", None)
     if stages and isinstance(getattr(net, "blocks", None), nn.Sequential):
         net.blocks = net.blocks[: max(stages)]  # timm runs the later stages though nobody reads them
@@ -151,8 +173,20 @@ def load_pretrained(backbone: Backbone, path: str | Path) -> list[str]:
     """Start a backbone from a safetensors file in its library's layout; return the parameters left at random.
 
     Entries of the file that the cut network does not have (the classifier) are left aside.
+
+    Raises
+    ------
+    WeightsError
+        If the file is missing, no safetensors file, or of another network.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    result = backbone.net.load_state_dict(load_file(str(path)), strict=False)
+    try:
+        result = backbone.net.load_state_dict(load_file(str(path)), strict=False)
+    except (OSError, SafetensorError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise WeightsError(
+            f"Cannot start {backbone.name} from {path}: {reason}. Give a safetensors file of that network."
+        ) from error
     return [key for key in result.missing_keys if "num_batches_tracked" not in key]

@@ -8,20 +8,22 @@ import os
 from dataclasses import asdict, dataclass, field, replace
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
-from torch import nn
 
 from nucloop.classes import ClassScheme
-from nucloop.configuration import read_strictly
+from nucloop.configuration import first_fault, read_strictly
 from nucloop.errors import WeightsError
 from nucloop.models.denuc import DenucConfig, DenucDetector
 from nucloop.models.encoder import EncoderConfig, PointEncoder
 from nucloop.models.heads import LinearHead
+
+if TYPE_CHECKING:
+    from torch import nn
 
 __all__ = [
     "Card",
@@ -36,6 +38,7 @@ __all__ = [
 ]
 
 LARGEST_CARD = 1_000_000
+WIDEST_HALO = 4096
 FORBIDDEN_OPTIONS = {"pretrained", "checkpoint_path", "pretrained_cfg", "pretrained_cfg_overlay", "features_only"}
 
 
@@ -72,6 +75,12 @@ class Card:
     sha256: str = ""
     """Of the safetensors file."""
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.halo <= WIDEST_HALO:
+            raise ValueError(f"a halo of {self.halo} pixels is outside 0 to {WIDEST_HALO}")
+        if not 0 < self.threshold < 1:
+            raise ValueError(f"threshold {self.threshold} must lie between 0 and 1")
+
 
 def file_sha256(path: Path) -> str:
     """SHA-256 of a file, hexadecimal."""
@@ -106,15 +115,23 @@ def read_card(path: Path) -> Card:
     card_file = path.with_suffix(".json")
     try:
         if card_file.stat().st_size > LARGEST_CARD:
-            raise WeightsError(f"{card_file.name} is too large for a card.")
+            raise WeightsError(
+                f"{card_file.name} is too large for a card (over {LARGEST_CARD:,} bytes). Copy it again."
+            )
         card = TypeAdapter(Card).validate_json(card_file.read_bytes())
     except FileNotFoundError as error:
         raise WeightsError(
             f"{path.name} has no card {card_file.name} beside it, so nobody can tell what it is. "
             "Copy the card from where the weights came from."
         ) from error
-    except (OSError, ValidationError) as error:
-        raise WeightsError(f"The card {card_file.name} cannot be read: {error}.") from error
+    except ValidationError as error:
+        raise WeightsError(
+            f"{card_file.name} is not a card of NucLoop ({first_fault(error)}). Copy it again."
+        ) from error
+    except OSError as error:
+        raise WeightsError(
+            f"Cannot read the card {card_file}: {error.strerror}. Check its rights, or copy it again."
+        ) from error
     if file_sha256(path) != card.sha256:
         raise WeightsError(f"{path.name} is not the file that its card {card_file.name} describes. Copy both again.")
     return card
@@ -125,11 +142,9 @@ def _load(name: str, kind: str) -> tuple[Card, dict[str, np.ndarray]]:
     card = read_card(path)
     if card.kind != kind:
         raise WeightsError(f"{path.name} holds a {card.kind}, a {kind} is needed here. Choose another file.")
-    if FORBIDDEN_OPTIONS & set(card.config.get("options", {})):
-        raise WeightsError(f"The card of {path.name} asks the library to fetch other weights; it is not loaded.")
     try:
         return card, load_file(str(path))
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise WeightsError(f"{path.name} is not a safetensors file ({error}). Copy it again.") from error
 
 
@@ -139,15 +154,26 @@ def _fill(module: nn.Module, tensors: dict[str, np.ndarray], name: str) -> None:
     try:
         module.load_state_dict({key: torch.from_numpy(value) for key, value in tensors.items()})
     except RuntimeError as error:
-        raise WeightsError(f"{name} does not fit the network its card describes ({str(error)[:300]}).") from error
+        reason = " ".join(str(error).split())[:300]
+        raise WeightsError(
+            f"{name} does not fit the network its card describes ({reason}). Copy both again from where they came from."
+        ) from error
     module.eval()
 
 
 def _config(card: Card, kind: type[Any]) -> Any:
     try:
-        return TypeAdapter(kind).validate_python({**card.config, "mpp": card.mpp})
+        config = TypeAdapter(kind).validate_python({**card.config, "mpp": card.mpp})
     except ValidationError as error:
-        raise WeightsError(f"The card of {card.name} describes no network that NucLoop knows: {error}.") from error
+        raise WeightsError(
+            f"The card of {card.name} describes no network that NucLoop knows ({first_fault(error)}). Copy it again."
+        ) from error
+    if FORBIDDEN_OPTIONS & set(config.options) or ":" in config.backbone:
+        raise WeightsError(
+            f"The card of {card.name} asks the library to fetch other weights, so it is not loaded. "
+            "Take weights from where you trust them."
+        )
+    return config
 
 
 def load_detector(name: str) -> tuple[DenucDetector, Card]:
@@ -177,21 +203,24 @@ def load_head(name: str, encoder: Card | None = None) -> tuple[LinearHead, Card]
     scheme = ClassScheme.from_dict(card.classes, source=f"{card.name}.json")
     try:
         head = LinearHead(scheme, tensors["weight"], tensors["bias"], float(card.config.get("keep", 0.5)))
-    except (KeyError, ValueError) as error:
-        raise WeightsError(f"{card.name} is not a linear head: {error}.") from error
+    except (KeyError, ValueError, TypeError) as error:
+        raise WeightsError(f"{card.name} is not a linear head ({error}). Choose another file.") from error
     return head, card
 
 
 def _save(path: Path, tensors: dict[str, np.ndarray], card: Card) -> Card:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".part")
-    save_file({key: np.ascontiguousarray(value) for key, value in tensors.items()}, str(temporary))
-    card = replace(card, sha256=file_sha256(temporary))
-    os.replace(temporary, path)
-    text = json.dumps(asdict(card), indent=2, ensure_ascii=False) + "\n"
-    card_part = path.with_suffix(".json.part")
-    card_part.write_text(text, encoding="utf-8")
-    os.replace(card_part, path.with_suffix(".json"))
+    temporary, card_part = path.with_name(path.name + ".part"), path.with_suffix(".json.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file({key: np.ascontiguousarray(value) for key, value in tensors.items()}, str(temporary))
+        card = replace(card, sha256=file_sha256(temporary))
+        card_part.write_text(json.dumps(asdict(card), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        os.replace(temporary, path)
+        os.replace(card_part, path.with_suffix(".json"))
+    except (OSError, SafetensorError) as error:
+        for part in (temporary, card_part):
+            part.unlink(missing_ok=True)
+        raise WeightsError(f"Cannot write {path}: {error}. Make room or choose another folder.") from error
     return card
 
 

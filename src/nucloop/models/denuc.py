@@ -6,11 +6,10 @@ Yang, Kuang and Fu, "DeNuC: Decoupling Nuclei Detection and Classification in Hi
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial import cKDTree
 from torch import Tensor, nn
@@ -19,6 +18,9 @@ from torch.nn import functional as F
 from nucloop.configuration import read_strictly
 from nucloop.models.backbone import Backbone
 from nucloop.models.pan import PathAggregation
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["DenucConfig", "DenucDetector", "DenucLoss", "assign", "decode", "suppress"]
 
@@ -44,6 +46,8 @@ class DenucConfig:
             raise ValueError(f"strides must double from one to the next, got {self.strides}")
         if not 0.05 <= self.mpp <= 4:
             raise ValueError(f"working resolution {self.mpp} µm/px is outside 0.05 to 4")
+        if not 1 <= self.channels <= 4096:
+            raise ValueError(f"{self.channels} channels are outside 1 to 4096")
 
 
 class DenucDetector(nn.Module):
@@ -157,11 +161,12 @@ def decode(
     output: NDArray[np.float32], stride: int, threshold: float
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Turn one image's output (3, h, w) into points (K, 2) as (y, x) pixels and scores (K,) of at least `threshold`."""
+    _, height, width = output.shape
     logit, offset = output[0].reshape(-1), output[1:].reshape(2, -1)
     # a cell speaks for its surroundings: an offset beyond them is an error, and would cross tiles
     sane = (np.abs(offset) <= REACH * stride).all(0)
     rows = np.flatnonzero((logit >= np.log(threshold / (1 - threshold))) & sane)
-    points = reference_points(*output.shape[1:], stride)[rows] + offset.T[rows]
+    points = reference_points(height, width, stride)[rows] + offset.T[rows]
     return points.astype(np.float32), (1 / (1 + np.exp(-logit[rows]))).astype(np.float32)
 
 

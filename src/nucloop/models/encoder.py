@@ -32,6 +32,14 @@ class EncoderConfig:
     options: dict[str, Any] = field(default_factory=dict)
     """Passed to timm."""
 
+    def __post_init__(self) -> None:
+        if not self.strides or min(self.strides) < 1:
+            raise ValueError(f"an encoder needs strides of at least 1, got {self.strides}")
+        if not 0.05 <= self.mpp <= 4:
+            raise ValueError(f"working resolution {self.mpp} µm/px is outside 0.05 to 4")
+        if not 0 <= self.channels <= 4096:
+            raise ValueError(f"{self.channels} channels are outside 0 to 4096")
+
 
 class PointEncoder(nn.Module):
     """Dense features with the finest map's stride.

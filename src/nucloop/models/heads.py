@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nucloop.classes import ClassScheme
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 __all__ = ["LinearHead"]
 
@@ -47,7 +44,7 @@ class LinearHead:
     @property
     def features(self) -> int:
         """Length of the feature vectors it reads."""
-        return self.weight.shape[1]
+        return int(self.weight.shape[1])
 
     def probabilities(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Softmax over classes and background: (K, F) features to (K, C + 1)."""

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 __all__ = ["PathAggregation", "separable"]
 
 
 def separable(channels: int, out: int, stride: int = 1, kernel: int = 3) -> nn.Sequential:
-    """Depthwise then pointwise convolution with batch norm and ReLU: (N, channels, H, W) to (N, out, H/stride, W/stride)."""
+    """Depthwise, then pointwise convolution with batch norm: (N, channels, H, W) to (N, out, H/stride, W/stride)."""
     return nn.Sequential(
         nn.Conv2d(channels, channels, kernel, stride, kernel // 2, groups=channels, bias=False),
         nn.BatchNorm2d(channels),
@@ -52,7 +55,8 @@ class PathAggregation(nn.Module):
         fused = levels[0]
         for k, level in enumerate(levels[1:], start=1):
             fused = fused + F.interpolate(level, scale_factor=float(2**k), mode="nearest")
-        return fused / len(levels)
+        mean: Tensor = fused / len(levels)
+        return mean
 
 
 def receptive_radius(module: nn.Module, size: int = 768) -> int:

@@ -1,0 +1,1 @@
+"""Training recipes that ship, one YAML file each."""

@@ -1,35 +1,35 @@
 """What a network sees in training: random crops in microns, and stains as other hospitals would have made them.
 
-Stain augmentation works on optical density, split into haematoxylin, eosin and DAB (Ruifrok and Johnston, 2001): amounts
-and colours of the stains vary, and some crops are re-stained as immunohistochemistry, with some of their nuclei brown, so
-that a detector trained on H&E finds nuclei there too.
+Stain augmentation works on optical density, split into haematoxylin, eosin and DAB (Ruifrok and Johnston, 2001):
+amounts and colours of the stains vary, and some crops are re-stained as immunohistochemistry, with some of their nuclei
+brown, so that a detector trained on H&E finds nuclei there too.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
 from nucloop.configuration import read_strictly
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from collections.abc import Sequence
 
     from nucloop.training.datasets import Field
 
 __all__ = ["AugmentConfig", "Crop", "CropSampler", "augment_pixels"]
 
-# rows: haematoxylin, eosin, DAB; columns: red, green, blue optical density
+STAINS = ((0.65, 0.70, 0.29), (0.07, 0.99, 0.11), (0.27, 0.57, 0.78))
+"""Optical density in red, green and blue of haematoxylin, eosin and DAB."""
 BLUER = (0.83, 0.50, 0.25)
 """Haematoxylin as a counterstain, without eosin beside it."""
-STAINS = ((0.65, 0.70, 0.29), (0.07, 0.99, 0.11), (0.27, 0.57, 0.78))
 
 
 @read_strictly
@@ -89,7 +89,7 @@ class CropSampler:
             if shrink > 1:
                 image = F.avg_pool2d(image[None], shrink)[0]
             self._images.append(image)
-            self._points.append((field.yx + 0.5) / shrink - 0.5)
+            self._points.append(((field.yx + 0.5) / shrink - 0.5).astype(np.float32))
             self._labels.append(field.label)
             self._zoom.append(mpp / (field.mpp * shrink))
         area = np.array([i[0].numel() / z**2 for i, z in zip(self._images, self._zoom, strict=True)])

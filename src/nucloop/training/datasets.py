@@ -7,16 +7,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from nucloop.classes import ClassScheme
 from nucloop.errors import DataError
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 __all__ = ["DATASETS", "Dataset", "Field", "leave_out", "only", "open_dataset"]
 
@@ -53,8 +50,11 @@ class Field:
     @cached_property
     def pixels(self) -> NDArray[np.uint8]:
         """The image, (H, W, 3)."""
-        with Image.open(self.image) as file:
-            return np.asarray(file.convert("RGB"))
+        try:
+            with Image.open(self.image) as file:
+                return np.asarray(file.convert("RGB"))
+        except OSError as error:
+            raise DataError(f"Cannot read the image {self.image}: {error}. Copy the data set again.") from error
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def _csv_rows(path: Path, *, header: bool, shift: int) -> _Rows:
     with path.open(newline="", encoding="utf-8") as file:
         lines = csv.reader(file)
         if header:
-            next(lines)
+            next(lines, None)
         for x, y, label in lines:
             yield float(y), float(x), int(float(label)) - shift
 
@@ -215,13 +215,18 @@ def open_dataset(spec: str, split: str) -> Dataset:
         fields = reader.read(folder, split)
     except FileNotFoundError as error:
         raise DataError(f"{name}: {error.filename} is missing. Is {folder} the data set's folder?") from error
-    except (OSError, ValueError, KeyError, IndexError) as error:
+    except (OSError, ValueError, KeyError, IndexError, csv.Error) as error:
         raise DataError(f"{name}: a file in {folder} cannot be read ({error}).") from error
     if not fields:
         raise DataError(f"{name}: no images of split {split!r} in {folder}.")
-    return Dataset(
-        name, ClassScheme.named(reader.scheme), tuple(fields), reader.licence, reader.shippable, reader.exhaustive
-    )
+    scheme = ClassScheme.named(reader.scheme)
+    for field in fields:
+        if not np.isfinite(field.yx).all() or (len(field.label) and field.label.max() >= len(scheme)):
+            raise DataError(
+                f"{name}: the labels of {field.image.name} hold a class or a place that does not exist. "
+                "Copy the data set again."
+            )
+    return Dataset(name, scheme, tuple(fields), reader.licence, reader.shippable, reader.exhaustive)
 
 
 def leave_out(fields: Sequence[Field], groups: Sequence[str]) -> list[Field]:

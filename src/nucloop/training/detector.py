@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -12,9 +11,14 @@ from torch import Tensor, nn
 from nucloop.models.backbone import load_pretrained
 from nucloop.models.denuc import DenucDetector, DenucLoss
 from nucloop.training.augment import CropSampler, augment_pixels
-from nucloop.training.datasets import Field
 from nucloop.training.loop import Progress, run_loop
-from nucloop.training.recipe import DetectorRecipe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from nucloop.training.datasets import Field
+    from nucloop.training.recipe import DetectorRecipe
 
 __all__ = ["train_detector"]
 

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nucloop.classes import ClassScheme
 from nucloop.models.backbone import load_pretrained
 from nucloop.models.encoder import PointEncoder, sample_at
 from nucloop.models.heads import LinearHead
 from nucloop.training.augment import Crop, CropSampler, augment_pixels
 from nucloop.training.datasets import Dataset, Field
 from nucloop.training.loop import Progress, run_loop
-from nucloop.training.recipe import EncoderRecipe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from nucloop.classes import ClassScheme
+    from nucloop.training.recipe import EncoderRecipe
 
 __all__ = ["PointClassifier", "as_scheme", "train_encoder"]
 
@@ -98,7 +103,8 @@ def train_encoder(
     def draw_loss(model: nn.Module, step: int) -> Tensor:
         rng = np.random.default_rng([recipe.loop.seed, step])
         crops = [sampler.draw(rng) for _ in range(recipe.loop.batch)]
-        rgb = augment_pixels(torch.stack([c.rgb for c in crops]), [c.yx for c in crops], recipe.augment, recipe.model.mpp, rng)
+        pixels = torch.stack([c.rgb for c in crops])
+        rgb = augment_pixels(pixels, [c.yx for c in crops], recipe.augment, recipe.model.mpp, rng)
         points, labels = zip(*(training_points(c, recipe, len(scheme), rng) for c in crops), strict=True)
         logits = model(
             rgb.to(device).contiguous(memory_format=torch.channels_last),

@@ -5,16 +5,18 @@ from __future__ import annotations
 import copy
 import os
 import pickle
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from nucloop.configuration import read_strictly
 from nucloop.errors import WeightsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 __all__ = ["LoopConfig", "Progress", "run_loop"]
 
@@ -83,25 +85,14 @@ def run_loop(
     Progress
         After every step.
     """
-    inner = {id(p) for p in backbone.parameters()}
-    trained = [p for p in model.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in trained if id(p) in inner], "lr": config.backbone_lr},
-        {"params": [p for p in trained if id(p) not in inner], "lr": config.lr},
-    ]
-    optimiser = torch.optim.AdamW([g for g in groups if g["params"]], weight_decay=config.weight_decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser,
-        [g["lr"] for g in optimiser.param_groups],
-        total_steps=config.steps + 1,
-        pct_start=config.warm_up,
-        div_factor=10,
-        final_div_factor=1e3,
-    )
+    optimiser, schedule = _one_cycle(model, backbone, config)
     averaged = copy.deepcopy(model).eval()
     parts = {"model": model, "averaged": averaged, "optimiser": optimiser, "schedule": schedule}
     done = _resume(checkpoint, parts)
     smooth = float("nan")
+    if done >= config.steps:
+        # the run was stopped between its last checkpoint and its product
+        yield Progress(done, config.steps, smooth)
     model.train()
     for step in range(done, config.steps):
         with torch.autocast("cuda", torch.bfloat16, enabled=torch.device(device).type == "cuda"):
@@ -121,6 +112,28 @@ def run_loop(
     model.eval()
 
 
+def _one_cycle(
+    model: nn.Module, backbone: nn.Module, config: LoopConfig
+) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
+    """Return an optimiser with two learning rates, and the schedule of both."""
+    inner = {id(p) for p in backbone.parameters()}
+    trained = [p for p in model.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in trained if id(p) in inner], "lr": config.backbone_lr},
+        {"params": [p for p in trained if id(p) not in inner], "lr": config.lr},
+    ]
+    optimiser = torch.optim.AdamW([g for g in groups if g["params"]], weight_decay=config.weight_decay)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser,
+        [g["lr"] for g in optimiser.param_groups],
+        total_steps=config.steps + 1,
+        pct_start=config.warm_up,
+        div_factor=10,
+        final_div_factor=1e3,
+    )
+    return optimiser, schedule
+
+
 @torch.no_grad()
 def _average(averaged: nn.Module, model: nn.Module, decay: float) -> None:
     for mean, value in zip(averaged.state_dict().values(), model.state_dict().values(), strict=True):
@@ -132,8 +145,15 @@ def _average(averaged: nn.Module, model: nn.Module, decay: float) -> None:
 
 def _save(path: Path, parts: dict[str, Any], step: int) -> None:
     temporary = path.with_suffix(path.suffix + ".part")
-    torch.save({"step": step, **{name: part.state_dict() for name, part in parts.items()}}, temporary)
-    os.replace(temporary, path)
+    try:
+        torch.save({"step": step, **{name: part.state_dict() for name, part in parts.items()}}, temporary)
+        os.replace(temporary, path)
+    except (OSError, RuntimeError) as error:
+        temporary.unlink(missing_ok=True)
+        raise WeightsError(
+            f"Cannot write {path}: {error}. Make room or choose another folder, and start again: "
+            "training goes on from the last checkpoint."
+        ) from error
 
 
 def _resume(path: Path | None, parts: dict[str, Any]) -> int:

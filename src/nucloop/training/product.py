@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
-from nucloop.classes import ClassScheme
 from nucloop.models.cards import Card, file_sha256, save_head, save_module
-from nucloop.models.denuc import DenucDetector
 from nucloop.training.encoder import PointClassifier, head_of
 from nucloop.training.recipe import DetectorRecipe, EncoderRecipe, recipe_record
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nucloop.classes import ClassScheme
+    from nucloop.models.denuc import DenucDetector
 
 __all__ = ["measured_halo", "save_detector", "save_encoder"]
 
 NOTICES = {
     "brca-m2c": "Trained on BRCA-M2C, Copyright (c) 2022 TopoXLab, BSD 3-Clause: see NOTICE.",
     "nucls": "Trained on a CC0 sample of NuCLS (Amgad et al., 2022).",
-    "initial": "Started from MobileNetV2 (google-coral/edgetpu test data, Apache License 2.0), dequantised: see NOTICE.",
+    "initial": "Started from MobileNetV2 (google-coral/edgetpu test data, Apache License 2.0), dequantised: see "
+    "NOTICE.",
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from nucloop.configuration import read_strictly
+from nucloop.configuration import first_fault, read_strictly
 from nucloop.errors import DataError
 from nucloop.models.denuc import DenucConfig
 from nucloop.models.encoder import EncoderConfig
@@ -22,34 +22,34 @@ __all__ = ["DetectorRecipe", "EncoderRecipe", "load_recipe", "recipe_names"]
 
 @read_strictly
 @dataclass(frozen=True, kw_only=True)
-class DetectorRecipe:
-    """A DeNuC detector's model, data handling and schedule."""
+class _Recipe:
+    """What every recipe decides."""
 
     name: str
-    model: DenucConfig
-    loop: LoopConfig = LoopConfig()
-    augment: AugmentConfig = AugmentConfig()
+    loop: LoopConfig = field(default_factory=LoopConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
     crop: int = 256
     """Side of a training crop, working pixels."""
     frozen_stride: int = 0
     """Backbone stages up to this stride keep their initial weights; 0 trains all."""
+
+
+@read_strictly
+@dataclass(frozen=True, kw_only=True)
+class DetectorRecipe(_Recipe):
+    """A DeNuC detector's model, data handling and schedule."""
+
+    model: DenucConfig
     threshold: float = 0.35
     """Score from which a point counts, written to the card."""
 
 
 @read_strictly
 @dataclass(frozen=True, kw_only=True)
-class EncoderRecipe:
+class EncoderRecipe(_Recipe):
     """An encoder's model, data handling and schedule; it is trained together with a linear head."""
 
-    name: str
     model: EncoderConfig
-    loop: LoopConfig = LoopConfig()
-    augment: AugmentConfig = AugmentConfig()
-    crop: int = 256
-    """Side of a training crop, working pixels."""
-    frozen_stride: int = 0
-    """Backbone stages up to this stride keep their initial weights; 0 trains all."""
     jitter_um: float = 0.4
     """Standard deviation by which reference points are moved, µm: detections are not exact either."""
     smoothing: float = 0.1
@@ -91,10 +91,9 @@ def load_recipe(name: str, kind: type[Recipe], **changes: Any) -> Recipe:
             f"There is no recipe {name!r}. Shipped: {', '.join(recipe_names())}; or give a YAML file."
         ) from error
     except ValidationError as error:
-        first = error.errors()[0]
-        raise DataError(f"Recipe {name}: {'.'.join(map(str, first['loc']))}: {first['msg']}.") from error
-    except (OSError, yaml.YAMLError, TypeError, AttributeError) as error:
-        raise DataError(f"Recipe {name} cannot be read: {error}.") from error
+        raise DataError(f"Recipe {name}: {first_fault(error)}. Correct that entry.") from error
+    except (OSError, yaml.YAMLError, UnicodeError, RecursionError, TypeError, AttributeError) as error:
+        raise DataError(f"Recipe {name} cannot be read: {error}. It must be a YAML file of entries.") from error
 
 
 def recipe_record(recipe: DetectorRecipe | EncoderRecipe) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Weights that ship: safetensors files, each with a card."""
