@@ -6,7 +6,6 @@ slide, so a nucleus comes out the same whatever region, tile size, order or batc
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -17,18 +16,19 @@ import torch
 from numpy.typing import NDArray
 
 from nucloop.configuration import read_strictly
-from nucloop.engines import Engine, OutOfMemoryError, make_engine
-from nucloop.errors import DeviceError
 from nucloop.models.cards import Card, load_detector, load_encoder, load_head
 from nucloop.models.denuc import REACH, DenucDetector, decode, suppress
 from nucloop.models.encoder import PointEncoder, sample_at
-from nucloop.models.heads import LinearHead
 from nucloop.nuclei import Nuclei
 from nucloop.slides.box import Box
 from nucloop.slides.tiling import Region, Tile, plan_tiles
+from nucloop.stages import Stage, Window, align_up, batches
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
     from nucloop.classes import ClassScheme
+    from nucloop.models.heads import LinearHead
     from nucloop.slides import Slide
 
 __all__ = ["InferenceConfig", "Pipeline", "TileResult"]
@@ -74,19 +74,6 @@ class TileResult:
     """Tiles of this run."""
 
 
-class _Stage:
-    """One dense network on its engine, with what tiling must know of it."""
-
-    def __init__(self, net: DenucDetector | PointEncoder, card: Card, device: str) -> None:
-        self.net, self.card = net, card
-        self.stride, self.mpp, self.halo = net.stride, card.mpp, card.halo
-        self.align = max(net.config.strides)
-        self.engine: Engine = make_engine(net, card.sha256, device)
-
-    def fall_back(self) -> None:
-        self.engine = make_engine(self.net.cpu(), self.card.sha256, "cpu")
-
-
 class Pipeline:
     """A detector, an encoder and a head, ready to run on a device.
 
@@ -94,8 +81,8 @@ class Pipeline:
     ----------
     scheme : ClassScheme
         The head's classes.
-    notices : list of str
-        What a person should know about the last run, such as a device that ran out of memory.
+    threshold : float
+        Score from which a point counts.
     """
 
     def __init__(
@@ -109,10 +96,8 @@ class Pipeline:
     ) -> None:
         self.config = config or InferenceConfig()
         self.head = head
-        self.notices: list[str] = []
-        self._detector = _Stage(*detector, device)
-        self._encoder = _Stage(*encoder, device)
-        self._batch = self.config.batch
+        self._detector = Stage(*detector, device, self.config.batch)
+        self._encoder = Stage(*encoder, device, 1)
         self.threshold = self.config.threshold or self._detector.card.threshold
 
     @classmethod
@@ -141,6 +126,11 @@ class Pipeline:
     def scheme(self) -> ClassScheme:
         """The head's classes."""
         return self.head.scheme
+
+    @property
+    def notices(self) -> list[str]:
+        """What a person should know of the last run, such as a device that ran out of memory."""
+        return list(dict.fromkeys(self._detector.notices + self._encoder.notices))
 
     @property
     def weights(self) -> dict[str, dict[str, str]]:
@@ -182,11 +172,12 @@ class Pipeline:
         region = Region(regions if regions is not None else [slide.box], slide.box)
         align = max(self._detector.align, self._encoder.align)
         tiles = plan_tiles(region, step, self.config.tile, align, centre)
-        self.notices = []
+        for stage in (self._detector, self._encoder):
+            stage.notices.clear()
         done = 0
         with ThreadPoolExecutor(1, thread_name_prefix="nucloop-read") as reader:
             for batch, pixels in self._read_ahead(reader, slide, tiles):
-                for tile, (nuclei, features) in zip(batch, self._classified(slide, region, batch, pixels), strict=True):
+                for tile, (nuclei, features) in zip(batch, self._batch(slide, region, batch, pixels), strict=True):
                     done += 1
                     yield TileResult(nuclei, features, _owned(tile, step, slide.box), done, len(tiles))
 
@@ -194,10 +185,11 @@ class Pipeline:
         self, reader: ThreadPoolExecutor, slide: Slide, tiles: Iterable[Tile]
     ) -> Iterator[tuple[list[Tile], NDArray[np.uint8]]]:
         """Batches of equal tiles with their pixels; the next batch is read while this one is worked on."""
-        source = iter(_batches(tiles, 1 if self._detector.engine.cpu else self._batch))
+        source = iter(batches(tiles, 1 if self._detector.engine.cpu else self._detector.batch))
 
         def read(batch: list[Tile]) -> tuple[list[Tile], NDArray[np.uint8]]:
-            return batch, np.stack([self._read(slide, tile, self._detector) for tile in batch])
+            windows = [self._detector.window(tile, self._detector.mpp, self._margin) for tile in batch]
+            return batch, np.stack([_read(slide, window, self._detector.mpp) for window in windows])
 
         waiting = [reader.submit(read, batch) for batch in islice(source, 2)]
         while waiting:
@@ -205,51 +197,43 @@ class Pipeline:
             waiting += [reader.submit(read, batch) for batch in islice(source, 1)]
             yield ready
 
-    def _read(self, slide: Slide, tile: Tile, stage: _Stage) -> NDArray[np.uint8]:
-        """Pixels of a tile with the stage's halo, at the stage's resolution."""
-        window, _ = _window(tile, self._detector, stage, self._margin)
-        return slide.read_working(*window, stage.mpp)
-
     @property
     def _margin(self) -> int:
         """Working pixels beyond a tile in which detections still decide which of its own are suppressed."""
         radius = self.config.suppression_um / self._detector.mpp
-        return _up(radius + REACH * self._detector.stride, self._detector.align)
+        return align_up(radius + REACH * self._detector.stride, self._detector.align)
 
-    def _classified(
+    def _batch(
         self, slide: Slide, region: Region, batch: list[Tile], pixels: NDArray[np.uint8]
-    ) -> list[tuple[Nuclei, NDArray[np.float32]]]:
+    ) -> Iterator[tuple[Nuclei, NDArray[np.float32]]]:
+        """Nuclei and their features, tile by tile; tiles of empty glass cost nothing."""
         stained = [k for k in range(len(batch)) if pixels[k].min() < GLASS]
-        found = {
-            k: self._points(out, batch[k])
-            for k, out in zip(stained, self._apply(self._detector, pixels[stained]), strict=True)
-        }
-        results = []
+        outputs = dict(zip(stained, self._detector(pixels[stained]), strict=True)) if stained else {}
         for k, tile in enumerate(batch):
-            yx, score = found.get(k, (np.zeros((0, 2)), np.zeros(0, np.float32)))
-            step = self._detector.mpp / slide.require_mpp()
-            inside = region.contains((yx + 0.5) * step - 0.5)
-            yx, score = yx[inside], score[inside]
-            features = self._features(slide, tile, pixels[k], yx)
-            label, probability, nucleus = self.head.classify(features)
-            # tile shapes differ in the last bits of floating point: rounded, a nucleus is the same in all of them
-            rounded = np.round(((yx + 0.5) * step - 0.5) * 64) / 64
-            table = Nuclei.from_points(
-                self.scheme, rounded, label=label, score=score, probability=probability
-            )
-            results.append((table.take(nucleus), features[nucleus]))
-        return results
+            if k in outputs:
+                yield self._classify(slide, region, tile, pixels[k], outputs[k])
+            else:
+                yield Nuclei.empty(self.scheme), np.zeros((0, self.head.features), np.float32)
+
+    def _classify(
+        self, slide: Slide, region: Region, tile: Tile, pixels: NDArray[np.uint8], output: NDArray[np.float32]
+    ) -> tuple[Nuclei, NDArray[np.float32]]:
+        step = self._detector.mpp / slide.require_mpp()
+        yx, score = self._points(output, tile)
+        # tile shapes differ in the last bits of floating point: rounded, a nucleus is the same in all of them
+        level0 = np.round(((yx + 0.5) * step - 0.5) * 64) / 64
+        inside = region.contains(level0)
+        yx, level0, score = yx[inside], level0[inside], score[inside]
+        features = self._features(slide, tile, pixels, yx)
+        label, probability, nucleus = self.head.classify(features)
+        table = Nuclei.from_points(self.scheme, level0, label=label, score=score, probability=probability)
+        return table.take(nucleus), features[nucleus]
 
     def _points(self, output: NDArray[np.float32], tile: Tile) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-        """Detections that a tile owns, in working pixels of the slide, and their scores."""
-        window, _ = _window(tile, self._detector, self._detector, self._margin)
+        """Return the detections that a tile owns, in working pixels of the slide, and their scores."""
+        window = self._detector.window(tile, self._detector.mpp, self._margin)
         local, score = decode(output, self._detector.stride, self.threshold)
-        yx = local.astype(np.float64) + window[:2]
-        near = Tile(
-            *(np.array([tile.top, tile.left]) - self._margin), *(np.array([tile.height, tile.width]) + 2 * self._margin)
-        )
-        close = near.owns(yx)
-        yx, score = yx[close], score[close]
+        yx = local.astype(np.float64) + window.origin
         kept = suppress(yx.astype(np.float32), score, self.config.suppression_um / self._detector.mpp)
         yx, score = yx[kept], score[kept]
         own = tile.owns(yx)
@@ -261,74 +245,19 @@ class Pipeline:
         """Features (K, F) of points in detector working pixels."""
         if not len(yx):
             return np.zeros((0, self.head.features), np.float32)
-        window, scale = _window(tile, self._detector, self._encoder, self._margin)
+        window = self._encoder.window(tile, self._detector.mpp)
+        crop: NDArray[np.uint8] | None = None
         if self._encoder.mpp == self._detector.mpp:
-            outer, _ = _window(tile, self._detector, self._detector, self._margin)
-            y, x = window[0] - outer[0], window[1] - outer[1]
-            crop = (
-                pixels[y : y + window[2], x : x + window[3]]
-                if min(y, x) >= 0
-                else self._read(slide, tile, self._encoder)
-            )
-        else:
-            crop = self._read(slide, tile, self._encoder)
-        dense = torch.from_numpy(self._apply(self._encoder, crop[None])[0])
-        points = (yx + 0.5) * scale - 0.5 - np.array(window[:2])
+            crop = self._detector.window(tile, self._detector.mpp, self._margin).cut(pixels, window)
+        if crop is None:
+            crop = _read(slide, window, self._encoder.mpp)
+        dense = torch.from_numpy(self._encoder(crop[None])[0])
+        points = (yx + 0.5) * (self._detector.mpp / self._encoder.mpp) - 0.5 - window.origin
         return sample_at(dense, torch.from_numpy(points.astype(np.float32)), self._encoder.stride).numpy()
 
-    def _apply(self, stage: _Stage, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Run a network; out of memory, run it on smaller batches, then on the CPU."""
-        if not len(pixels):
-            return np.zeros((0, 1, 1, 1), np.float32)
-        try:
-            return stage.engine(pixels)
-        except OutOfMemoryError as error:
-            if torch.cuda.is_available():
-                torch.cuda.empty_cache()
-            if len(pixels) > 1:
-                self._batch = max(1, min(self._batch, len(pixels)) // 2)
-                self._say(f"Out of GPU memory: working on {self._batch} tiles at a time instead of {len(pixels)}.")
-                half = len(pixels) // 2
-                return np.concatenate([self._apply(stage, pixels[:half]), self._apply(stage, pixels[half:])])
-            if stage.engine.cpu:
-                raise DeviceError("Out of memory. Close other programs, or use smaller tiles.") from error
-            stage.fall_back()
-            self._say("Out of GPU memory: going on with the CPU. Close other programs that use the GPU.")
-            return stage.engine(pixels)
 
-    def _say(self, line: str) -> None:
-        if line not in self.notices:
-            self.notices.append(line)
-
-
-def _up(value: float, align: int) -> int:
-    return int(np.ceil(value / align)) * align
-
-
-def _window(tile: Tile, base: _Stage, stage: _Stage, margin: int) -> tuple[tuple[int, int, int, int], float]:
-    """Window (top, left, height, width) that `stage` needs for a tile, in its own pixels, and pixels per base pixel.
-
-    A detector needs `margin` more than its halo, in which suppression is settled.
-    """
-    scale = base.mpp / stage.mpp
-    halo = _up(stage.halo + (margin if stage is base else 0), stage.align)
-    top = int(np.floor(tile.top * scale / stage.align)) * stage.align - halo
-    left = int(np.floor(tile.left * scale / stage.align)) * stage.align - halo
-    bottom = _up((tile.top + tile.height) * scale, stage.align) + halo
-    right = _up((tile.left + tile.width) * scale, stage.align) + halo
-    return (top, left, bottom - top, right - left), scale
-
-
-def _batches(tiles: Iterable[Tile], size: int) -> Iterator[list[Tile]]:
-    """Consecutive tiles of one shape, at most `size` together."""
-    batch: list[Tile] = []
-    for tile in tiles:
-        if batch and (len(batch) == size or (tile.height, tile.width) != (batch[0].height, batch[0].width)):
-            yield batch
-            batch = []
-        batch.append(tile)
-    if batch:
-        yield batch
+def _read(slide: Slide, window: Window, mpp: float) -> NDArray[np.uint8]:
+    return slide.read_working(window.top, window.left, window.height, window.width, mpp)
 
 
 def _owned(tile: Tile, step: float, bounds: Box) -> Box:
