@@ -37,8 +37,8 @@ def detect(
         parts = [parse_box(region)]
     if regions is not None:
         parts = [*(parts or []), *read_regions(regions)]
-    pipeline = Pipeline.load(detector, encoder, head, device, InferenceConfig(threshold=threshold))
     check_writable(out)
+    pipeline = Pipeline.load(detector, encoder, head, device, InferenceConfig(threshold=threshold))
     failed = 0
     for path, target in zip(slides, targets, strict=True):
         try:

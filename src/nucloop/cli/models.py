@@ -1,6 +1,6 @@
 """``nucloop models``: what ships, and what each was trained on."""
 
-from rich.table import Table
+from rich.table import Column, Table
 
 from nucloop.cli.terminal import output
 from nucloop.models.cards import read_card, shipped_weights
@@ -10,7 +10,7 @@ __all__ = ["models"]
 
 def models() -> None:
     """List the shipped weights, what they were trained on and what they reached."""
-    table = Table("name", "kind", "architecture", "µm/px", "MB", "trained on", "measured")
+    table = Table(Column("name", no_wrap=True), "kind", "architecture", "µm/px", "MB", "trained on", "measured")
     for name, path in shipped_weights().items():
         card = read_card(path)
         data = ", ".join(f"{d['name']} ({d['licence']})" for d in card.training_data)

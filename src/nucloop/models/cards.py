@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from importlib import resources
 from pathlib import Path
@@ -219,7 +220,8 @@ def _save(path: Path, tensors: dict[str, np.ndarray], card: Card) -> Card:
         os.replace(card_part, path.with_suffix(".json"))
     except (OSError, SafetensorError) as error:
         for part in (temporary, card_part):
-            part.unlink(missing_ok=True)
+            with suppress(OSError):
+                part.unlink()
         raise WeightsError(f"Cannot write {path}: {error}. Make room or choose another folder.") from error
     return card
 

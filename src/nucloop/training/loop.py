@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import pickle
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -149,7 +150,8 @@ def _save(path: Path, parts: dict[str, Any], step: int) -> None:
         torch.save({"step": step, **{name: part.state_dict() for name, part in parts.items()}}, temporary)
         os.replace(temporary, path)
     except (OSError, RuntimeError) as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
         raise WeightsError(
             f"Cannot write {path}: {error}. Make room or choose another folder, and start again: "
             "training goes on from the last checkpoint."
