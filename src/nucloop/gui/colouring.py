@@ -28,11 +28,11 @@ ORIGIN_NAMES = {
     Origin.IMPORTED: "a file",
 }
 ORIGIN_COLOURS = {
-    Origin.PREDICTED: "#56b4e9",
+    Origin.PREDICTED: "#d9d9d9",
     Origin.CONFIRMED: "#009e73",
     Origin.CORRECTED: "#d55e00",
     Origin.ADDED: "#f0e442",
-    Origin.IMPORTED: "#cc79a7",
+    Origin.IMPORTED: "#56b4e9",
 }
 _MODEL_RIM = (0.05, 0.05, 0.08, 0.9)
 _HUMAN_RIM = (1.0, 1.0, 1.0, 1.0)

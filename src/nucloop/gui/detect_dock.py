@@ -93,18 +93,18 @@ class DetectDock(QWidget):
         self.more.toggleButton().setObjectName("NucloopLink")
         self.more.layout().setContentsMargins(0, 0, 0, 0)
         self.more.addWidget(self.models)
-        self._work = QWidget()
-        work = QVBoxLayout(self._work)
-        work.setContentsMargins(0, 0, 0, 0)
-        work.setSpacing(10)
-        for widget in (self.controls, self.question, self.messages, _line(), self.nuclei, _line(), self.more):
-            work.addWidget(widget)
-        work.addWidget(self.device)
+        self._found = QWidget()
+        found = QVBoxLayout(self._found)
+        found.setContentsMargins(0, 0, 0, 0)
+        found.setSpacing(10)
+        for widget in (_line(), self.nuclei, _line(), self.more, self.device):
+            found.addWidget(widget)
         inside = QWidget()
         column = QVBoxLayout(inside)
         column.setContentsMargins(12, 10, 12, 10)
-        column.addWidget(self.welcome)
-        column.addWidget(self._work)
+        column.setSpacing(10)
+        for widget in (self.welcome, self.controls, self.question, self.messages, self._found):
+            column.addWidget(widget)
         column.addStretch()
         scroll = QScrollArea()
         scroll.setWidgetResizable(True)
@@ -139,7 +139,7 @@ class DetectDock(QWidget):
         layers = self.viewer.layers.events
         for signal in (layers.inserted, layers.removed, layers.reordered):
             signal.connect(self._images_changed)
-        camera, canvas = self.viewer.camera.events, self.viewer.canvas.events
+        camera, canvas = self.viewer.scene.camera.events, self.viewer.canvas.events
         for signal in (camera.zoom, camera.center, canvas.size, layers.inserted):
             signal.connect(self._hint_later)
         self.viewer.events.theme.connect(self._restyle)
@@ -147,7 +147,8 @@ class DetectDock(QWidget):
     def _images_changed(self, event: object = None) -> None:
         images = image_layers(self.viewer)
         self.welcome.setVisible(not images)
-        self._work.setVisible(bool(images))
+        self.controls.setVisible(bool(images))
+        self._found.setVisible(bool(images))
         self.controls.show_images(images, self.controls.image)
 
     def _image_chosen(self) -> None:

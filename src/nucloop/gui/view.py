@@ -47,8 +47,8 @@ def view_box(viewer: ViewerModel, image: Image) -> Box:
     """
     if viewer.dims.ndisplay != 2:
         raise RegionError("The viewer shows 3D. Switch to 2D (the cube button below the layers), then detect again.")
-    half = np.array(viewer.canvas.size) / viewer.camera.zoom / 2
-    centre = np.array(viewer.camera.center[-2:])
+    half = np.array(viewer.canvas.size) / viewer.scene.camera.zoom / 2
+    centre = np.array(viewer.scene.camera.center[-2:])
     corners = [centre + half * (dy, dx) for dy in (-1, 1) for dx in (-1, 1)]
     data = np.array([_to_data(image, corner) for corner in corners])
     top, left = np.floor(data.min(0) + 0.5).astype(int)
@@ -70,7 +70,7 @@ def whole_box(image: Image) -> Box:
 
 def view_centre(viewer: ViewerModel, image: Image) -> tuple[float, float]:
     """Return the middle of the screen, (y, x), wherever the image is."""
-    y, x = _to_data(image, np.array(viewer.camera.center[-2:]))
+    y, x = _to_data(image, np.array(viewer.scene.camera.center[-2:]))
     return float(y), float(x)
 
 
@@ -83,8 +83,8 @@ def set_resolution(viewer: ViewerModel, image: Image, mpp: float) -> None:
     set_layer_mpp(image, mpp)
     if regions is not None and follows:
         regions.units, regions.scale = image.units[-2:], image.scale[-2:]
-    viewer.camera.zoom *= before[-1] / image.scale[-1]
-    viewer.camera.center = image.data_to_world((y, x))
+    viewer.scene.camera.zoom *= before[-1] / image.scale[-1]
+    viewer.scene.camera.center = image.data_to_world((y, x))
 
 
 def regions_layer(viewer: ViewerModel) -> Shapes | None:
@@ -142,7 +142,7 @@ def _to_data(image: Image, world: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def _pixels_per_screen_pixel(viewer: ViewerModel, image: Image) -> float:
-    return float(1 / viewer.camera.zoom / abs(image.scale[-1]))
+    return float(1 / viewer.scene.camera.zoom / abs(image.scale[-1]))
 
 
 def _ellipse(corners: NDArray[np.floating]) -> NDArray[np.float64]:
