@@ -241,6 +241,8 @@ def test_everything_that_ships_has_a_true_card_with_licences(name):
 
     assert kept.kind in {"detector", "encoder", "head"}
     assert kept.training_data
-    assert all(data["licence"] for data in kept.training_data)
+    assert all(data["licence"] and data["images"] > 0 for data in kept.training_data)
+    assert kept.recipe
+    assert kept.metrics
     assert kept.notice
     assert kept.commit

@@ -8,10 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nucloop.models.backbone import load_pretrained
 from nucloop.models.denuc import DenucDetector, DenucLoss
 from nucloop.training.augment import CropSampler, augment_pixels
-from nucloop.training.loop import Progress, run_loop
+from nucloop.training.loop import Progress, prepare, run_loop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -42,11 +41,7 @@ def train_detector(
     """
     torch.manual_seed(recipe.loop.seed)
     detector = DenucDetector(recipe.model)
-    if initial is not None:
-        load_pretrained(detector.backbone, initial)
-    if recipe.frozen_stride:
-        detector.backbone.freeze_to(recipe.frozen_stride)
-    detector.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    prepare(detector, detector.backbone, initial, recipe.frozen_stride, device)
     sampler = CropSampler(fields, recipe.model.mpp, recipe.crop, recipe.augment)
     criterion = DenucLoss(detector.stride)
 

@@ -10,12 +10,11 @@ from scipy.spatial import cKDTree
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nucloop.models.backbone import load_pretrained
 from nucloop.models.encoder import PointEncoder, sample_at
 from nucloop.models.heads import LinearHead
 from nucloop.training.augment import Crop, CropSampler, augment_pixels
 from nucloop.training.datasets import Dataset, Field
-from nucloop.training.loop import Progress, run_loop
+from nucloop.training.loop import Progress, prepare, run_loop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -91,11 +90,7 @@ def train_encoder(
     torch.manual_seed(recipe.loop.seed)
     classifier = PointClassifier(PointEncoder(recipe.model), len(scheme))
     backbone = classifier.encoder.backbone
-    if initial is not None:
-        load_pretrained(backbone, initial)
-    if recipe.frozen_stride:
-        backbone.freeze_to(recipe.frozen_stride)
-    classifier.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    prepare(classifier, backbone, initial, recipe.frozen_stride, device)
     sampler = CropSampler(fields, recipe.model.mpp, recipe.crop, recipe.augment)
     weight = torch.ones(len(scheme) + 1, device=device)
     weight[-1] = recipe.background_weight

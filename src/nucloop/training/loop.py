@@ -14,12 +14,15 @@ from torch import Tensor, nn
 
 from nucloop.configuration import read_strictly
 from nucloop.errors import WeightsError
+from nucloop.models.backbone import load_pretrained
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-__all__ = ["LoopConfig", "Progress", "run_loop"]
+    from nucloop.models.backbone import Backbone
+
+__all__ = ["LoopConfig", "Progress", "prepare", "run_loop"]
 
 
 @read_strictly
@@ -58,6 +61,23 @@ class Progress:
     step: int
     steps: int
     loss: float
+
+
+def prepare(
+    model: nn.Module, backbone: Backbone, initial: Path | None, frozen_stride: int, device: torch.device | str
+) -> None:
+    """Give `backbone`, a part of `model`, its initial weights, freeze its first stages, and move all to the device.
+
+    Raises
+    ------
+    WeightsError
+        If `initial` is not a safetensors file of that backbone, or it cannot be frozen there.
+    """
+    if initial is not None:
+        load_pretrained(backbone, initial)
+    if frozen_stride:
+        backbone.freeze_to(frozen_stride)
+    model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def run_loop(
