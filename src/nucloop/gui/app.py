@@ -13,6 +13,7 @@ from nucloop.formats import SlideInfo, write_nuclei
 from nucloop.gui.actions import PLUGIN, open_dock
 from nucloop.gui.layer_slide import slide_of_layer
 from nucloop.gui.messages import Tone
+from nucloop.gui.pipelines import loaded_pipeline
 from nucloop.gui.slide_layers import image_layer_of
 from nucloop.slides import open_slide
 
@@ -115,14 +116,9 @@ def _detect(viewer: napari.Viewer, dock: DetectDock) -> None:
         raise SlideError(f"{image.name} does not say how many µm a pixel covers. Give it with --mpp.")
     _wait(lambda: not dock.detection.running, LONGEST_RUN_S)
     said = dock.messages.message
-    if said is not None and said.tone in (Tone.ERROR, Tone.WARNING) and not _found(dock):
+    if said is not None and (said.tone is Tone.ERROR or dock.detection.nuclei_of(image) is None):
         raise NucLoopError(said.text)
     _settle()
-
-
-def _found(dock: DetectDock) -> int:
-    nuclei = dock.detection.nuclei_of(dock.controls.image)
-    return 0 if nuclei is None else len(nuclei.table)
 
 
 def _export(dock: DetectDock, path: Path) -> None:
@@ -131,7 +127,9 @@ def _export(dock: DetectDock, path: Path) -> None:
     assert image is not None
     assert nuclei is not None
     with slide_of_layer(image) as slide:
-        write_nuclei(path, nuclei.table.nuclei, SlideInfo.of(slide))
+        pipeline = loaded_pipeline(dock.models.choice)
+        weights = None if pipeline is None else pipeline.weights
+        write_nuclei(path, nuclei.table.nuclei, SlideInfo.of(slide), weights=weights)
 
 
 def _wait(until: Callable[[], bool], seconds: float) -> None:

@@ -34,7 +34,7 @@ ORIGIN_COLOURS = {
     Origin.ADDED: "#f0e442",
     Origin.IMPORTED: "#56b4e9",
 }
-_MODEL_RIM = (0.05, 0.05, 0.08, 0.9)
+_MODEL_RIM = (0.05, 0.05, 0.08, 0.7)
 _HUMAN_RIM = (1.0, 1.0, 1.0, 1.0)
 
 

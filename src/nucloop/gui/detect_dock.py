@@ -221,6 +221,10 @@ class DetectDock(QWidget):
 
     def _restyle(self, event: object = None) -> None:
         self.setStyleSheet(style_sheet(self.viewer.theme))
+        # superqt draws the arrow in the colour the text has at that moment
+        self.more.toggleButton().ensurePolished()
+        self.more.setExpandedIcon("▾")
+        self.more.setCollapsedIcon("▸")
 
 
 def _loading_steps(choice: Choice) -> Iterator[Any]:

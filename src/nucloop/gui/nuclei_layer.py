@@ -195,7 +195,7 @@ def _empty_layer(image: Image, mpp: float) -> Points:
         name=LAYER_NAME,
         size=DIAMETER_UM / mpp,
         symbol="disc",
-        border_width=0.12,
+        border_width=0.08,
         border_width_is_relative=True,
         canvas_size_limits=SCREEN_LIMITS,
         antialiasing=1,

@@ -56,8 +56,9 @@ def scope_hint(viewer: ViewerModel, image: Image, scope: Scope) -> str:
         box = view_box(viewer, image) if scope is Scope.VIEW else whole_box(image)
     except RegionError as error:
         return str(error)
-    size = f"{box.width:,} × {box.height:,} px"
-    return size if mpp is None else f"{size}  ·  {_area(box.area * (mpp / 1000) ** 2)}  ·  {mpp:.3g} µm/px"
+    if mpp is None:
+        return f"{box.width:,} × {box.height:,} px, resolution unknown"
+    return f"{_area(box.area * (mpp / 1000) ** 2)}  ·  {mpp:.3g} µm per pixel"
 
 
 def _area(mm2: float) -> str:
