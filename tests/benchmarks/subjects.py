@@ -1,0 +1,62 @@
+"""What can be measured: the subjects, the quantities each gives, and their units."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from tests.benchmarks.isolation import Models
+
+STAGES = ("read", "detect", "decode", "encode", "classify")
+
+SUBJECTS: dict[str, dict[str, str]] = {
+    "window": {
+        "view_first_s": "s",
+        "view_all_s": "s",
+        "longest_freeze_ms": "ms",
+        "view_first_cold_s": "s",
+        "view_all_cold_s": "s",
+        "view_first_inside_s": "s",
+        "view_all_inside_s": "s",
+        "view_nuclei": "nuclei",
+    },
+    "throughput": {
+        "seconds_per_mm2": "s/mm²",
+        **{f"stage_{stage}_s_per_mm2": "s/mm²" for stage in STAGES},
+        "nuclei_per_mm2": "1/mm²",
+    },
+    "memory": {"slide_peak_mb": "MB", "slide_s": "s"},
+    "engines": {"engine_onnx_s_per_mm2": "s/mm²", "engine_torch_s_per_mm2": "s/mm²"},
+    "loading": {"load_s": "s", "load_first_s": "s"},
+}
+"""Modules of this folder, each with a function `measure`, and the unit of every quantity it may give."""
+
+
+def chosen(names: Collection[str]) -> dict[str, dict[str, str]]:
+    """Return the quantities of these names, with their units, by subject; a subject's own name means all of its own.
+
+    Raises
+    ------
+    ValueError
+        If nothing here measures that.
+    """
+    if not names:
+        return SUBJECTS
+    picked = {
+        subject: {name: unit for name, unit in units.items() if {name, subject} & set(names)}
+        for subject, units in SUBJECTS.items()
+    }
+    unknown = sorted(set(names).difference(SUBJECTS, *SUBJECTS.values()))
+    if unknown:
+        known = ", ".join(name for subject, units in SUBJECTS.items() for name in (subject, *units))
+        raise ValueError(f"nothing here measures {', '.join(unknown)}. Choose among {known}")
+    return {subject: units for subject, units in picked.items() if units}
+
+
+def measure(subject: str, models: Models, repeat: int) -> dict[str, list[float]]:
+    """Measure a subject in this process; its module is imported here, so that nothing heavy is before."""
+    samples: dict[str, list[float]] = import_module(f"tests.benchmarks.{subject}").measure(models, repeat)
+    return samples

@@ -1,0 +1,102 @@
+"""What a person waits for: from the click on Detect nuclei until the window has drawn them."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import numpy as np
+from tests.benchmarks.slides import FIELD_MPP, write_tissue
+
+if TYPE_CHECKING:
+    import napari
+    from tests.benchmarks.isolation import Models
+
+    from nucloop.gui.detect_dock import DetectDock
+
+WINDOW = (1440, 900)
+VIEW_SIDE = 1024
+SLIDE_SIDE = 3072
+IDLE_MS = 700
+"""Between two clicks: everything that the last one started has come to rest."""
+
+
+def measure(models: Models, repeat: int) -> dict[str, list[float]]:
+    """Click in the real window: on a field that is the whole view, and in the middle of a slide."""
+    samples: dict[str, list[float]] = defaultdict(list)
+    with TemporaryDirectory() as folder:
+        os.environ["NAPARI_CONFIG"] = str(Path(folder) / "napari.yaml")
+        slide = write_tissue(Path(folder) / "tissue.ome.tif", SLIDE_SIDE)
+        viewer, dock = _open(models)
+        try:
+            viewer.open_sample("napari-nucloop", "synthetic_he")
+            _click_often(viewer, dock, "cold_", 1, samples)
+            _click_often(viewer, dock, "", repeat, samples)
+            viewer.layers.clear()
+            viewer.open(slide, plugin="napari-nucloop")
+            _look_inside(viewer)
+            _click_often(viewer, dock, "inside_", repeat, samples)
+        finally:
+            viewer.close()
+    return samples
+
+
+def _open(models: Models) -> tuple[napari.Viewer, DetectDock]:
+    """Open the window with the dock, and wait until its models are loaded."""
+    import napari
+    from tests.benchmarks.stopwatch import wait, wait_until
+
+    from nucloop.gui.actions import open_dock
+    from nucloop.gui.pipelines import loaded_pipeline
+
+    viewer = napari.Viewer(title="NucLoop")
+    viewer.window.resize(*WINDOW)
+    dock = open_dock(viewer)
+    wait_until(lambda: dock.device.text() != dock.LOADING, "the first models are loaded")
+    boxes = dock.models.boxes
+    if any(boxes[kind].currentData() != name for kind, name in asdict(models).items()):
+        dock.models.blockSignals(True)
+        for kind, name in asdict(models).items():
+            boxes[kind].addItem(name, name)
+            boxes[kind].setCurrentIndex(boxes[kind].findData(name))
+        dock.models.blockSignals(False)
+        dock.models.changed.emit()
+    wait_until(lambda: loaded_pipeline(dock.models.choice) is not None, "the models are loaded")
+    wait(IDLE_MS)
+    return viewer, dock
+
+
+def _look_inside(viewer: napari.Viewer) -> None:
+    """Show as much tissue as the field has, away from the borders of the slide and of the grid of tiles."""
+    height, width = viewer.canvas.size
+    side = VIEW_SIDE * FIELD_MPP
+    viewer.camera.zoom = np.sqrt(height * width) / side
+    viewer.camera.center = (1390 * FIELD_MPP, 1610 * FIELD_MPP)
+
+
+def _click_often(
+    viewer: napari.Viewer, dock: DetectDock, which: str, times: int, samples: dict[str, list[float]]
+) -> None:
+    from tests.benchmarks.stopwatch import timed_click, wait
+
+    from nucloop.gui.view import view_box
+
+    for _ in range(times):
+        wait(IDLE_MS)
+        image = dock.controls.image
+        assert image is not None
+        area = view_box(viewer, image).area
+        if abs(area / VIEW_SIDE**2 - 1) > 0.05:
+            raise RuntimeError(f"the view shows {area} pixels instead of {VIEW_SIDE}²")
+        first, last, freeze = timed_click(viewer, dock)
+        samples[f"view_first_{which}s"].append(first)
+        samples[f"view_all_{which}s"].append(last)
+        samples["longest_freeze_ms"].append(freeze)
+        nuclei = dock.detection.nuclei_of(image)
+        assert nuclei is not None
+        samples["view_nuclei"].append(len(nuclei.table))
+        viewer.layers.remove(nuclei.layer)
