@@ -1,5 +1,6 @@
 """Slides and regions that cannot be used: what the person reads, and that nothing is left behind."""
 
+import json
 import os
 from pathlib import Path
 
@@ -93,3 +94,25 @@ def test_a_regions_file_that_holds_none_is_one_sentence(nucloop, models, slide, 
 
     assert run.code == 1
     assert sentence in run.err
+
+
+@pytest.mark.parametrize(
+    ("corners", "sentence"),
+    [
+        ([[5000, 5000], [6000, 5000], [6000, 6000]], "The region lies outside the slide"),
+        ([[0, 0], [50, 50], [100, 100]], "Draw it"),
+        ([[float("nan"), 0], [100, 0], [0, 100]], "drawn.geojson"),
+        ([[1e308, 0], [100, 0], [0, 1e308]], "Feature 1 of drawn.geojson has a malformed outline"),
+        ([["a", 0], [100, 0], [0, 100]], "Feature 1 of drawn.geojson has a malformed outline"),
+        ([1, 2, 3], "Feature 1 of drawn.geojson has a malformed outline"),
+    ],
+)
+def test_an_impossible_outline_is_one_sentence(nucloop, models, slide, tmp_path, corners, sentence):
+    shape = {"type": "Feature", "geometry": {"type": "Polygon", "coordinates": [corners]}, "properties": {}}
+    (tmp_path / "drawn.geojson").write_text(json.dumps(shape))
+
+    run = nucloop("detect", slide, "--mpp", 0.5, "--out", tmp_path, "--regions", tmp_path / "drawn.geojson", *models)
+
+    assert run.code == 1
+    assert sentence in run.err
+    assert not (tmp_path / "slide.csv").exists()

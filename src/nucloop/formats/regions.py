@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["read_regions"]
 
+FARTHEST = 1e9
+"""Pixels: a corner beyond this is a mistake, and overflows what is computed from it."""
+
 
 def read_regions(path: str | Path) -> list[NDArray[np.float64]]:
     """Read the drawn areas of a GeoJSON file; points, lines, detections and cells are left out.
@@ -60,7 +63,7 @@ def _outlines_of(feature: dict[str, Any]) -> list[NDArray[np.float64]]:
     found = []
     for rings in polygons:
         corners = np.array([corner[:2] for corner in rings[0]], np.float64)
-        if len(corners) < 3 or not np.isfinite(corners).all():
-            raise ValueError("fewer than three corners, or one that is not finite")
+        if len(corners) < 3 or not (np.abs(corners) < FARTHEST).all():
+            raise ValueError("fewer than three corners, or one that is nowhere near a slide")
         found.append(corners[:, ::-1] - CORNER)
     return found
