@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["run_app"]
 
 LONGEST_RUN_S = 3600
-FIRST_DRAWING_S = 30
+FIRST_DRAWING_S = 300
 
 
 def run_app(
