@@ -214,6 +214,7 @@ def _save(path: Path, tensors: dict[str, np.ndarray], card: Card) -> Card:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         save_file({key: np.ascontiguousarray(value) for key, value in tensors.items()}, str(temporary))
+        temporary.chmod(0o644)  # the library writes for its user alone; weights are shared
         card = replace(card, sha256=file_sha256(temporary))
         card_part.write_text(json.dumps(asdict(card), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         os.replace(temporary, path)
