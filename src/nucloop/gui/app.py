@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["run_app"]
 
 LONGEST_RUN_S = 3600
-FIRST_DRAWING_S = 300
+FIRST_LOAD_S = 300
 
 
 def run_app(
@@ -110,7 +110,7 @@ def _detect(viewer: napari.Viewer, dock: DetectDock) -> None:
     image = dock.controls.image
     if image is None:
         raise SlideError("There is no image to detect on. Give a slide, or --sample ihc.")
-    _wait(lambda: viewer.window._qt_window.isVisible() and dock.device.text() != dock.LOADING, FIRST_DRAWING_S)
+    _wait(lambda: viewer.window._qt_window.isVisible() and dock.device.text() != dock.LOADING, FIRST_LOAD_S)
     dock.detect()
     if dock.question.isVisible():
         raise SlideError(f"{image.name} does not say how many µm a pixel covers. Give it with --mpp.")
