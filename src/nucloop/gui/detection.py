@@ -283,6 +283,8 @@ def _last_word(ending: Ending, found: int, new: int) -> Message:
     if ending.how is How.FAILED:
         return Message(ending.message, Tone.ERROR, ending.details)
     if ending.how is How.CANCELLED:
+        if not new:
+            return Message("Cancelled before anything new was found.")
         return Message(f"Cancelled. {_nuclei(new)} found until then {'is' if new == 1 else 'are'} kept.")
     if not found:
         return Message("No nuclei found here. Move to a field with tissue, or zoom in, and detect again.", Tone.WARNING)

@@ -126,6 +126,7 @@ class Job(QObject):
             self.items.emit(batch)
         if ending is not None:
             self.ended.emit(ending)
+            self.deleteLater()
         elif self._timer.isActive():
             spent_ms = 1000 * (time.perf_counter() - began)
             self._timer.start(max(SHORTEST_WAIT_MS, int(PAUSE_PER_WORK * spent_ms)))
