@@ -50,7 +50,7 @@ class DetectControls(QWidget):
         self.image_box.currentIndexChanged.connect(self.image_changed)
         self.hint = QLabel()
         self.hint.setObjectName("NucloopDim")
-        self.hint.setWordWrap(True)
+        self.hint.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(8)
@@ -98,16 +98,16 @@ class DetectControls(QWidget):
             self.cancel.setEnabled(True)
             self.cancel.setText("Cancel")
             self.bar.setRange(0, 0)
-            self.progress_text.setText("Preparing …")
+            self.progress_text.setText("Preparing …\n")
 
     def show_progress(self, progress: Progress) -> None:
         """Show how far a run is."""
         self.bar.setRange(0, progress.total)
         self.bar.setValue(progress.done)
-        parts = [f"{progress.done:,} of {progress.total:,} tiles", f"{progress.new:,} nuclei"]
+        pace = [f"{progress.done:,} of {progress.total:,} tiles"]
         if progress.seconds_left is not None and progress.done < progress.total:
-            parts.append(time_left(progress.seconds_left))
-        self.progress_text.setText("  ·  ".join(parts))
+            pace.append(time_left(progress.seconds_left))
+        self.progress_text.setText("  ·  ".join(pace) + f"\n{progress.new:,} new nuclei")
 
     def _scope_buttons(self) -> QHBoxLayout:
         row = QHBoxLayout()
@@ -164,7 +164,6 @@ class DetectControls(QWidget):
         self.bar.setTextVisible(False)
         self.progress_text = QLabel()
         self.progress_text.setObjectName("NucloopDim")
-        self.progress_text.setWordWrap(True)
         self.cancel = QPushButton("Cancel")
         self.cancel.setToolTip("Stop after the tile in hand; nuclei found so far stay")
         self.cancel.clicked.connect(self._cancel_chosen)

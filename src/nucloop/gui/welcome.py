@@ -50,12 +50,12 @@ def scope_hint(viewer: ViewerModel, image: Image, scope: Scope) -> str:
         try:
             count = len(drawn_regions(viewer, image))
         except RegionError:
-            return "Draw one or more regions on the slide. A double click closes a polygon."
+            return "Draw on the slide, then detect"
         return "1 region drawn" if count == 1 else f"{count} regions drawn"
     try:
         box = view_box(viewer, image) if scope is Scope.VIEW else whole_box(image)
-    except RegionError as error:
-        return str(error)
+    except RegionError:
+        return "Nothing of this image is on screen"
     if mpp is None:
         return f"{box.width:,} × {box.height:,} px, resolution unknown"
     return f"{_area(box.area * (mpp / 1000) ** 2)}  ·  {mpp:.3g} µm per pixel"
