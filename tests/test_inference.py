@@ -14,6 +14,7 @@ from nucloop.models.encoder import EncoderConfig, PointEncoder
 from nucloop.models.heads import LinearHead
 from nucloop.nuclei import Nuclei
 from nucloop.slides import Box, Slide, slide_from_array
+from nucloop.stages import Stage, Window, read_window
 from nucloop.training.product import measured_halo
 
 SCHEME = ClassScheme.named("brca-m2c")
@@ -32,7 +33,8 @@ def networks(encoder_mpp: float = 0.5) -> tuple[tuple[DenucDetector, Card], tupl
         EncoderConfig(backbone="shufflenet_v2_x0_5", strides=(8, 16), channels=8, mpp=encoder_mpp)
     ).eval()
     with torch.inference_mode():
-        features = encoder(255 * torch.rand(1, 3, 128, 128))[0].flatten(1).numpy()
+        noise = torch.rand(1, 3, 32, 32).repeat_interleave(8, 2).repeat_interleave(8, 3)
+        features = encoder(255 * noise)[0].flatten(1).numpy()
     # scaled to the features, so that every class occurs
     weight = np.random.default_rng(0).normal(0, 1, (4, 8)) / features.std(1)
     bias = -weight @ features.mean(1)
@@ -185,3 +187,19 @@ def test_a_gpu_that_is_not_there_is_said_so():
 def test_a_gpu_finds_the_nuclei_that_the_cpu_finds(slide):
     cpu, gpu = everything(pipeline().run(slide)), everything(pipeline(device="cuda").run(slide))
     assert abs(len(cpu) - len(gpu)) <= 0.05 * len(cpu)
+
+
+def test_beyond_the_edge_of_a_slide_the_networks_see_their_zero(slide):
+    window = Window(slide.shape[0] - 10, slide.shape[1] - 10, 30, 40)
+    pixels = read_window(slide, window, 0.5)
+    assert np.array_equal(pixels[:10, :10], slide.read_region(slide.box)[-10:, -10:])
+    assert (pixels[10:] == 128).all()
+    assert (pixels[:, 10:] == 128).all()
+
+
+def test_features_averaged_over_turns_turn_with_the_picture(slide):
+    (_, _), encoder, _ = networks()
+    stage = Stage(*encoder, "torch-cpu", 1, turns=(0, 1, 2, 3))
+    pixels = slide.read_region(Box(0, 0, 64, 64))[None]
+    turned = stage(np.rot90(pixels, 1, (1, 2)))
+    assert np.abs(np.rot90(stage(pixels), 1, (2, 3)) - turned).max() < 1e-4

@@ -89,6 +89,8 @@ class OnnxEngine:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or available_cores()
         options.log_severity_level = 3
+        # tiles come in many shapes, and a plan of memory for each would be kept
+        options.enable_mem_pattern = False
         # without this, threads spin while a tile is read and take the cores from the window
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         model = converted(net, sha256)

@@ -22,7 +22,7 @@ from nucloop.models.encoder import PointEncoder, sample_at
 from nucloop.nuclei import Nuclei
 from nucloop.slides.box import Box
 from nucloop.slides.tiling import Region, Tile, plan_tiles
-from nucloop.stages import Stage, Window, align_up, batches
+from nucloop.stages import Stage, align_up, batches, read_window
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -30,9 +30,12 @@ if TYPE_CHECKING:
     from nucloop.classes import ClassScheme
     from nucloop.models.heads import LinearHead
     from nucloop.slides import Slide
+    from nucloop.stages import Window
 
 __all__ = ["InferenceConfig", "Pipeline", "TileResult"]
 
+TURNS = {1: (0,), 2: (0, 2), 4: (0, 1, 2, 3)}
+"""Quarter turns of each number of rotations."""
 GLASS = 222
 """A tile in which no pixel is darker than this in any channel is empty glass."""
 
@@ -48,12 +51,16 @@ class InferenceConfig:
     """Tiles at a time on a GPU; a CPU takes one."""
     suppression_um: float = 3.5
     """Of two detections nearer than this the better one stays, µm (DeNuC: 3)."""
+    rotations: int = 2
+    """Turns in which the encoder sees a tile, 1, 2 or 4; its features are averaged. Detection sees one."""
     threshold: float | None = None
     """Score from which a point counts; None takes the detector's own."""
 
     def __post_init__(self) -> None:
         if self.tile < 64 or self.tile % 64 or self.batch < 1:
             raise ValueError(f"tile {self.tile} must be a multiple of 64, and batch {self.batch} at least 1")
+        if self.rotations not in TURNS:
+            raise ValueError(f"rotations must be 1, 2 or 4, got {self.rotations}")
         if self.threshold is not None and not 0 < self.threshold < 1:
             raise ValueError(f"threshold {self.threshold} must lie between 0 and 1")
 
@@ -97,7 +104,7 @@ class Pipeline:
         self.config = config or InferenceConfig()
         self.head = head
         self._detector = Stage(*detector, device, self.config.batch)
-        self._encoder = Stage(*encoder, device, 1)
+        self._encoder = Stage(*encoder, device, 1, TURNS[self.config.rotations])
         self.threshold = self.config.threshold or self._detector.card.threshold
 
     @classmethod
@@ -185,11 +192,12 @@ class Pipeline:
         self, reader: ThreadPoolExecutor, slide: Slide, tiles: Iterable[Tile]
     ) -> Iterator[tuple[list[Tile], NDArray[np.uint8]]]:
         """Batches of equal tiles with their pixels; the next batch is read while this one is worked on."""
-        source = iter(batches(tiles, 1 if self._detector.engine.cpu else self._detector.batch))
+        windows = ((tile, self._detector.window(slide, tile, self._detector.mpp, self._margin)) for tile in tiles)
+        source = iter(batches(windows, 1 if self._detector.engine.cpu else self._detector.batch))
 
-        def read(batch: list[Tile]) -> tuple[list[Tile], NDArray[np.uint8]]:
-            windows = [self._detector.window(tile, self._detector.mpp, self._margin) for tile in batch]
-            return batch, np.stack([_read(slide, window, self._detector.mpp) for window in windows])
+        def read(batch: list[tuple[Tile, Window]]) -> tuple[list[Tile], NDArray[np.uint8]]:
+            pixels = [read_window(slide, window, self._detector.mpp) for _, window in batch]
+            return [tile for tile, _ in batch], np.stack(pixels)
 
         waiting = [reader.submit(read, batch) for batch in islice(source, 2)]
         while waiting:
@@ -207,7 +215,7 @@ class Pipeline:
         self, slide: Slide, region: Region, batch: list[Tile], pixels: NDArray[np.uint8]
     ) -> Iterator[tuple[Nuclei, NDArray[np.float32]]]:
         """Nuclei and their features, tile by tile; tiles of empty glass cost nothing."""
-        stained = [k for k in range(len(batch)) if pixels[k].min() < GLASS]
+        stained = [k for k, tile in enumerate(batch) if self._holds_tissue(slide, tile, pixels[k])]
         outputs = dict(zip(stained, self._detector(pixels[stained]), strict=True)) if stained else {}
         for k, tile in enumerate(batch):
             if k in outputs:
@@ -215,11 +223,20 @@ class Pipeline:
             else:
                 yield Nuclei.empty(self.scheme), np.zeros((0, self.head.features), np.float32)
 
+    def _holds_tissue(self, slide: Slide, tile: Tile, pixels: NDArray[np.uint8]) -> bool:
+        """Whether any pixel that the tile owns is darker than glass."""
+        window = self._detector.window(slide, tile, self._detector.mpp, self._margin)
+        height, width = slide.working_shape(self._detector.mpp)
+        bottom, right = min(tile.top + tile.height, height), min(tile.left + tile.width, width)
+        top, left = max(tile.top, 0), max(tile.left, 0)
+        own = pixels[top - window.top : bottom - window.top, left - window.left : right - window.left]
+        return bool(own.size) and bool(own.min() < GLASS)
+
     def _classify(
         self, slide: Slide, region: Region, tile: Tile, pixels: NDArray[np.uint8], output: NDArray[np.float32]
     ) -> tuple[Nuclei, NDArray[np.float32]]:
         step = self._detector.mpp / slide.require_mpp()
-        yx, score = self._points(output, tile)
+        yx, score = self._points(slide, output, tile)
         # tile shapes differ in the last bits of floating point: rounded, a nucleus is the same in all of them
         level0 = np.round(((yx + 0.5) * step - 0.5) * 64) / 64
         inside = region.contains(level0)
@@ -229,9 +246,11 @@ class Pipeline:
         table = Nuclei.from_points(self.scheme, level0, label=label, score=score, probability=probability)
         return table.take(nucleus), features[nucleus]
 
-    def _points(self, output: NDArray[np.float32], tile: Tile) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+    def _points(
+        self, slide: Slide, output: NDArray[np.float32], tile: Tile
+    ) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
         """Return the detections that a tile owns, in working pixels of the slide, and their scores."""
-        window = self._detector.window(tile, self._detector.mpp, self._margin)
+        window = self._detector.window(slide, tile, self._detector.mpp, self._margin)
         local, score = decode(output, self._detector.stride, self.threshold)
         yx = local.astype(np.float64) + window.origin
         kept = suppress(yx.astype(np.float32), score, self.config.suppression_um / self._detector.mpp)
@@ -245,19 +264,15 @@ class Pipeline:
         """Features (K, F) of points in detector working pixels."""
         if not len(yx):
             return np.zeros((0, self.head.features), np.float32)
-        window = self._encoder.window(tile, self._detector.mpp)
+        window = self._encoder.window(slide, tile, self._detector.mpp)
         crop: NDArray[np.uint8] | None = None
         if self._encoder.mpp == self._detector.mpp:
-            crop = self._detector.window(tile, self._detector.mpp, self._margin).cut(pixels, window)
+            crop = self._detector.window(slide, tile, self._detector.mpp, self._margin).cut(pixels, window)
         if crop is None:
-            crop = _read(slide, window, self._encoder.mpp)
+            crop = read_window(slide, window, self._encoder.mpp)
         dense = torch.from_numpy(self._encoder(crop[None])[0])
         points = (yx + 0.5) * (self._detector.mpp / self._encoder.mpp) - 0.5 - window.origin
         return sample_at(dense, torch.from_numpy(points.astype(np.float32)), self._encoder.stride).numpy()
-
-
-def _read(slide: Slide, window: Window, mpp: float) -> NDArray[np.uint8]:
-    return slide.read_working(window.top, window.left, window.height, window.width, mpp)
 
 
 def _owned(tile: Tile, step: float, bounds: Box) -> Box:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,7 +89,7 @@ def plan_tiles(
 ) -> list[Tile]:
     """Cut a region into tiles of a grid that is the same for the whole slide, nearest to `centre` first.
 
-    The first tile is cut in four, so that a person sees something early.
+    The first tile is cut in four, so that a person sees something early, unless it is all there is and small.
 
     Parameters
     ----------
@@ -113,7 +114,8 @@ def plan_tiles(
         return float(np.hypot(tile.top + tile.height / 2 - target[0], tile.left + tile.width / 2 - target[1]))
 
     tiles.sort(key=distance)
-    first = [quarter for tile in tiles[:1] for quarter in _quarters(tile, align)]
+    several = len(tiles) > 1 or tiles[0].height * tiles[0].width > side * side // 2
+    first = [quarter for tile in tiles[:1] for quarter in (_quarters(tile, align) if several else [tile])]
     first.sort(key=distance)
     return [tile for tile in first + tiles[1:] if region.meets(tile, step)]
 
@@ -124,7 +126,7 @@ def _aligned(low: float, high: float, align: int) -> tuple[int, int]:
 
 def _cuts(low: int, high: int, side: int) -> list[tuple[int, int]]:
     edges = [low, *range((low // side + 1) * side, high, side), high]
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(pairwise(edges))
 
 
 def _quarters(tile: Tile, align: int) -> list[Tile]:
