@@ -57,9 +57,10 @@ def load_pipeline(choice: Choice) -> Pipeline:
             _import_torch()
             from nucloop.inference import Pipeline
 
-            # one set of networks at a time: memory counts
+            pipeline = Pipeline.load(choice.detector, choice.encoder, choice.head, device=choice.device)
+            # one set of networks at a time, for memory; the old one goes only once the new one is there
             _loaded.clear()
-            _loaded[choice] = Pipeline.load(choice.detector, choice.encoder, choice.head, device=choice.device)
+            _loaded[choice] = pipeline
         return _loaded[choice]
 
 
