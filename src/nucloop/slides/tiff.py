@@ -148,6 +148,8 @@ class TiffLevel:
         self._handle, self._page, self._number = file.filehandle, page, number
         self._offsets, self._sizes = segments.dataoffsets, segments.databytecounts
         self._cache, self._name, self._opened = cache, name, opened
+        # tifffile's lock does nothing until it is asked for; all levels of a file share it
+        file.filehandle.set_lock(True)
         self._lock = file.filehandle.lock
         self._tile = (
             (page.tilelength, page.tilewidth)
