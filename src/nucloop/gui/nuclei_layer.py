@@ -11,6 +11,7 @@ from napari.layers import Points
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from nucloop.gui.colouring import ORIGIN_NAMES, ColourBy, fill_colours, rim_colours
+from nucloop.gui.view import placement
 from nucloop.nuclei import Nuclei, Origin
 from nucloop.overlap import SAME_NUCLEUS_UM
 
@@ -199,12 +200,7 @@ def _empty_layer(image: Image, mpp: float) -> Points:
         border_width_is_relative=True,
         canvas_size_limits=SCREEN_LIMITS,
         antialiasing=1,
-        scale=image.scale,
-        translate=image.translate,
-        rotate=image.rotate,
-        shear=image.shear,
-        affine=image.affine,
-        units=image.units,
+        **placement(image),
         metadata={"nucloop": {"image": image.name, "mpp": mpp}},
     )
     layer.current_size = DIAMETER_UM / mpp

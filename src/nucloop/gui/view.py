@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Image, Shapes
@@ -20,6 +20,7 @@ __all__ = [
     "draw_regions",
     "drawn_regions",
     "image_layers",
+    "placement",
     "regions_layer",
     "set_resolution",
     "view_box",
@@ -30,6 +31,11 @@ __all__ = [
 REGIONS_NAME = "Regions"
 CORNERS_OF_AN_ELLIPSE = 64
 CLOSED_SHAPES = ("rectangle", "polygon", "ellipse")
+
+
+def placement(image: Image) -> dict[str, Any]:
+    """Return where an image lies in the world, as options of a layer that shall lie on it, pixel for pixel."""
+    return {name: getattr(image, name) for name in ("scale", "translate", "rotate", "shear", "affine", "units")}
 
 
 def image_layers(viewer: ViewerModel) -> list[Image]:
@@ -102,12 +108,7 @@ def draw_regions(viewer: ViewerModel, image: Image, tool: str) -> Shapes:
             face_color="transparent",
             edge_color="#f0e442",
             edge_width=2 * _pixels_per_screen_pixel(viewer, image),
-            scale=image.scale,
-            translate=image.translate,
-            rotate=image.rotate,
-            shear=image.shear,
-            affine=image.affine,
-            units=image.units,
+            **placement(image),
         )
         viewer.add_layer(layer)
     layer.visible = True
