@@ -23,6 +23,9 @@ __all__ = ["Engine", "OnnxEngine", "OutOfMemoryError", "TorchEngine", "available
 
 _log = logging.getLogger(__name__)
 
+CONVERSION = 2
+"""Rises whenever the conversion to ONNX changes, so that what the cache holds from before is left alone."""
+
 
 class OutOfMemoryError(Exception):
     """The device has no room for this batch; a smaller one may fit."""
@@ -109,7 +112,7 @@ def available_cores() -> int:
 
 def converted(net: nn.Module, sha256: str) -> bytes:
     """Return `net` as ONNX, from the cache when these weights were converted before."""
-    path = Path(pooch.os_cache("nucloop")) / "onnx" / f"{sha256}-{torch.__version__}.onnx"
+    path = Path(pooch.os_cache("nucloop")) / "onnx" / f"{sha256}-{CONVERSION}-{torch.__version__}.onnx"
     if sha256 and path.is_file():
         return path.read_bytes()
     buffer = io.BytesIO()

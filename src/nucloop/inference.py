@@ -1,7 +1,7 @@
 """From a slide to classified nuclei: detect, sample features at the points, classify; one result per tile.
 
-DeNuC's pipeline (Yang, Kuang and Fu). Tiles are read with a halo as wide as the networks look, and lie on one grid per
-slide, so a nucleus comes out the same whatever region, tile size, order or batch it was found in.
+DeNuC's pipeline (Yang, Kuang and Fu). Tiles are read with a halo as wide as the networks look, so a nucleus comes out
+the same whatever region, tile size, order or batch it was found in.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from nucloop.models.encoder import PointEncoder, sample_at
 from nucloop.nuclei import Nuclei
 from nucloop.slides.box import Box
 from nucloop.slides.tiling import Region, Tile, plan_tiles
-from nucloop.stages import Stage, align_up, batches, read_window
+from nucloop.stages import Stage, Window, align_up, batches, read_window
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from nucloop.classes import ClassScheme
     from nucloop.models.heads import LinearHead
     from nucloop.slides import Slide
-    from nucloop.stages import Window
 
 __all__ = ["InferenceConfig", "Pipeline", "TileResult"]
 
@@ -79,6 +78,15 @@ class TileResult:
     """Tiles finished, this one included."""
     total: int
     """Tiles of this run."""
+
+
+@dataclass(frozen=True)
+class _Sight:
+    """A tile, and what the detector sees of it."""
+
+    tile: Tile
+    window: Window
+    pixels: NDArray[np.uint8]
 
 
 class Pipeline:
@@ -183,21 +191,19 @@ class Pipeline:
             stage.notices.clear()
         done = 0
         with ThreadPoolExecutor(1, thread_name_prefix="nucloop-read") as reader:
-            for batch, pixels in self._read_ahead(reader, slide, tiles):
-                for tile, (nuclei, features) in zip(batch, self._batch(slide, region, batch, pixels), strict=True):
+            for batch in self._read_ahead(reader, slide, tiles):
+                for sight, (nuclei, features) in zip(batch, self._batch(slide, region, batch), strict=True):
                     done += 1
-                    yield TileResult(nuclei, features, _owned(tile, step, slide.box), done, len(tiles))
+                    yield TileResult(nuclei, features, _owned(sight.tile, step, slide.box), done, len(tiles))
 
-    def _read_ahead(
-        self, reader: ThreadPoolExecutor, slide: Slide, tiles: Iterable[Tile]
-    ) -> Iterator[tuple[list[Tile], NDArray[np.uint8]]]:
+    def _read_ahead(self, reader: ThreadPoolExecutor, slide: Slide, tiles: Iterable[Tile]) -> Iterator[list[_Sight]]:
         """Batches of equal tiles with their pixels; the next batch is read while this one is worked on."""
-        windows = ((tile, self._detector.window(slide, tile, self._detector.mpp, self._margin)) for tile in tiles)
+        mpp = self._detector.mpp
+        windows = ((tile, self._detector.window(slide, tile, mpp, self._margin)) for tile in tiles)
         source = iter(batches(windows, 1 if self._detector.engine.cpu else self._detector.batch))
 
-        def read(batch: list[tuple[Tile, Window]]) -> tuple[list[Tile], NDArray[np.uint8]]:
-            pixels = [read_window(slide, window, self._detector.mpp) for _, window in batch]
-            return [tile for tile, _ in batch], np.stack(pixels)
+        def read(batch: list[tuple[Tile, Window]]) -> list[_Sight]:
+            return [_Sight(tile, window, read_window(slide, window, mpp)) for tile, window in batch]
 
         waiting = [reader.submit(read, batch) for batch in islice(source, 2)]
         while waiting:
@@ -211,68 +217,62 @@ class Pipeline:
         radius = self.config.suppression_um / self._detector.mpp
         return align_up(radius + REACH * self._detector.stride, self._detector.align)
 
-    def _batch(
-        self, slide: Slide, region: Region, batch: list[Tile], pixels: NDArray[np.uint8]
-    ) -> Iterator[tuple[Nuclei, NDArray[np.float32]]]:
+    def _batch(self, slide: Slide, region: Region, batch: list[_Sight]) -> Iterator[tuple[Nuclei, NDArray[np.float32]]]:
         """Nuclei and their features, tile by tile; tiles of empty glass cost nothing."""
-        stained = [k for k, tile in enumerate(batch) if self._holds_tissue(slide, tile, pixels[k])]
-        outputs = dict(zip(stained, self._detector(pixels[stained]), strict=True)) if stained else {}
-        for k, tile in enumerate(batch):
-            if k in outputs:
-                yield self._classify(slide, region, tile, pixels[k], outputs[k])
+        end = slide.working_shape(self._detector.mpp)
+        stained = [_holds_tissue(sight, end) for sight in batch]
+        seen = [sight.pixels for sight, holds in zip(batch, stained, strict=True) if holds]
+        outputs = iter(self._detector(np.stack(seen)) if seen else ())
+        for sight, holds in zip(batch, stained, strict=True):
+            if holds:
+                yield self._classify(slide, region, sight, next(outputs))
             else:
                 yield Nuclei.empty(self.scheme), np.zeros((0, self.head.features), np.float32)
 
-    def _holds_tissue(self, slide: Slide, tile: Tile, pixels: NDArray[np.uint8]) -> bool:
-        """Whether any pixel that the tile owns is darker than glass."""
-        window = self._detector.window(slide, tile, self._detector.mpp, self._margin)
-        height, width = slide.working_shape(self._detector.mpp)
-        bottom, right = min(tile.top + tile.height, height), min(tile.left + tile.width, width)
-        top, left = max(tile.top, 0), max(tile.left, 0)
-        own = pixels[top - window.top : bottom - window.top, left - window.left : right - window.left]
-        return bool(own.size) and bool(own.min() < GLASS)
-
     def _classify(
-        self, slide: Slide, region: Region, tile: Tile, pixels: NDArray[np.uint8], output: NDArray[np.float32]
+        self, slide: Slide, region: Region, sight: _Sight, output: NDArray[np.float32]
     ) -> tuple[Nuclei, NDArray[np.float32]]:
         step = self._detector.mpp / slide.require_mpp()
-        yx, score = self._points(slide, output, tile)
+        yx, score = self._points(sight, output)
         # tile shapes differ in the last bits of floating point: rounded, a nucleus is the same in all of them
         level0 = np.round(((yx + 0.5) * step - 0.5) * 64) / 64
         inside = region.contains(level0)
         yx, level0, score = yx[inside], level0[inside], score[inside]
-        features = self._features(slide, tile, pixels, yx)
+        features = self._features(slide, sight, yx)
         label, probability, nucleus = self.head.classify(features)
         table = Nuclei.from_points(self.scheme, level0, label=label, score=score, probability=probability)
         return table.take(nucleus), features[nucleus]
 
-    def _points(
-        self, slide: Slide, output: NDArray[np.float32], tile: Tile
-    ) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+    def _points(self, sight: _Sight, output: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
         """Return the detections that a tile owns, in working pixels of the slide, and their scores."""
-        window = self._detector.window(slide, tile, self._detector.mpp, self._margin)
         local, score = decode(output, self._detector.stride, self.threshold)
-        yx = local.astype(np.float64) + window.origin
+        yx = local.astype(np.float64) + sight.window.origin
         kept = suppress(yx.astype(np.float32), score, self.config.suppression_um / self._detector.mpp)
         yx, score = yx[kept], score[kept]
-        own = tile.owns(yx)
+        own = sight.tile.owns(yx)
         return yx[own], score[own]
 
-    def _features(
-        self, slide: Slide, tile: Tile, pixels: NDArray[np.uint8], yx: NDArray[np.float64]
-    ) -> NDArray[np.float32]:
+    def _features(self, slide: Slide, sight: _Sight, yx: NDArray[np.float64]) -> NDArray[np.float32]:
         """Features (K, F) of points in detector working pixels."""
         if not len(yx):
             return np.zeros((0, self.head.features), np.float32)
-        window = self._encoder.window(slide, tile, self._detector.mpp)
-        crop: NDArray[np.uint8] | None = None
-        if self._encoder.mpp == self._detector.mpp:
-            crop = self._detector.window(slide, tile, self._detector.mpp, self._margin).cut(pixels, window)
+        window = self._encoder.window(slide, sight.tile, self._detector.mpp)
+        same = self._encoder.mpp == self._detector.mpp
+        crop = sight.window.cut(sight.pixels, window) if same else None
         if crop is None:
             crop = read_window(slide, window, self._encoder.mpp)
         dense = torch.from_numpy(self._encoder(crop[None])[0])
         points = (yx + 0.5) * (self._detector.mpp / self._encoder.mpp) - 0.5 - window.origin
         return sample_at(dense, torch.from_numpy(points.astype(np.float32)), self._encoder.stride).numpy()
+
+
+def _holds_tissue(sight: _Sight, end: tuple[int, int]) -> bool:
+    """Whether any pixel that the tile owns is darker than glass; the slide ends at `end`, working pixels."""
+    tile, window = sight.tile, sight.window
+    rows = slice(tile.top - window.top, min(tile.top + tile.height, end[0]) - window.top)
+    columns = slice(tile.left - window.left, min(tile.left + tile.width, end[1]) - window.left)
+    own = sight.pixels[rows, columns]
+    return bool(own.size) and bool(own.min() < GLASS)
 
 
 def _owned(tile: Tile, step: float, bounds: Box) -> Box:

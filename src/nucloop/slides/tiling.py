@@ -87,57 +87,60 @@ def _as_shape(part: Box | NDArray[np.floating]) -> BaseGeometry:
 def plan_tiles(
     region: Region, step: float, side: int, align: int, centre: tuple[float, float] | None = None
 ) -> list[Tile]:
-    """Cut a region into tiles of a grid that is the same for the whole slide, nearest to `centre` first.
+    """Cut a region into tiles of about equal size, nearest to `centre` first.
 
-    The first tile is cut in four, so that a person sees something early, unless it is all there is and small.
+    The first tile is cut in two, so that a person sees something early, unless it is all there is and small.
 
     Parameters
     ----------
     step : float
         Level-0 pixels per working pixel.
     side : int
-        Side of a whole tile, working pixels; a multiple of `align`.
+        Longest side of a tile, working pixels; a multiple of `align`.
     align : int
         The networks' largest stride: every tile begins on a multiple of it.
     centre : (y, x), optional
         Level-0 pixels; the region's middle when absent.
     """
-    top, bottom = _aligned(region.top / step, region.bottom / step, align)
-    left, right = _aligned(region.left / step, region.right / step, align)
-    tiles = [
-        Tile(y0, x0, y1 - y0, x1 - x0) for y0, y1 in _cuts(top, bottom, side) for x0, x1 in _cuts(left, right, side)
-    ]
+    rows = _cuts(*_aligned(region.top / step, region.bottom / step, align), side, align)
+    columns = _cuts(*_aligned(region.left / step, region.right / step, align), side, align)
+    tiles = [Tile(y0, x0, y1 - y0, x1 - x0) for y0, y1 in rows for x0, x1 in columns]
     middle = centre or ((region.top + region.bottom) / 2, (region.left + region.right) / 2)
     target = (np.asarray(middle) + 0.5) / step
 
     def distance(tile: Tile) -> float:
         return float(np.hypot(tile.top + tile.height / 2 - target[0], tile.left + tile.width / 2 - target[1]))
 
-    tiles.sort(key=distance)
-    several = len(tiles) > 1 or tiles[0].height * tiles[0].width > side * side // 2
-    first = [quarter for tile in tiles[:1] for quarter in (_quarters(tile, align) if several else [tile])]
-    first.sort(key=distance)
-    return [tile for tile in first + tiles[1:] if region.meets(tile, step)]
+    tiles = sorted((tile for tile in tiles if region.meets(tile, step)), key=distance)
+    if len(tiles) > 1 or (tiles and tiles[0].height * tiles[0].width > side * side // 2):
+        halves = [half for half in _halves(tiles[0], align) if region.meets(half, step)]
+        tiles[:1] = sorted(halves, key=distance)
+    return tiles
 
 
 def _aligned(low: float, high: float, align: int) -> tuple[int, int]:
     return int(np.floor(low / align)) * align, int(np.ceil(high / align)) * align
 
 
-def _cuts(low: int, high: int, side: int) -> list[tuple[int, int]]:
-    edges = [low, *range((low // side + 1) * side, high, side), high]
-    return list(pairwise(edges))
+def _cuts(low: int, high: int, side: int, align: int) -> list[tuple[int, int]]:
+    """Cut a length into the fewest pieces of at most `side`, equal but for the last: a sliver costs as much halo."""
+    cells, pieces = (high - low) // align, -(-(high - low) // side)
+    length = -(-cells // pieces) * align
+    return list(pairwise([*range(low, high, length), high]))
 
 
-def _quarters(tile: Tile, align: int) -> list[Tile]:
-    high, wide = _halved(tile.height, align), _halved(tile.width, align)
-    return [
-        Tile(tile.top + y, tile.left + x, h, w)
-        for y, h in ((0, high), (high, tile.height - high))
-        for x, w in ((0, wide), (wide, tile.width - wide))
-        if h and w
-    ]
-
-
-def _halved(length: int, align: int) -> int:
-    return -(-length // (2 * align)) * align
+def _halves(tile: Tile, align: int) -> list[Tile]:
+    """Cut a tile across its longer side."""
+    if tile.height > tile.width:
+        high = tile.height // (2 * align) * align
+        halves = [
+            Tile(tile.top, tile.left, high, tile.width),
+            Tile(tile.top + high, tile.left, tile.height - high, tile.width),
+        ]
+    else:
+        wide = tile.width // (2 * align) * align
+        halves = [
+            Tile(tile.top, tile.left, tile.height, wide),
+            Tile(tile.top, tile.left + wide, tile.height, tile.width - wide),
+        ]
+    return [half for half in halves if half.height and half.width]
