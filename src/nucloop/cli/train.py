@@ -10,6 +10,7 @@ from nucloop.classes import ClassScheme
 from nucloop.cli.terminal import check_writable, progress_bar, say
 from nucloop.engines import available_devices
 from nucloop.errors import DataError, DeviceError, WeightsError
+from nucloop.models.cards import load_detector
 from nucloop.training.datasets import Dataset, Field, leave_out, open_dataset
 from nucloop.training.detector import train_detector
 from nucloop.training.encoder import as_scheme, train_encoder
@@ -97,6 +98,7 @@ def train_detector_command(
     split: Split = None,
     leave: Leave = None,
     initial: Initial = None,
+    start_from: Annotated[str | None, typer.Option(help="Detector to go on from: shipped name or file.")] = None,
     steps: Steps = None,
     seed: Seed = None,
     device: Device = "cpu",
@@ -107,9 +109,10 @@ def train_detector_command(
     opened = _open(data, split or ["train"], leave or [])
     fields = [f for _, some, _ in opened for f in some]
     checkpoint = out.with_suffix(".checkpoint")
-    run = train_detector(fields, plan, initial=initial, checkpoint=checkpoint, device=device)
+    start, before = load_detector(start_from) if start_from else (None, None)
+    run = train_detector(fields, plan, initial=initial, start=start, checkpoint=checkpoint, device=device)
     detector = _finished(run, plan.name)
-    card = save_detector(out, detector, plan, _record(opened, leave or []), initial)
+    card = save_detector(out, detector, plan, _record(opened, leave or []), initial, before)
     checkpoint.unlink(missing_ok=True)
     say(f"{out}: {card.name}, halo {card.halo} px, sha256 {card.sha256[:12]}")
 

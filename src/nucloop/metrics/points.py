@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import maximum_bipartite_matching
-from scipy.spatial import cKDTree
+
+from nucloop.metrics.marks import Marks
+from nucloop.metrics.pairing import candidates_within, most_pairs
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -42,42 +42,45 @@ class Counts:
         """2 TP / (2 TP + FP + FN); 0 when there is nothing at all."""
         return 2 * self.tp / max(2 * self.tp + self.fp + self.fn, 1)
 
+    def to_dict(self) -> dict[str, float | int]:
+        """Plain types, as reports hold them."""
+        return {
+            "f1": self.f1,
+            "precision": self.precision,
+            "recall": self.recall,
+            "tp": self.tp,
+            "fp": self.fp,
+            "fn": self.fn,
+        }
+
 
 def match_points(predicted: ArrayLike, reference: ArrayLike, radius: float) -> NDArray[np.intp]:
     """Pair predicted with reference nuclei one to one, as many pairs as possible.
 
-    A pair is allowed within `radius`; among allowed pairs distance plays no part, so a far but allowed
+    A pair is allowed within `radius`; among allowed pairs distance never costs one, so a far but allowed
     prediction never takes the place of a near one (Patherea, section 5: maximum matching on the Boolean matrix).
+    Of the largest matchings the one of least total distance is taken, so that the same points give the same pairs.
 
     Parameters
     ----------
     predicted, reference : (N, 2) and (M, 2) arrays
         Centres, in the unit of `radius`.
     radius : float
-        Largest accepted distance.
+        Largest accepted distance; it still counts itself.
 
     Returns
     -------
     (K, 2) array
-        Row numbers into `predicted` and `reference`.
+        Row numbers into `predicted` and `reference`, by predicted row.
 
     Raises
     ------
     ValueError
         If `radius` is not positive.
     """
-    if not radius > 0:
-        raise ValueError(f"the matching radius must be positive, got {radius}")
-    a = np.asarray(predicted, np.float64).reshape(-1, 2)
-    b = np.asarray(reference, np.float64).reshape(-1, 2)
-    if not len(a) or not len(b):
-        return np.zeros((0, 2), np.intp)
-    allowed = cKDTree(a).sparse_distance_matrix(cKDTree(b), radius, output_type="coo_matrix")
-    ones = np.ones(len(allowed.row), np.int8)
-    graph = csr_array((ones, (allowed.row, allowed.col)), shape=(len(a), len(b)))
-    partner = maximum_bipartite_matching(graph, perm_type="column")
-    rows = np.flatnonzero(partner >= 0)
-    return np.stack([rows, partner[rows]], 1).astype(np.intp)
+    a, b = Marks.at(predicted), Marks.at(reference)
+    pairs = most_pairs(candidates_within(a, b, radius), a, b)
+    return pairs[np.argsort(pairs[:, 0], kind="stable")]
 
 
 def count_matches(predicted: ArrayLike, reference: ArrayLike, radius: float) -> Counts:

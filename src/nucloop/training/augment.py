@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nucloop.configuration import read_strictly
+from nucloop.training.ihc import as_ihc
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,6 +48,8 @@ class AugmentConfig:
     """Standard deviation of the logarithm of the whole optical density and, halved, of each channel's."""
     ihc: float = 0.0
     """Share of crops re-stained as haematoxylin with DAB."""
+    ihc_scale: float = 1.7
+    """Largest zoom into those: tumours for which Ki-67 is counted have larger nuclei than the H&E sets."""
     grey: float = 0.0
     """Share of crops without colour."""
     blur: float = 0.2
@@ -62,6 +65,10 @@ class Crop:
     rgb: Tensor
     yx: NDArray[np.float32]
     label: NDArray[np.int16]
+    zoom: float = 1.0
+    """How much larger than life things are."""
+    ihc: bool = False
+    """Whether it shall be re-stained as immunohistochemistry."""
 
 
 class CropSampler:
@@ -101,7 +108,12 @@ class CropSampler:
         k = int(rng.choice(len(self._images), p=self._share))
         image, side = self._images[k], self.side
         height, width = image.shape[1:]
-        zoom = self._zoom[k] * math.exp(rng.uniform(-1, 1) * math.log(self.config.scale))
+        ihc = bool(rng.random() < self.config.ihc)
+        # here a step in the crop is this many steps in the life-size image
+        life = math.exp(rng.uniform(-1, 1) * math.log(self.config.scale))
+        if ihc:
+            life *= math.exp(-rng.uniform(0, 1) * math.log(self.config.ihc_scale))
+        zoom = self._zoom[k] * life
         angle, mirror = rng.uniform(0, 2 * math.pi), rng.choice([-1.0, 1.0])
         # columns map an output step (y, x) to a source step
         turn = zoom * np.array(
@@ -112,7 +124,7 @@ class CropSampler:
         rgb = _warp(image, turn, centre, side, "bicubic" if rng.random() < 0.5 else "bilinear")
         yx = (self._points[k] - centre) @ np.linalg.inv(turn).T + (side - 1) / 2
         inside = ((yx >= 0) & (yx <= side - 1)).all(1)
-        return Crop(rgb, yx[inside].astype(np.float32), self._labels[k][inside])
+        return Crop(rgb, yx[inside].astype(np.float32), self._labels[k][inside], 1 / life, ihc)
 
 
 def _warp(image: Tensor, turn: NDArray[np.float64], centre: NDArray[np.float64], side: int, mode: str) -> Tensor:
@@ -127,38 +139,33 @@ def _warp(image: Tensor, turn: NDArray[np.float64], centre: NDArray[np.float64],
     return 255 - warped[0].clamp(0, 255)
 
 
-def augment_pixels(
-    rgb: Tensor,
-    points: Sequence[NDArray[np.float32]],
-    config: AugmentConfig,
-    mpp: float,
-    rng: np.random.Generator,
-) -> Tensor:
-    """Change stains, focus and noise of a batch (N, 3, H, W), values 0 to 255; each image by its own draw.
+def augment_pixels(crops: Sequence[Crop], config: AugmentConfig, mpp: float, rng: np.random.Generator) -> Tensor:
+    """Change stains, focus and noise; each crop by its own draw.
 
     Parameters
     ----------
-    points : sequence of (K, 2) arrays
-        The nuclei, in pixels: immunohistochemistry colours some of them brown.
     mpp : float
         µm per pixel.
+
+    Returns
+    -------
+    (N, 3, S, S) tensor
+        RGB, 0 to 255.
     """
-    density = -torch.log((rgb + 1) / 256)
-    density = torch.stack([_restain(d, p, config, mpp, rng) for d, p in zip(density, points, strict=True)])
-    out = (256 * torch.exp(-density) - 1).clamp(0, 255)
+    density = [_restain(crop, config, mpp, rng) for crop in crops]
+    out = (256 * torch.exp(-torch.stack(density)) - 1).clamp(0, 255)
     return torch.stack([_refocus(image, config, rng) for image in out])
 
 
-def _restain(
-    density: Tensor, points: NDArray[np.float32], config: AugmentConfig, mpp: float, rng: np.random.Generator
-) -> Tensor:
-    """Vary one image's optical density (3, H, W)."""
+def _restain(crop: Crop, config: AugmentConfig, mpp: float, rng: np.random.Generator) -> Tensor:
+    """Return one crop's optical density (3, S, S) in other stains."""
+    density = -torch.log((crop.rgb + 1) / 256)
     stains = np.array(STAINS)
     stains /= np.linalg.norm(stains, axis=1, keepdims=True)
     amounts = torch.einsum("sc,chw->shw", torch.from_numpy(np.linalg.inv(stains).T).float(), density)
     ground = np.zeros(3)
-    if rng.random() < config.ihc:
-        amounts = _as_ihc(amounts, points, mpp, rng)
+    if crop.ihc:
+        amounts = as_ihc(amounts, crop.yx, mpp, crop.zoom, rng)
         stains[0] += rng.uniform(0, 1) * (np.array(BLUER) - stains[0])
         ground = rng.uniform(0, 0.12) * np.array([0.6, 0.7, 1.0]) + rng.uniform(0, 0.04, 3)
     colours = stains + rng.normal(0, config.stain_colour, stains.shape)
@@ -171,40 +178,6 @@ def _restain(
     if rng.random() < config.grey:
         out = out.mean(0, keepdim=True).expand(3, -1, -1)
     return out
-
-
-def _as_ihc(amounts: Tensor, points: NDArray[np.float32], mpp: float, rng: np.random.Generator) -> Tensor:
-    """Replace eosin by a faint ground and turn a random share of the nuclei from haematoxylin to DAB.
-
-    Counterstained nuclei come out pale and even, DAB from light brown to nearly black, as slides of
-    immunohistochemistry look.
-    """
-    blue, ground = amounts[0].clamp(min=0), (amounts[0] + amounts[1]).clamp(min=0)
-    height, width = blue.shape
-    chosen = points[rng.random(len(points)) < rng.choice([0.0, 0.2, 0.5, 1.0])]
-    brown = torch.zeros(height // 2, width // 2)
-    if len(chosen):
-        rows = (chosen / 2).astype(int)
-        brown[rows[:, 0].clip(0, height // 2 - 1), rows[:, 1].clip(0, width // 2 - 1)] = 1
-        radius = rng.uniform(3.5, 5.5) / (2 * mpp)
-        half = int(radius) + 3
-        reach = torch.arange(-half, half + 1).float()
-        spot = torch.sigmoid(2 * (radius - torch.hypot(reach[:, None], reach[None])))
-        brown = F.conv2d(brown[None, None], spot[None, None], padding=half)[0, 0].clamp(max=1)
-    brown = F.interpolate(brown[None, None], size=(height, width), mode="bilinear", align_corners=False)[0, 0]
-    # what is paler than the ground is cytoplasm: it stays unstained
-    level = blue.median() + rng.uniform(0, 0.15)
-    nuclear = torch.sigmoid((blue - level) / 0.06)
-    even = rng.uniform(0, 0.7)
-    # from the slide's own chromatin to a flat tint over the nucleus
-    tint = (1 - even) * blue + even * nuclear * blue.quantile(0.9)
-    if rng.random() < 0.5:
-        tint = tint * nuclear
-    pale, strength = rng.uniform(0.2, 0.9), math.exp(rng.uniform(math.log(0.6), math.log(4.0)))
-    haze, smear = rng.uniform(0, 0.12), rng.uniform(0, 0.12)
-    return torch.stack(
-        [tint * (1 - brown) * pale + haze * ground, 0.04 * ground, tint * brown * nuclear * strength + smear * ground]
-    )
 
 
 def _refocus(image: Tensor, config: AugmentConfig, rng: np.random.Generator) -> Tensor:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from nucloop.errors import WeightsError
 from nucloop.models.denuc import DenucDetector, DenucLoss
 from nucloop.training.augment import CropSampler, augment_pixels
 from nucloop.training.loop import Progress, prepare, run_loop
@@ -27,6 +28,7 @@ def train_detector(
     recipe: DetectorRecipe,
     *,
     initial: Path | None = None,
+    start: DenucDetector | None = None,
     checkpoint: Path | None = None,
     device: str = "cpu",
 ) -> Iterator[tuple[Progress, DenucDetector]]:
@@ -38,18 +40,32 @@ def train_detector(
         Of any number of data sets and resolutions (joint training).
     initial : Path, optional
         Pretrained backbone, safetensors in its library's layout.
+    start : DenucDetector, optional
+        A trained detector of the recipe's shape, to go on from.
+
+    Raises
+    ------
+    WeightsError
+        If `start` has another shape than the recipe's model.
     """
     torch.manual_seed(recipe.loop.seed)
     detector = DenucDetector(recipe.model)
     prepare(detector, detector.backbone, initial, recipe.frozen_stride, device)
+    if start is not None:
+        if start.config != recipe.model:
+            raise WeightsError(
+                f"The detector to start from has another shape than recipe {recipe.name} asks for. "
+                "Choose a detector that was trained with the same model entry."
+            )
+        detector.load_state_dict(start.state_dict())
     sampler = CropSampler(fields, recipe.model.mpp, recipe.crop, recipe.augment)
-    criterion = DenucLoss(detector.stride)
+    criterion = DenucLoss(detector.stride, anchor=recipe.anchor)
 
     def draw_loss(model: nn.Module, step: int) -> Tensor:
         rng = np.random.default_rng([recipe.loop.seed, step])
         crops = [sampler.draw(rng) for _ in range(recipe.loop.batch)]
         points = [crop.yx for crop in crops]
-        rgb = augment_pixels(torch.stack([crop.rgb for crop in crops]), points, recipe.augment, recipe.model.mpp, rng)
+        rgb = augment_pixels(crops, recipe.augment, recipe.model.mpp, rng)
         output = model(rgb.to(device).contiguous(memory_format=torch.channels_last))
         loss: Tensor = criterion(output, points)
         return loss

@@ -98,8 +98,7 @@ def train_encoder(
     def draw_loss(model: nn.Module, step: int) -> Tensor:
         rng = np.random.default_rng([recipe.loop.seed, step])
         crops = [sampler.draw(rng) for _ in range(recipe.loop.batch)]
-        pixels = torch.stack([c.rgb for c in crops])
-        rgb = augment_pixels(pixels, [c.yx for c in crops], recipe.augment, recipe.model.mpp, rng)
+        rgb = augment_pixels(crops, recipe.augment, recipe.model.mpp, rng)
         points, labels = zip(*(training_points(c, recipe, len(scheme), rng) for c in crops), strict=True)
         logits = model(
             rgb.to(device).contiguous(memory_format=torch.channels_last),

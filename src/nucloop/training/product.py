@@ -88,10 +88,19 @@ def _recipe(recipe: DetectorRecipe | EncoderRecipe, initial: Path | None) -> dic
 
 
 def save_detector(
-    out: Path, detector: DenucDetector, recipe: DetectorRecipe, data: list[dict[str, Any]], initial: Path | None
+    out: Path,
+    detector: DenucDetector,
+    recipe: DetectorRecipe,
+    data: list[dict[str, Any]],
+    initial: Path | None,
+    start: Card | None = None,
 ) -> Card:
-    """Write a detector with its card."""
+    """Write a detector with its card; `start` is the card of the detector that training went on from."""
     config = asdict(recipe.model)
+    notice, record = _notice(data, initial), _recipe(recipe, initial)
+    if start is not None:
+        record["start"] = {"name": start.name, "sha256": start.sha256, "recipe": start.recipe, "commit": start.commit}
+        notice = " ".join(dict.fromkeys([notice, start.notice]))
     card = Card(
         kind="detector",
         name=out.stem,
@@ -101,9 +110,9 @@ def save_detector(
         halo=measured_halo(detector, max(recipe.model.strides)),
         threshold=recipe.threshold,
         training_data=data,
-        recipe=_recipe(recipe, initial),
+        recipe=record,
         commit=commit(),
-        notice=_notice(data, initial),
+        notice=notice,
     )
     return save_module(out, detector, card)
 

@@ -1,0 +1,102 @@
+"""Marks: centres in µm with class and score, which is all that matching knows of nuclei."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nucloop.nuclei import UNLABELLED
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike
+
+    from nucloop.nuclei import Nuclei
+
+__all__ = ["Marks", "inside"]
+
+
+@dataclass(frozen=True)
+class Marks:
+    """Centres with classes.
+
+    Parameters
+    ----------
+    yx : (N, 2) float64
+        Centres, in the unit of the matching radius (µm).
+    label : (N,) int64
+        Class, or `UNLABELLED`.
+    score : (N,) float64
+        How sure the detector was; NaN where nobody said.
+    """
+
+    yx: NDArray[np.float64]
+    label: NDArray[np.int64]
+    score: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        n = len(self.yx)
+        if self.yx.shape != (n, 2) or self.label.shape != (n,) or self.score.shape != (n,):
+            raise ValueError(f"marks need columns of {n} rows, got {self.yx.shape}, {self.label.shape}")
+        if n and not np.isfinite(self.yx).all():
+            raise ValueError("marks need finite coordinates")
+
+    @classmethod
+    def at(cls, yx: ArrayLike, label: ArrayLike | None = None, score: ArrayLike | None = None) -> Marks:
+        """Build marks from points (N, 2); what is not given is unknown."""
+        points = np.asarray(yx, np.float64).reshape(-1, 2)
+        n = len(points)
+        labels = np.full(n, UNLABELLED, np.int64) if label is None else np.asarray(label, np.int64)
+        scores = np.full(n, np.nan) if score is None else np.asarray(score, np.float64)
+        return cls(points, labels, scores)
+
+    @classmethod
+    def of(cls, nuclei: Nuclei, mpp: float, classes: Sequence[str] | None = None) -> Marks:
+        """Marks of nuclei whose pixels are `mpp` µm wide, labelled by position in `classes`.
+
+        A class that is not among `classes` (by default the scheme's own) becomes `UNLABELLED`.
+        """
+        names = list(nuclei.scheme.names if classes is None else classes)
+        rows = [names.index(name) if name in names else UNLABELLED for name in nuclei.scheme.names]
+        # The last entry serves UNLABELLED, which is -1.
+        renamed = np.array([*rows, UNLABELLED], np.int64)[nuclei.label]
+        return cls(nuclei.yx.astype(np.float64) * mpp, renamed, nuclei.score.astype(np.float64))
+
+    def __len__(self) -> int:
+        return len(self.yx)
+
+    def take(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> Marks:
+        """Rows by mask or number."""
+        return Marks(self.yx[rows], self.label[rows], self.score[rows])
+
+
+def inside(yx: ArrayLike, outlines: Sequence[ArrayLike]) -> NDArray[np.bool_]:
+    """Tell which points lie in any of the outlines; the border belongs to them.
+
+    Parameters
+    ----------
+    yx : (N, 2) array
+        Points, in the unit of the outlines.
+    outlines : sequence of (K, 2) arrays
+        Corners (y, x) of polygons, as `nucloop.formats.read_regions` gives them.
+
+    Returns
+    -------
+    (N,) array of bool
+    """
+    import shapely
+
+    points = np.asarray(yx, np.float64).reshape(-1, 2)
+    found = np.zeros(len(points), bool)
+    for outline in outlines:
+        corners = np.asarray(outline, np.float64)
+        near = ((points >= corners.min(0)) & (points <= corners.max(0))).all(1) & ~found
+        # A self-crossing outline is split into the areas that it encloses.
+        area = shapely.make_valid(shapely.Polygon(corners))
+        shapely.prepare(area)
+        found[near] = shapely.intersects_xy(area, points[near, 0], points[near, 1])
+    return found
