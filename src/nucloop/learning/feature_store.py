@@ -151,12 +151,12 @@ class FeatureStore:
             if len(known):
                 self._append(~known, np.zeros((len(known), self.features), np.float16))
 
-    def get(self, ids: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    def get(self, ids: NDArray[np.int64]) -> tuple[NDArray[np.float16], NDArray[np.bool_]]:
         """Return features (M, F) of those of ids (K,) that are here, in their order, and which these are, (K,)."""
         with self._lock:
             rows = self._index.find(ids)
             found = rows >= 0
-            return self._files.rows()[rows[found]].astype(np.float32), found
+            return np.asarray(self._files.rows()[rows[found]]), found
 
     def compact(self, keep: NDArray[np.int64] | None = None) -> None:
         """Write the store anew without outdated rows, and with `keep` given only with these ids."""
