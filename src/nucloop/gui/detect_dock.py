@@ -136,6 +136,10 @@ class DetectDock(QWidget):
         self._hint_timer = QTimer(self)
         self._hint_timer.setSingleShot(True)
         self._hint_timer.timeout.connect(self._show_hint)
+        # a layer cannot be added while napari still adds another
+        self._prepare_timer = QTimer(self)
+        self._prepare_timer.setSingleShot(True)
+        self._prepare_timer.timeout.connect(self._prepare)
         layers = self.viewer.layers.events
         for signal in (layers.inserted, layers.removed, layers.reordered):
             signal.connect(self._images_changed)
@@ -153,11 +157,19 @@ class DetectDock(QWidget):
 
     def _image_chosen(self) -> None:
         self.question.setVisible(False)
+        self._prepare_timer.start(0)
         self._show_nuclei()
         self._hint_later()
 
     def _show_nuclei(self) -> None:
-        self.nuclei.show_nuclei(self.detection.nuclei_of(self.controls.image))
+        nuclei = self.detection.nuclei_of(self.controls.image)
+        waiting = nuclei is not None and not len(nuclei.table) and not self.detection.running
+        self.nuclei.show_nuclei(None if waiting else nuclei)
+
+    def _prepare(self) -> None:
+        """Do beforehand what the first click would otherwise wait for."""
+        if self.controls.image is not None:
+            self.detection.prepare(self.controls.image, self.models.choice)
 
     def _run_started(self) -> None:
         # hover shows what a nucleus is; the person's own settings stay as they are
@@ -181,6 +193,7 @@ class DetectDock(QWidget):
         if image is None:
             return
         set_resolution(self.viewer, image, mpp)
+        self._prepare_timer.start(0)
         self._hint_later()
         if self._detect_after_answer:
             self._detect_after_answer = False
@@ -210,6 +223,7 @@ class DetectDock(QWidget):
     def _models_loaded(self, ending: Ending) -> None:
         if ending.how is How.FAILED:
             self.messages.say(Message(ending.message, Tone.ERROR, ending.details))
+        self._prepare_timer.start(0)
         self._show_device()
 
     def _show_device(self) -> None:

@@ -173,22 +173,39 @@ class Detection(QObject):
             self._job.abandon()
             self._job = None
 
+    def prepare(self, image: Image, choice: Choice) -> None:
+        """Make an empty nuclei layer for an image, so that the first nuclei do not wait for it.
+
+        Does nothing while the models are not loaded, the resolution is unknown, or the image has its layer already.
+        """
+        pipeline = loaded_pipeline(choice)
+        if self.running or pipeline is None or mpp_of_layer(image) is None or image in self._layers:
+            return
+        selected = self._viewer.layers.selection.active
+        self._make_layer(image, pipeline)
+        self._viewer.layers.selection.active = selected
+
     def _begin_nuclei(self, image: Image, pipeline: Pipeline) -> None:
         """Make the image's nuclei layer if there is none, and tell its table that a run begins."""
         nuclei = self._layers.get(image)
-        if nuclei is None or nuclei.table.scheme != pipeline.scheme:
-            mpp = mpp_of_layer(image)
-            assert mpp is not None
-            if nuclei is not None:
-                self._viewer.layers.remove(nuclei.layer)
-            nuclei = NucleiLayer(self._viewer, image, NucleiTable(pipeline.scheme), mpp)
-            nuclei.setParent(self)
-            nuclei.changed.connect(self.nuclei_changed)
-            self._layers[image] = nuclei
+        if nuclei is not None and nuclei.table.scheme != pipeline.scheme:
+            self._viewer.layers.remove(nuclei.layer)
+            nuclei = None
+        if nuclei is None:
+            nuclei = self._make_layer(image, pipeline)
         nuclei.table.begin_run()
         nuclei.layer.visible = True
         self._viewer.layers.selection.active = nuclei.layer
         self.nuclei_changed.emit()
+
+    def _make_layer(self, image: Image, pipeline: Pipeline) -> NucleiLayer:
+        mpp = mpp_of_layer(image)
+        assert mpp is not None
+        nuclei = NucleiLayer(self._viewer, image, NucleiTable(pipeline.scheme), mpp)
+        nuclei.setParent(self)
+        nuclei.changed.connect(self.nuclei_changed)
+        self._layers[image] = nuclei
+        return nuclei
 
     def _take(self, items: list[Ready | TileResult]) -> None:
         tiles: list[TileResult] = []

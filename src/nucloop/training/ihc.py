@@ -76,9 +76,11 @@ def _ellipses(
     if not count:
         return torch.full(shape, FAR), torch.full(shape, 0, dtype=torch.long)
     y, x = torch.meshgrid(torch.arange(0.5, height, 2), torch.arange(0.5, width, 2), indexing="ij")
-    gap = torch.cdist(*2 * [torch.from_numpy(points)]).fill_diagonal_(np.inf).amin(1).numpy() if count > 1 else np.inf
+    centres = torch.from_numpy(points)
+    gap = torch.cdist(centres, centres).fill_diagonal_(np.inf).amin(1).numpy() if count > 1 else np.inf
     # a large nucleus needs room: it never covers the middle of its neighbour
-    long = np.minimum(np.exp(rng.normal(np.log(rng.uniform(3.5, 6.5)), 0.25, count)) / mpp, 0.75 * gap)
+    long = np.exp(rng.normal(np.log(rng.uniform(3.5, 6.5)), 0.25, count)) / mpp
+    long = np.minimum(long, np.maximum(0.75 * gap, 1.0))
     short = long * rng.uniform(0.5, 1.0, count)
     angle = rng.uniform(0, math.pi, count)
     axes = np.stack([np.cos(angle) / long, np.sin(angle) / long, -np.sin(angle) / short, np.cos(angle) / short])
@@ -86,7 +88,7 @@ def _ellipses(
     dy, dx = (torch.from_numpy(points[:, k])[:, None, None] for k in (0, 1))
     dy, dx = y - dy, x - dx
     nearest, owner = torch.sqrt((a * dy + b * dx) ** 2 + (c * dy + d * dx) ** 2).min(0)
-    uneven = nearest + rng.uniform(0, 0.3) * _clouds(*nearest.shape, 2 / mpp, rng)
+    uneven = nearest + rng.uniform(0, 0.3) * _clouds(nearest.shape[0], nearest.shape[1], 2 / mpp, rng)
     owner = torch.where(uneven < 3, owner, count)
     large = F.interpolate(uneven[None, None], size=shape, mode="bilinear", align_corners=False)[0, 0]
     return large.clamp(0, FAR), F.interpolate(owner[None, None].float(), size=shape)[0, 0].long()
