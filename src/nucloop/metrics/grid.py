@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -40,9 +41,7 @@ class PointGrid:
         If `radius` is not positive, or a point lies too many radii from the origin.
     """
 
-    def __init__(
-        self, yx: NDArray[np.float64], radius: float, present: NDArray[np.bool_] | None = None
-    ) -> None:
+    def __init__(self, yx: NDArray[np.float64], radius: float, present: NDArray[np.bool_] | None = None) -> None:
         if not radius > 0:
             raise ValueError(f"the matching radius must be positive, got {radius}")
         self._reach = radius * (1 + ROUNDING)
@@ -123,7 +122,7 @@ class PointGrid:
         total = int(done[-1]) if len(done) else 0
         bounds = np.searchsorted(done, np.arange(MOST_AT_ONCE, total, MOST_AT_ONCE), "right").tolist()
         edges = [0, *bounds, len(done)]
-        for low, high in zip(edges[:-1], edges[1:], strict=True):
+        for low, high in pairwise(edges):
             lengths = count[low:high].ravel()
             before = np.cumsum(lengths) - lengths
             places = np.repeat(first[low:high].ravel() - before, lengths) + np.arange(lengths.sum())

@@ -56,7 +56,7 @@ class Marks:
 
     @classmethod
     def of(cls, nuclei: Nuclei, mpp: float, classes: Sequence[str] | None = None) -> Marks:
-        """Marks of nuclei whose pixels are `mpp` µm wide, labelled by position in `classes`.
+        """Take nuclei whose pixels are `mpp` µm wide, labelled by position in `classes`.
 
         A class that is not among `classes` (by default the scheme's own) becomes `UNLABELLED`.
         """

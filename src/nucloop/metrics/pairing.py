@@ -81,8 +81,8 @@ def most_pairs(candidates: Candidates, predicted: Marks, reference: Marks) -> ND
     """
     if not len(candidates):
         return np.zeros((0, 2), np.intp)
-    rows, p = np.unique(candidates.predicted, return_inverse=True)
-    columns, r = np.unique(candidates.reference, return_inverse=True)
+    p = np.unique(candidates.predicted, return_inverse=True)[1]
+    r = np.unique(candidates.reference, return_inverse=True)[1]
     alone = (np.bincount(p)[p] == 1) & (np.bincount(r)[r] == 1)
     chosen = alone.copy()
     if not alone.all():
@@ -124,7 +124,7 @@ def _choose(candidates: Candidates, predicted: Marks, reference: Marks) -> NDArr
 
 
 def _by_position(rows: NDArray[np.intp], marks: Marks) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Number the nuclei by position; returns the number of each candidate's nucleus, and the nuclei in that order."""
+    """Sort the nuclei by position: return the number of each candidate's nucleus, and the nuclei in that order."""
     nuclei, which = np.unique(rows, return_inverse=True)
     order = np.lexsort((marks.label[nuclei], marks.yx[nuclei, 1], marks.yx[nuclei, 0]))
     rank = np.empty(len(nuclei), np.intp)
@@ -155,5 +155,5 @@ def _assign(
     cost = np.zeros(shape)
     # One more pair outweighs all distances together.
     cost[row, column] = distance / max(distance.max(), 1e-12) - (min(shape) + 1)
-    picked = number[linear_sum_assignment(cost)]
+    picked: NDArray[np.intp] = number[linear_sum_assignment(cost)]
     return picked[picked >= 0]

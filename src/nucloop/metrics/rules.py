@@ -6,6 +6,7 @@ Patherea, section 5, describes the flaws: an assignment on raw distances that is
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,13 +18,11 @@ from scipy.sparse.csgraph import connected_components, min_weight_full_bipartite
 from scipy.spatial.distance import cdist
 
 from nucloop.metrics.grid import ROUNDING
+from nucloop.metrics.marks import Marks
 from nucloop.metrics.pairing import candidates_within, most_pairs
 from nucloop.metrics.points import Counts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from nucloop.metrics.marks import Marks
     from nucloop.metrics.pairing import Candidates
 
 __all__ = ["RULES", "Matching", "Rule", "match"]
@@ -186,7 +185,7 @@ def _least(row: NDArray[np.intp], column: NDArray[np.intp], gain: NDArray[np.flo
     if shape[0] * shape[1] <= LARGEST_MATRIX // 16:
         cost, number = np.zeros(shape), np.full(shape, -1, np.intp)
         cost[row, column], number[row, column] = gain, np.arange(len(row))
-        picked = number[linear_sum_assignment(cost)]
+        picked: NDArray[np.intp] = number[linear_sum_assignment(cost)]
         return picked[picked >= 0]
     # Everyone may also stay alone: partners of no worth make a full assignment possible on a sparse matrix.
     n, m = shape
@@ -217,7 +216,12 @@ RULES: dict[str, Rule] = {
             flaw="underestimates",
         ),
         Rule(
-            "greedy-many", "greedy many-to-one", "MCSpatNet, after Patherea", _greedy_many, flaw="overestimates", shared=True
+            "greedy-many",
+            "greedy many-to-one",
+            "MCSpatNet, after Patherea",
+            _greedy_many,
+            flaw="overestimates",
+            shared=True,
         ),
     )
 }
