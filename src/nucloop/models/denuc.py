@@ -33,9 +33,7 @@ class DenucConfig:
     backbone: str = "shufflenet_v2_x0_5"
     """torchvision or timm name."""
     strides: tuple[int, ...] = (8, 16, 32)
-    """Feature maps used, finest first."""
-    subdivision: int = 1
-    """Reference points along each side of a cell of the finest map: they lie strides[0] / subdivision pixels apart."""
+    """Feature maps used, finest first; the finest is the spacing of the reference points."""
     channels: int = 96
     """Width of neck and head."""
     mpp: float = 0.25
@@ -50,26 +48,17 @@ class DenucConfig:
             raise ValueError(f"working resolution {self.mpp} µm/px is outside 0.05 to 4")
         if not 1 <= self.channels <= 4096:
             raise ValueError(f"{self.channels} channels are outside 1 to 4096")
-        if not 1 <= self.subdivision <= 16 or self.strides[0] % self.subdivision:
-            raise ValueError(f"a cell of {self.strides[0]} pixels cannot be divided by {self.subdivision}")
 
 
 class DenucDetector(nn.Module):
-    """Scores and offsets on a regular grid of reference points, `subdivision` squared of them in a cell.
-
-    Attributes
-    ----------
-    stride : int
-        Input pixels from one reference point to the next.
-    """
+    """Scores and offsets on a regular grid of reference points, one at the centre of each cell."""
 
     def __init__(self, config: DenucConfig) -> None:
         super().__init__()
         self.config = config
-        self.stride = config.strides[0] // config.subdivision
+        self.stride = config.strides[0]
         self.backbone = Backbone(config.backbone, config.strides, config.options)
         self.neck = PathAggregation(self.backbone.channels, config.channels)
-        within = config.subdivision**2
         width = config.channels
         self.head = nn.Sequential(
             *(
@@ -82,7 +71,7 @@ class DenucDetector(nn.Module):
                     nn.ReLU(inplace=True),
                 )
             ),
-            nn.Conv2d(width, 3 * within, 1),
+            nn.Conv2d(width, 3, 1),
         )
         last = self.head[-1]
         assert isinstance(last, nn.Conv2d)
@@ -90,15 +79,15 @@ class DenucDetector(nn.Module):
         nn.init.zeros_(last.weight)
         nn.init.constant_(last.bias, 0.0)
         with torch.no_grad():
-            last.bias[:within] = -2.0
+            last.bias[0] = -2.0
 
     def forward(self, rgb: Tensor) -> Tensor:
         """Map RGB (N, 3, H, W), 0 to 255, to (N, 3, H/stride, W/stride).
 
-        Channel 0 is the nucleus logit, channels 1 and 2 the offset (y, x) from the reference point, in pixels.
+        Channel 0 is the nucleus logit, channels 1 and 2 the offset (y, x) from the cell's centre, in pixels.
         """
         out: Tensor = self.head(self.neck(self.backbone(rgb)))
-        return F.pixel_shuffle(out, self.config.subdivision) if self.config.subdivision > 1 else out
+        return out
 
 
 REACH = 4
@@ -112,11 +101,7 @@ def reference_points(height: int, width: int, stride: int) -> NDArray[np.float32
 
 
 def assign(
-    points: NDArray[np.float32],
-    probability: NDArray[np.float32],
-    targets: NDArray[np.float32],
-    grid: NDArray[np.float32] | None = None,
-    anchor: float = 0.0,
+    points: NDArray[np.float32], probability: NDArray[np.float32], targets: NDArray[np.float32]
 ) -> NDArray[np.intp]:
     """Give each reference nucleus one cell: least total of 0.1 x distance (px) - probability (Hungarian).
 
@@ -124,11 +109,6 @@ def assign(
     ----------
     points : (N, 2) array
         Predicted centres, pixels.
-    grid : (N, 2) array, optional
-        Reference points they were predicted from, pixels.
-    anchor : float
-        Cost per pixel from the reference point to the nucleus. The cells around a nucleus all learn to point at it,
-        and nothing else tells them apart until their probabilities do, by chance and late (docs/models.md).
     probability : (N,) array
         Predicted nucleus probability.
     targets : (M, 2) array
@@ -146,19 +126,16 @@ def assign(
         np.concatenate(cKDTree(points).query(targets, k=min(12, len(points)))[1].reshape(len(targets), -1))
     )
     distance = np.linalg.norm(points[near][:, None] - targets[None], axis=-1)
-    cost = 0.1 * distance - probability[near][:, None]
-    if grid is not None and anchor:
-        cost += anchor * np.linalg.norm(grid[near][:, None] - targets[None], axis=-1)
-    rows, columns = linear_sum_assignment(cost)
+    rows, columns = linear_sum_assignment(0.1 * distance - probability[near][:, None])
     return np.stack([near[rows], columns])
 
 
 class DenucLoss(nn.Module):
     """Cross-entropy with background weight 0.5, plus 5e-3 x mean squared offset error (DeNuC, section 2.2)."""
 
-    def __init__(self, stride: int, background: float = 0.5, offset: float = 5e-3, anchor: float = 0.0) -> None:
+    def __init__(self, stride: int, background: float = 0.5, offset: float = 5e-3) -> None:
         super().__init__()
-        self.stride, self.background, self.offset, self.anchor = stride, background, offset, anchor
+        self.stride, self.background, self.offset = stride, background, offset
 
     def forward(self, output: Tensor, targets: list[NDArray[np.float32]]) -> Tensor:
         """Mean loss of a batch (N, 3, h, w) against N arrays of reference centres (M, 2) in pixels."""
@@ -170,7 +147,7 @@ class DenucLoss(nn.Module):
         truth = torch.zeros_like(flat[..., 0])
         errors = []
         for k, target in enumerate(targets):
-            cells, rows = assign(grid + offsets[k], probability[k], target, grid, self.anchor)
+            cells, rows = assign(grid + offsets[k], probability[k], target)
             truth[k, torch.from_numpy(cells).to(truth.device)] = 1
             wanted = torch.from_numpy(target[rows] - grid[cells]).to(flat)
             errors.append(((flat[k, cells, 1:] - wanted) ** 2).sum(-1))

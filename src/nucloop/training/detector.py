@@ -59,7 +59,7 @@ def train_detector(
             )
         detector.load_state_dict(start.state_dict())
     sampler = CropSampler(fields, recipe.model.mpp, recipe.crop, recipe.augment)
-    criterion = DenucLoss(detector.stride, anchor=recipe.anchor)
+    criterion = DenucLoss(detector.stride)
 
     def draw_loss(model: nn.Module, step: int) -> Tensor:
         rng = np.random.default_rng([recipe.loop.seed, step])

@@ -40,8 +40,6 @@ class DetectorRecipe(_Recipe):
     """A DeNuC detector's model, data handling and schedule."""
 
     model: DenucConfig
-    anchor: float = 0.0
-    """Cost of matching a nucleus with a reference point, per pixel between them (DeNuC: none)."""
     threshold: float = 0.35
     """Score from which a point counts, written to the card."""
 
