@@ -6,8 +6,7 @@ import pytest
 
 from nucloop.classes import ClassScheme, builtin_schemes
 from nucloop.errors import DataError
-from nucloop.formats import SlideInfo
-from nucloop.formats.csv import read_csv, read_csv_slide, write_csv
+from nucloop.formats import SlideInfo, read_nuclei, read_slide_info, write_nuclei
 from nucloop.nuclei import UNLABELLED, Nuclei, Origin
 
 
@@ -20,7 +19,7 @@ def test_other_programs_can_read_the_table_as_plain_csv(tmp_path: Path, scheme: 
     path = tmp_path / "nuclei.csv"
     nuclei = Nuclei.from_points(scheme, [[3.5, 4.25]], label=[1], ids=[1])
 
-    write_csv(path, nuclei, SlideInfo(name="s", height=10, width=10))
+    write_nuclei(path, nuclei, SlideInfo(name="s", height=10, width=10))
 
     table = pd.read_csv(path, comment="#")
     assert list(table.columns[:6]) == ["id", "y", "x", "class", "score", "origin"]
@@ -32,21 +31,23 @@ def test_a_table_longer_than_one_portion_comes_back_whole(tmp_path: Path, scheme
     path = tmp_path / "many.csv"
     yx = np.random.default_rng(0).uniform(0, 50_000, (100_003, 2)).astype(np.float32)
 
-    write_csv(path, Nuclei.from_points(scheme, yx, ids=np.arange(1, 100_004)), SlideInfo(name="s", height=1, width=1))
+    write_nuclei(
+        path, Nuclei.from_points(scheme, yx, ids=np.arange(1, 100_004)), SlideInfo(name="s", height=1, width=1)
+    )
 
-    np.testing.assert_array_equal(read_csv(path, scheme).yx, yx)
+    np.testing.assert_array_equal(read_nuclei(path, scheme).yx, yx)
 
 
 def test_y_and_x_alone_are_enough(tmp_path: Path, scheme: ClassScheme) -> None:
     path = tmp_path / "points.csv"
     path.write_text("x,y,note\n4,3,a\n6,5,b\n")
 
-    nuclei = read_csv(path, scheme)
+    nuclei = read_nuclei(path, scheme)
 
     np.testing.assert_array_equal(nuclei.yx, [[3, 4], [5, 6]])
     assert set(nuclei.label) == {UNLABELLED}
     assert set(nuclei.origin) == {Origin.IMPORTED}
-    assert read_csv_slide(path) is None
+    assert read_slide_info(path) is None
 
 
 @pytest.mark.parametrize(
@@ -57,7 +58,7 @@ def test_y_and_x_alone_are_enough(tmp_path: Path, scheme: ClassScheme) -> None:
         ("y,x\n1,\n", "Nucleus 1 .* no finite y and x"),
         ("y,x\n1,2\ninf,2\n", "Nucleus 2 .* no finite y and x"),
         ("y,x\n1,two\n", "not a table of nuclei"),
-        ("y,x,class\n1,2,unicorn\n", "'unicorn' is not in scheme brca-m2c"),
+        ("y,x,class\n1,2,unicorn\n", r"'unicorn' \(1\) is not in scheme brca-m2c"),
         ("y,x,origin\n1,2,guessed\n", "origin 'guessed'"),
         ("y,x,id\n1,2,first\n", "not a table of nuclei"),
     ],
@@ -69,7 +70,7 @@ def test_a_table_that_cannot_be_right_is_refused_in_a_sentence(
     path.write_text(text)
 
     with pytest.raises(DataError, match=sentence):
-        read_csv(path, scheme)
+        read_nuclei(path, scheme)
 
 
 def test_a_file_that_is_no_text_is_refused_in_a_sentence(tmp_path: Path, scheme: ClassScheme) -> None:
@@ -77,17 +78,17 @@ def test_a_file_that_is_no_text_is_refused_in_a_sentence(tmp_path: Path, scheme:
     path.write_bytes(bytes(range(256)) * 10)
 
     with pytest.raises(DataError, match=r"picture\.csv"):
-        read_csv(path, scheme)
+        read_nuclei(path, scheme)
 
 
 def test_a_missing_table_is_named(tmp_path: Path, scheme: ClassScheme) -> None:
     with pytest.raises(DataError, match=r"Cannot read .*gone\.csv"):
-        read_csv(tmp_path / "gone.csv", scheme)
+        read_nuclei(tmp_path / "gone.csv", scheme)
 
 
 def test_a_damaged_first_line_is_refused_in_a_sentence(tmp_path: Path) -> None:
     path = tmp_path / "nuclei.csv"
     path.write_text('# nucloop {"slide":\ny,x\n1,2\n')
 
-    with pytest.raises(DataError, match=r"first line of nuclei\.csv is damaged"):
-        read_csv_slide(path)
+    with pytest.raises(DataError, match=r"first line of nuclei\.csv says of its slide is damaged"):
+        read_slide_info(path)

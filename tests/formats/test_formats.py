@@ -7,7 +7,17 @@ import pytest
 
 from nucloop.classes import ClassScheme, builtin_schemes
 from nucloop.errors import DataError, RegionError
-from nucloop.formats import FORMATS, SlideInfo, read_nuclei, read_regions, read_slide_info, write_nuclei
+from nucloop.formats import (
+    FORMATS,
+    Format,
+    SlideInfo,
+    adopt,
+    read_document,
+    read_nuclei,
+    read_regions,
+    read_slide_info,
+    write_nuclei,
+)
 from nucloop.nuclei import UNLABELLED, Nuclei, Origin
 from nucloop.slides import slide_from_array
 
@@ -32,18 +42,12 @@ def nuclei(scheme: ClassScheme) -> Nuclei:
     )
 
 
-def columns_of(nuclei: Nuclei) -> dict[str, np.ndarray]:
-    return {name: getattr(nuclei, name) for name in ("ids", "yx", "score", "label", "probability", "origin")}
+def sayable(nuclei: Nuclei, kind: Format) -> Nuclei:
+    """The same nuclei with classes that the format knows."""
+    return nuclei if kind.carries.classes is None else adopt(nuclei, builtin_schemes()[kind.carries.classes], ANY_CLASS)
 
 
-def test_every_format_gives_back_what_was_written(tmp_path: Path, nuclei: Nuclei) -> None:
-    for name, kind in FORMATS.items():
-        path = tmp_path / f"nuclei{kind.suffixes[0]}"
-
-        write_nuclei(path, nuclei, SLIDE)
-
-        for column, values in columns_of(read_nuclei(path, nuclei.scheme)).items():
-            np.testing.assert_array_equal(values, columns_of(nuclei)[column], err_msg=f"{name}: {column}")
+ANY_CLASS = {"lymphocyte": None, "tumour": "Tumor", "stromal": None}
 
 
 def test_every_format_keeps_an_empty_table(tmp_path: Path, scheme: ClassScheme) -> None:
@@ -59,10 +63,12 @@ def test_every_format_says_which_slide_and_which_weights(tmp_path: Path, nuclei:
     for kind in FORMATS.values():
         path = tmp_path / f"nuclei{kind.suffixes[0]}"
 
-        write_nuclei(path, nuclei, SLIDE, weights={"detector": {"name": "denuc", "sha256": "cd"}})
+        write_nuclei(path, sayable(nuclei, kind), SLIDE, weights={"detector": {"name": "denuc", "sha256": "cd"}})
 
-        assert read_slide_info(path) == SLIDE
-        assert '"detector":{"name":"denuc"' in path.read_text()
+        if kind.carries.slide:
+            assert read_slide_info(path) == SLIDE
+        if kind.carries.weights:
+            assert read_document(path).weights == {"detector": {"name": "denuc", "sha256": "cd"}}
 
 
 def test_the_fingerprint_of_a_slide_tells_two_slides_of_one_size_apart() -> None:

@@ -7,8 +7,7 @@ import pytest
 
 from nucloop.classes import ClassScheme, builtin_schemes
 from nucloop.errors import DataError
-from nucloop.formats import SlideInfo, geojson_features
-from nucloop.formats.geojson import read_geojson, read_geojson_slide, write_geojson
+from nucloop.formats import SlideInfo, json_records, read_nuclei, read_slide_info, write_nuclei
 from nucloop.nuclei import UNLABELLED, Nuclei, Origin
 
 SLIDE = SlideInfo(name="s", height=100, width=100)
@@ -32,7 +31,7 @@ def test_a_nucleus_is_a_qupath_detection_half_a_pixel_from_the_corner(tmp_path: 
     path = tmp_path / "nuclei.geojson"
     nuclei = Nuclei.from_points(scheme, [[10, 20]], label=[1], score=[0.5], probability=[[0.25, 0.5, 0.25]], ids=[3])
 
-    write_geojson(path, nuclei, SLIDE)
+    write_nuclei(path, nuclei, SLIDE)
 
     [one] = json.loads(path.read_text())["features"]
     tumour = scheme.classes[1]
@@ -48,7 +47,7 @@ def test_identifiers_are_valid_unique_and_the_same_each_time(tmp_path: Path, sch
     nuclei = Nuclei.from_points(scheme, np.ones((4, 2)), ids=[0, 0, 5, 2])
     texts = []
     for name in ("one.geojson", "two.geojson"):
-        write_geojson(tmp_path / name, nuclei, SLIDE)
+        write_nuclei(tmp_path / name, nuclei, SLIDE)
         texts.append((tmp_path / name).read_text())
 
     identifiers = {uuid.UUID(one["id"]) for one in json.loads(texts[0])["features"]}
@@ -63,7 +62,7 @@ def test_a_cell_of_qupath_is_read_at_the_centre_of_its_nucleus(tmp_path: Path, s
     )
     cell["nucleusGeometry"] = {"type": "Polygon", "coordinates": [[[10, 20], [14, 20], [14, 30], [10, 30], [10, 20]]]}
 
-    nuclei = read_geojson(written(tmp_path / "cells.geojson", [cell]), scheme)
+    nuclei = read_nuclei(written(tmp_path / "cells.geojson", [cell]), scheme)
 
     np.testing.assert_allclose(nuclei.yx, [[24.5, 11.5]])
     assert nuclei.origin.tolist() == [Origin.IMPORTED]
@@ -74,9 +73,7 @@ def test_many_points_of_one_object_share_its_class(tmp_path: Path, scheme: Class
         {"type": "MultiPoint", "coordinates": [[1.5, 2.5], [3.5, 4.5]]}, classification={"name": scheme.names[2]}
     )
 
-    nuclei = read_geojson(
-        written(tmp_path / "points.json", {"type": "FeatureCollection", "features": [points]}), scheme
-    )
+    nuclei = read_nuclei(written(tmp_path / "points.json", {"type": "FeatureCollection", "features": [points]}), scheme)
 
     np.testing.assert_array_equal(nuclei.yx, [[2, 1], [4, 3]])
     assert nuclei.label.tolist() == [2, 2]
@@ -90,7 +87,7 @@ def test_the_layouts_of_older_qupath_versions_are_read(tmp_path: Path, scheme: C
         measurements=[{"name": "NucLoop score", "value": 0.5}, {"name": "Area", "value": "NaN"}],
     )
 
-    nuclei = read_geojson(written(tmp_path / "old.json", old), scheme)
+    nuclei = read_nuclei(written(tmp_path / "old.json", old), scheme)
 
     assert nuclei.label.tolist() == [0]
     assert nuclei.score.tolist() == [0.5]
@@ -100,7 +97,7 @@ def test_an_unclassified_object_stays_unlabelled_beside_a_drawn_area(tmp_path: P
     area = feature({"type": "Polygon", "coordinates": [[[0, 0], [9, 0], [9, 9], [0, 0]]]}, objectType="annotation")
     point = feature({"type": "Point", "coordinates": [5, 5, 0]}, objectType="annotation")
 
-    nuclei = read_geojson(written(tmp_path / "mixed.geojson", [area, point]), scheme)
+    nuclei = read_nuclei(written(tmp_path / "mixed.geojson", [area, point]), scheme)
 
     assert nuclei.label.tolist() == [UNLABELLED]
 
@@ -109,23 +106,23 @@ def test_brackets_and_quotes_inside_a_name_do_not_confuse_the_reader(tmp_path: P
     named = feature({"type": "Point", "coordinates": [1, 1]}, name='a ] "features": [ } \\" {')
     collection = {"note": '"features": [', "features": [named, named], "type": "FeatureCollection"}
 
-    assert len(read_geojson(written(tmp_path / "names.geojson", json.dumps(collection, indent=2)), scheme)) == 2
+    assert len(read_nuclei(written(tmp_path / "names.geojson", json.dumps(collection, indent=2)), scheme)) == 2
 
 
 def test_more_nuclei_than_one_portion_come_back_in_order(tmp_path: Path, scheme: ClassScheme) -> None:
     path = tmp_path / "many.geojson"
     yx = np.random.default_rng(1).integers(0, 50_000, (20_001, 2)).astype(np.float32)
 
-    write_geojson(path, Nuclei.from_points(scheme, yx, ids=np.arange(1, 20_002)), SLIDE)
+    write_nuclei(path, Nuclei.from_points(scheme, yx, ids=np.arange(1, 20_002)), SLIDE)
 
-    nuclei = read_geojson(path, scheme)
+    nuclei = read_nuclei(path, scheme)
     np.testing.assert_array_equal(nuclei.yx, yx)
     np.testing.assert_array_equal(nuclei.ids, np.arange(1, 20_002))
 
 
 def test_a_file_of_another_program_says_nothing_about_its_slide(tmp_path: Path) -> None:
-    assert read_geojson_slide(written(tmp_path / "a.geojson", {"type": "FeatureCollection", "features": []})) is None
-    assert read_geojson_slide(written(tmp_path / "b.geojson", [])) is None
+    assert read_slide_info(written(tmp_path / "a.geojson", {"type": "FeatureCollection", "features": []})) is None
+    assert read_slide_info(written(tmp_path / "b.geojson", [])) is None
 
 
 POINT = {"type": "Point", "coordinates": [1, 1]}
@@ -145,7 +142,7 @@ POINT = {"type": "Point", "coordinates": [1, 1]}
         ([feature({"type": "Point"})], "not an object as QuPath writes"),
         ([feature(None)], "not an object as QuPath writes"),
         ([feature({"type": "Polygon", "coordinates": [[[0, 0], [1, 1]]]}, objectType="cell")], "Feature 1"),
-        ([feature(POINT, classification={"name": "unicorn"})], "'unicorn' is not in scheme"),
+        ([feature(POINT, classification={"name": "unicorn"})], r"'unicorn' \(1\) is not in scheme"),
         ([feature(POINT, classification="tumour")], "not an object as QuPath writes"),
         ([feature(POINT, metadata={"NucLoop origin": "guessed"})], "not an object as QuPath writes"),
         ([feature({"type": "Polygon", "coordinates": [[[0, 0], [1, 0], [1, 1], [0, 0]]]})], "1 drawn areas"),
@@ -155,25 +152,25 @@ def test_malformed_or_hostile_geojson_is_refused_in_a_sentence(
     tmp_path: Path, scheme: ClassScheme, content: object, sentence: str
 ) -> None:
     with pytest.raises(DataError, match=sentence):
-        read_geojson(written(tmp_path / "wrong.geojson", content), scheme)
+        read_nuclei(written(tmp_path / "wrong.geojson", content), scheme)
 
 
 def test_features_inside_a_feature_do_not_confuse_the_fast_reader(
     tmp_path: Path, scheme: ClassScheme, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(geojson_features, "_BLOCK", 1)
+    monkeypatch.setattr(json_records, "_BLOCK", 1)
     inner = feature(POINT)
     nested = feature({"type": "Point", "coordinates": [2, 2]}, parts=[inner, inner, inner])
     path = written(tmp_path / "nested.geojson", [inner, inner, nested, inner])
 
-    assert read_geojson(path, scheme).yx[:, 0].tolist() == [0.5, 0.5, 1.5, 0.5]
+    assert read_nuclei(path, scheme).yx[:, 0].tolist() == [0.5, 0.5, 1.5, 0.5]
 
 
 def test_damage_far_behind_in_a_file_is_found_and_numbered(
     tmp_path: Path, scheme: ClassScheme, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(geojson_features, "_BLOCK", 1)
+    monkeypatch.setattr(json_records, "_BLOCK", 1)
     text = json.dumps([feature(POINT)] * 5).replace("[1, 1]", "[1, 1 1]", 4).replace("[1, 1 1]", "[1, 1]", 3)
 
     with pytest.raises(DataError, match=r"Feature 4 .* not valid JSON"):
-        read_geojson(written(tmp_path / "damaged.geojson", text), scheme)
+        read_nuclei(written(tmp_path / "damaged.geojson", text), scheme)

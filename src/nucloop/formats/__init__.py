@@ -2,54 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from nucloop.classes import ClassScheme
+from nucloop.classes import ClassScheme, builtin_schemes
 from nucloop.errors import DataError
-from nucloop.formats.csv import read_csv, read_csv_slide, write_csv
-from nucloop.formats.geojson import read_geojson, read_geojson_slide, write_geojson
+from nucloop.formats.carries import Carries, left_out
+from nucloop.formats.document import Document, Region, checked
+from nucloop.formats.mapping import UnknownClassesError, adopt, suggested_mapping, unknown_classes
 from nucloop.formats.regions import read_regions
+from nucloop.formats.registry import FORMATS, Format, format_of
 from nucloop.formats.slide_info import SlideInfo, Weights
-from nucloop.nuclei import Nuclei
 
-__all__ = ["FORMATS", "Format", "SlideInfo", "read_nuclei", "read_regions", "read_slide_info", "write_nuclei"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
 
-@dataclass(frozen=True, kw_only=True)
-class Format:
-    """One way to keep nuclei in a file."""
+    from nucloop.nuclei import Nuclei
 
-    title: str
-    suffixes: tuple[str, ...]
-    """File name endings, the first one preferred."""
-    write: Callable[[Path, Nuclei, SlideInfo, Weights | None], None]
-    read: Callable[[Path, ClassScheme], Nuclei]
-    read_slide: Callable[[Path], SlideInfo | None]
-
-
-FORMATS: dict[str, Format] = {
-    "csv": Format(title="Table (CSV)", suffixes=(".csv",), write=write_csv, read=read_csv, read_slide=read_csv_slide),
-    "geojson": Format(
-        title="QuPath GeoJSON",
-        suffixes=(".geojson", ".json"),
-        write=write_geojson,
-        read=read_geojson,
-        read_slide=read_geojson_slide,
-    ),
-}
-"""Every format by the name a person types."""
+__all__ = [
+    "FORMATS",
+    "Carries",
+    "Document",
+    "Format",
+    "Region",
+    "SlideInfo",
+    "UnknownClassesError",
+    "adopt",
+    "format_of",
+    "read_document",
+    "read_nuclei",
+    "read_regions",
+    "read_slide_info",
+    "suggested_mapping",
+    "unknown_classes",
+    "write_document",
+    "write_nuclei",
+]
 
 
 def write_nuclei(
     path: str | Path,
     nuclei: Nuclei,
-    slide: SlideInfo,
+    slide: SlideInfo | None = None,
     format: str | None = None,
     *,
     weights: Weights | None = None,
-) -> None:
+    notes: Mapping[str, NDArray[np.object_]] | None = None,
+    regions: Sequence[Region] = (),
+) -> list[str]:
     """Write nuclei to a file; the file is whole or not there.
 
     Parameters
@@ -58,46 +61,94 @@ def write_nuclei(
         Where to; missing folders are made.
     nuclei : Nuclei
         In level-0 pixels.
-    slide : SlideInfo
+    slide : SlideInfo, optional
         The slide they lie on.
     format : str, optional
         A key of `FORMATS`; by default the one that the file name ends with.
     weights : dict, optional
         What made the nuclei (`Pipeline.weights`), kept in the file's header.
+    notes : dict of (N,) object arrays, optional
+        Author, time and model, as texts.
+    regions : sequence of Region
+        Drawn areas.
+
+    Returns
+    -------
+    list of str
+        What the format cannot carry and was left out, one phrase each.
 
     Raises
     ------
     DataError
-        If the format is not known or the file cannot be written.
+        If the format is not known, the file cannot be written, or the format has other classes.
+    """
+    document = Document(nuclei=nuclei, slide=slide, weights=weights, notes=notes or {}, regions=tuple(regions))
+    return write_document(path, document, format)
+
+
+def write_document(path: str | Path, document: Document, format: str | None = None) -> list[str]:
+    """Write a document as `write_nuclei` does; return what was left out."""
+    path = Path(path)
+    kind = format_of(path, format)
+    checked(document, "the table of nuclei")
+    if kind.carries.classes is not None:
+        scheme = builtin_schemes()[kind.carries.classes]
+        nuclei = adopt(document.nuclei, scheme, source=f"{kind.title} cannot carry these classes")
+        document = Document(**{**vars(document), "nuclei": nuclei})
+    kind.write(path, document)
+    return left_out(document, kind.carries)
+
+
+def read_document(path: str | Path, format: str | None = None) -> Document:
+    """Read a file with the classes that it names itself, in level-0 pixels.
+
+    Raises
+    ------
+    DataError
+        If the format is not known or the file is damaged.
     """
     path = Path(path)
-    _format_of(path, format).write(path, nuclei, slide, weights)
+    return checked(format_of(path, format, look=True).read(path), path.name)
 
 
-def read_nuclei(path: str | Path, scheme: ClassScheme, format: str | None = None) -> Nuclei:
+def read_nuclei(
+    path: str | Path,
+    scheme: ClassScheme,
+    format: str | None = None,
+    *,
+    mapping: Mapping[str, str | None] | None = None,
+) -> Nuclei:
     """Read nuclei from a file, in level-0 pixels.
 
+    Parameters
+    ----------
+    path : str or Path
+        Where from.
+    scheme : ClassScheme
+        The classes they get.
+    format : str, optional
+        A key of `FORMATS`; by default what the file's name and beginning say.
+    mapping : dict, optional
+        Which class of the scheme a class of the file stands for; None for no class.
+
     Raises
     ------
+    UnknownClassesError
+        If the file names classes that neither `scheme` nor `mapping` has; it lists them.
     DataError
-        If the format is not known, the file is damaged, or it names a class that is not in `scheme`.
+        If the format is not known, or the file is damaged or holds no nuclei but areas.
     """
-    path = Path(path)
-    return _format_of(path, format).read(path, scheme)
+    document = read_document(path, format)
+    if document.regions and not len(document.nuclei):
+        raise DataError(
+            f"{Path(path).name} holds {len(document.regions)} drawn areas, and no points, detections or cells to read "
+            "as nuclei."
+        )
+    return adopt(document.nuclei, scheme, mapping, source=Path(path).name)
 
 
 def read_slide_info(path: str | Path, format: str | None = None) -> SlideInfo | None:
     """Return what a file of nuclei says about its slide, None when it says nothing."""
     path = Path(path)
-    return _format_of(path, format).read_slide(path)
-
-
-def _format_of(path: Path, name: str | None) -> Format:
-    if name is not None and name in FORMATS:
-        return FORMATS[name]
-    if name is None:
-        for candidate in FORMATS.values():
-            if path.name.lower().endswith(candidate.suffixes):
-                return candidate
-    asked = f"the format {name!r}" if name is not None else f"the format of {path.name}"
-    raise DataError(f"NucLoop does not know {asked}. Choose one of: {', '.join(FORMATS)}.")
+    kind = format_of(path, format, look=True)
+    return kind.read(path).slide if kind.read_slide is None else kind.read_slide(path)

@@ -13,7 +13,7 @@ from nucloop.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["replacing"]
+__all__ = ["replacing", "replacing_path"]
 
 
 @contextmanager
@@ -30,14 +30,24 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     DataError
         If the folder cannot be written to or the disk is full. What stood at `path` is unchanged.
     """
+    with replacing_path(path) as part, part.open("wb") as file:
+        yield file
+
+
+@contextmanager
+def replacing_path(path: Path) -> Iterator[Path]:
+    """Give the path of an empty file that takes the place of `path` only when the block ends without an error.
+
+    For libraries that want a path and not an open file; otherwise as `replacing`.
+    """
     part: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        os.close(handle)
         part = Path(name)
-        with os.fdopen(handle, "wb") as file:
-            yield file
-            file.flush()
+        yield part
+        with part.open("rb+") as file:
             os.fsync(file.fileno())
         # mkstemp makes a private file; the result gets the rights any new file would get.
         part.chmod(0o666 & ~_umask())

@@ -2,35 +2,32 @@
 
 from __future__ import annotations
 
+import csv
 import io
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
 import orjson
 
 from nucloop.errors import DataError
 from nucloop.formats.atomic import replacing
-from nucloop.formats.slide_info import SlideInfo, Weights, file_header
-from nucloop.nuclei import Nuclei, Origin
+from nucloop.formats.columns import KNOWN, TEXT, GrowingTable, frame_of
+from nucloop.formats.slide_info import FileHeader, SlideInfo, file_header
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pandas as pd
+    from nucloop.formats.document import Document
 
-    from nucloop.classes import ClassScheme
-
-__all__ = ["read_csv", "read_csv_slide", "write_csv"]
+__all__ = ["check_lines", "read_csv", "read_csv_slide", "write_csv"]
 
 MARK = b"# nucloop "
 ROWS_AT_A_TIME = 100_000
 LONGEST_LINE = 1_000_000
-_TEXT = {"class", "origin", "author", "time", "model"}
-_ORIGINS = {origin.name.lower() for origin in Origin}
+MOST_COLUMNS = 1000
 
 
-def write_csv(path: Path, nuclei: Nuclei, slide: SlideInfo, weights: Weights | None = None) -> None:
-    """Write nuclei as a table: id, y, x (level-0 pixels, centres at integers), class, score, origin, p_<class>.
+def write_csv(path: Path, document: Document) -> None:
+    """Write nuclei as a table: id, y, x (level-0 pixels, centres at integers), class, score, origin, notes, p_<class>.
 
     Raises
     ------
@@ -38,61 +35,74 @@ def write_csv(path: Path, nuclei: Nuclei, slide: SlideInfo, weights: Weights | N
         If the file cannot be written; what stood there is unchanged.
     """
     with replacing(path) as file:
-        file.write(MARK + orjson.dumps(file_header(slide, nuclei.scheme, weights)) + b"\n")
+        file.write(MARK + orjson.dumps(file_header(document)) + b"\n")
         text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
-        for first in range(0, max(len(nuclei), 1), ROWS_AT_A_TIME):
-            rows = nuclei.take(slice(first, first + ROWS_AT_A_TIME)).to_frame()
+        for first in range(0, max(len(document.nuclei), 1), ROWS_AT_A_TIME):
+            rows = frame_of(document, slice(first, first + ROWS_AT_A_TIME))
             rows.to_csv(text, index=False, header=first == 0, lineterminator="\n")
         text.detach()
 
 
-def read_csv(path: Path, scheme: ClassScheme) -> Nuclei:
+def read_csv(path: Path) -> Document:
     """Read a table of nuclei; only the columns y and x are required, unknown columns are left out.
 
     Parameters
     ----------
     path : Path
-        A file of `write_csv`, or any CSV with such columns. Without `origin`, nuclei count as imported.
-    scheme : ClassScheme
-        Classes by which the column `class` is read; their QuPath names are understood too.
+        A file of `write_csv`, or any CSV with such columns. Without `origin`, nuclei count as imported. Instead of
+        y and x, y_um and x_um are read where the first line says how large a pixel is.
 
     Raises
     ------
     DataError
-        If the file cannot be read, a coordinate is not a number, or a class is not in `scheme`.
+        If the file cannot be read, or a coordinate is not a number.
     """
     import pandas as pd
 
     try:
+        check_lines(path)
+        line = _metadata_line(path)
         columns = _columns(path)
-        wanted = [name for name in columns if name in {"id", "y", "x", "score", *_TEXT} or name.startswith("p_")]
+        wanted = [name for name in columns if name in KNOWN or name.startswith("p_")]
+        header = FileHeader() if line is None else FileHeader.from_text(line.removeprefix(MARK), path.name)
+        table = GrowingTable(path.name, header)
         with pd.read_csv(
             path,
-            skiprows=1 if _metadata_line(path) is not None else 0,
+            skiprows=0 if line is None else 1,
             usecols=wanted,
-            dtype={name: str if name in _TEXT else "int64" if name == "id" else "float64" for name in wanted},
+            dtype={name: str if name in TEXT else "int64" if name == "id" else "float64" for name in wanted},
             keep_default_na=False,
-            na_values={name: ["", "nan", "NaN"] for name in wanted if name not in _TEXT and name != "id"},
+            na_values={name: ["", "nan", "NaN"] for name in wanted if name not in TEXT and name != "id"},
             chunksize=ROWS_AT_A_TIME,
             encoding="utf-8-sig",
         ) as chunks:
-            return Nuclei.concatenate((_nuclei_of(chunk, scheme, path) for chunk in chunks), scheme)
+            for chunk in chunks:
+                table.add({name: chunk[name].to_numpy() for name in chunk.columns})
+        return table.document()
     except OSError as error:
         raise DataError(f"Cannot read {path}: {error.strerror or error}. Check the path.") from error
-    except (ValueError, OverflowError) as error:
+    except (ValueError, OverflowError, TypeError, csv.Error) as error:
         raise DataError(f"{path.name} is not a table of nuclei: {error}. Correct it, or export it again.") from error
 
 
 def read_csv_slide(path: Path) -> SlideInfo | None:
     """Return what the file says about its slide, None when it says nothing."""
     line = _metadata_line(path)
-    if line is None:
-        return None
-    try:
-        about: Any = orjson.loads(line.removeprefix(MARK))
-    except orjson.JSONDecodeError as error:
-        raise DataError(f"The first line of {path.name} is damaged. Export the nuclei again.") from error
-    return SlideInfo.from_dict(about.get("slide") if isinstance(about, dict) else None, source=path.name)
+    return (
+        None if line is None else FileHeader.from_text(line.removeprefix(MARK), f"the first line of {path.name}").slide
+    )
+
+
+def check_lines(path: Path) -> None:
+    """Refuse a file with a line so long that reading it would take all memory."""
+    rest = 0
+    with path.open("rb") as file:
+        while part := file.read(LONGEST_LINE):
+            end = part.rfind(b"\n")
+            first = part.find(b"\n") if end >= 0 else len(part)
+            if rest + first > LONGEST_LINE:
+                raise DataError(f"{path.name} has a line of more than {LONGEST_LINE:,} letters, so it is no table.")
+            rest = len(part) - end - 1 if end >= 0 else rest + len(part)
 
 
 def _metadata_line(path: Path) -> bytes | None:
@@ -103,29 +113,16 @@ def _metadata_line(path: Path) -> bytes | None:
 
 def _columns(path: Path) -> list[str]:
     with path.open("rb") as file:
-        line = file.readline(LONGEST_LINE)
-        if line.startswith(MARK):
-            line = file.readline(LONGEST_LINE)
-    names = [name.strip().strip('"') for name in line.decode("utf-8-sig").strip().split(",")]
-    if not {"y", "x"} <= set(names):
+        if not file.readline(LONGEST_LINE).startswith(MARK):
+            file.seek(0)
+        # A class name may hold commas, quotes and even ends of lines.
+        text = file.read(LONGEST_LINE).decode("utf-8-sig", errors="replace")
+    names = [name.strip() for name in next(csv.reader(io.StringIO(text)), [])]
+    if not ({"y", "x"} <= set(names) or {"y_um", "x_um"} <= set(names)):
         raise DataError(
             f"{path.name} has no columns y and x, so it does not say where the nuclei are. "
             "Name the columns y and x, in pixels of the slide's finest level."
         )
+    if len(names) > MOST_COLUMNS or len(set(names)) < len(names):
+        raise DataError(f"{path.name} has over {MOST_COLUMNS} columns, or two of one name. Leave some out.")
     return names
-
-
-def _nuclei_of(rows: pd.DataFrame, scheme: ClassScheme, path: Path) -> Nuclei:
-    where = rows[["y", "x"]].to_numpy(np.float64)
-    good = np.isfinite(where).all(axis=1)
-    if not good.all():
-        row = int(rows.index[np.argmin(good)]) + 1
-        raise DataError(f"Nucleus {row} of {path.name} has no finite y and x. Remove it, or correct the file.")
-    if "origin" in rows:
-        strange = set(rows["origin"]) - _ORIGINS
-        if strange:
-            raise DataError(
-                f"{path.name} has the origin {min(strange)!r}; NucLoop knows {', '.join(sorted(_ORIGINS))}. "
-                "Correct it, or leave the column out."
-            )
-    return Nuclei.from_frame(rows, scheme)

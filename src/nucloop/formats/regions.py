@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from nucloop.errors import RegionError
 from nucloop.formats.geojson import CORNER
-from nucloop.formats.geojson_features import features
+from nucloop.formats.geojson_reading import records_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,7 +38,7 @@ def read_regions(path: str | Path) -> list[NDArray[np.float64]]:
     """
     path = Path(path)
     outlines: list[NDArray[np.float64]] = []
-    for number, feature in enumerate(features(path), 1):
+    for number, feature in enumerate(chain.from_iterable(records_of(path).blocks()), 1):
         try:
             outlines.extend(_outlines_of(feature))
         except (TypeError, ValueError, KeyError, IndexError, AttributeError) as error:

@@ -6,18 +6,20 @@ import hashlib
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from nucloop import __version__
+from nucloop.classes import ClassScheme
 from nucloop.errors import DataError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from nucloop.classes import ClassScheme
+    from nucloop.formats.document import Document
     from nucloop.slides import Slide
 
-__all__ = ["SlideInfo", "Weights", "file_header"]
+__all__ = ["FileHeader", "SlideInfo", "Weights", "file_header"]
 
 Weights = dict[str, dict[str, str]]
 """Which weights made the nuclei: {"detector": {"name": ..., "sha256": ...}, "encoder": ..., "head": ...}."""
@@ -64,11 +66,49 @@ class SlideInfo:
         return (self.height, self.width) == (other.height, other.width)
 
 
-def file_header(slide: SlideInfo, scheme: ClassScheme, weights: Weights | None) -> dict[str, Any]:
+@dataclass(frozen=True)
+class FileHeader:
+    """What a file says of itself when NucLoop wrote it; all None when another program did."""
+
+    slide: SlideInfo | None = None
+    scheme: ClassScheme | None = None
+    weights: Weights | None = None
+
+    @classmethod
+    def from_dict(cls, about: Any, source: str) -> FileHeader:
+        """Check the plain types of `file_header`; DataError names `source` when they do not fit."""
+        if not isinstance(about, dict):
+            raise DataError(f"{source} describes its slide in a way that NucLoop did not write. Export it again.")
+        weights = about.get("weights")
+        slide = about.get("slide")
+        return cls(
+            None if slide is None else SlideInfo.from_dict(slide, source=source),
+            ClassScheme.from_dict(about["scheme"], source=source) if "scheme" in about else None,
+            weights if isinstance(weights, dict) else None,
+        )
+
+    @classmethod
+    def found_in(cls, top: Any, source: str, key: str = "nucloop") -> FileHeader:
+        """Return the header under a key of a file's top object, an empty one where there is none."""
+        about = top.get(key) if isinstance(top, dict) else None
+        return cls() if about is None else cls.from_dict(about, source)
+
+    @classmethod
+    def from_text(cls, text: bytes | str, source: str) -> FileHeader:
+        """Check a header kept as JSON."""
+        try:
+            return cls.from_dict(orjson.loads(text), source)
+        except orjson.JSONDecodeError as error:
+            raise DataError(f"What {source} says of its slide is damaged. Export the nuclei again.") from error
+
+
+def file_header(document: Document) -> dict[str, Any]:
     """Return what every exported file says of itself: program version, slide, class scheme, weights."""
-    header: dict[str, Any] = {"version": __version__, "slide": slide.to_dict(), "scheme": scheme.to_dict()}
-    if weights:
-        header["weights"] = weights
+    header: dict[str, Any] = {"version": __version__, "scheme": document.nuclei.scheme.to_dict()}
+    if document.slide is not None:
+        header["slide"] = document.slide.to_dict()
+    if document.weights:
+        header["weights"] = document.weights
     return header
 
 

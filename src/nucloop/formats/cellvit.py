@@ -1,0 +1,165 @@
+"""CellViT and CellViT++: cells.json and cell_detection.json, and their GeoJSON of one object a class."""
+
+from __future__ import annotations
+
+import math
+import uuid
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import orjson
+
+from nucloop.errors import DataError
+from nucloop.formats.atomic import replacing
+from nucloop.formats.found_classes import FoundClasses
+from nucloop.formats.json_records import JsonRecords
+from nucloop.formats.json_rows import WRONG, JsonRows, extras_of, finite_pair
+from nucloop.formats.slide_info import FileHeader, file_header
+from nucloop.nuclei import UNLABELLED
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from nucloop.formats.document import Document
+
+__all__ = ["read_cellvit", "write_cellvit", "write_cellvit_geojson"]
+
+ROWS_AT_A_TIME = 10_000
+DECIMALS = 3
+NUCLEUS_UM = 8.0
+"""Side of the box around a nucleus without an outline, µm."""
+NUCLEUS_PX = 16.0
+"""The same where nobody says how large a pixel is."""
+
+
+def box_side(document: Document) -> float:
+    """Side of the box that stands for a nucleus without an outline, pixels."""
+    mpp = document.slide.mpp if document.slide else None
+    return NUCLEUS_UM / mpp if mpp else NUCLEUS_PX
+
+
+def write_cellvit(path: Path, document: Document) -> None:
+    """Write cells as CellViT does, contours where there are outlines; what is CellViT's own business is left out.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be written; what stood there is unchanged.
+    """
+    names = {str(label): name for label, name in enumerate(["Background", *document.nuclei.scheme.names])}
+    slide = document.slide
+    about = {} if slide is None else {"base_mpp": slide.mpp, "height": slide.height, "width": slide.width}
+    head = {"wsi_metadata": about, "type_map": names, "nucloop": file_header(document)}
+    with replacing(path) as file:
+        file.write(orjson.dumps(head)[:-1] + b',"cells":[')
+        between = b"\n"
+        for first in range(0, len(document.nuclei), ROWS_AT_A_TIME):
+            cells = _cells(document, slice(first, first + ROWS_AT_A_TIME))
+            file.write(between + b",\n".join(map(orjson.dumps, cells)))
+            between = b",\n"
+        file.write(b"\n]}\n")
+
+
+def _cells(document: Document, rows: slice) -> list[dict[str, Any]]:
+    part = document.nuclei.take(rows)
+    half = box_side(document) / 2
+    places = part.yx[:, ::-1].astype(np.float64)
+    boxes = np.round(np.stack([places[:, ::-1] - half, places[:, ::-1] + half], axis=1), DECIMALS).tolist()
+    confidence = np.round(part.confidence.astype(np.float64), 5).tolist()
+    outlines = document.outlines[rows] if document.outlines else [None] * len(part)
+    cells = []
+    for centre, box, label, sure, outline, extra in zip(
+        np.round(places, DECIMALS).tolist(), boxes, part.label.tolist(), confidence, outlines,
+        extras_of(document, rows), strict=True,
+    ):  # fmt: skip
+        cell: dict[str, Any] = {"bbox": box, "centroid": centre}
+        if outline is not None:
+            cell["bbox"] = [outline.min(axis=0).tolist(), outline.max(axis=0).tolist()]
+            cell["contour"] = np.round(outline[:, ::-1].astype(np.float64), DECIMALS).tolist()
+        if not math.isnan(sure):
+            cell["type_prob"] = sure
+        cell["type"] = label + 1
+        cell["nucloop"] = extra
+        cells.append(cell)
+    return cells
+
+
+def write_cellvit_geojson(path: Path, document: Document) -> None:
+    """Write one MultiPoint annotation for each class, as CellViT's cell_detection.geojson: no object a nucleus.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be written; what stood there is unchanged.
+    """
+    nuclei = document.nuclei
+    places = np.round(nuclei.yx[:, ::-1].astype(np.float64), DECIMALS)
+    features = []
+    for label in range(UNLABELLED, len(nuclei.scheme)):
+        points = places[nuclei.label == label].tolist()
+        if not points:
+            continue
+        properties: dict[str, Any] = {"objectType": "annotation"}
+        if label != UNLABELLED:
+            one = nuclei.scheme.classes[label]
+            properties["classification"] = {"name": one.name, "color": list(one.rgb)}
+        geometry = {"type": "MultiPoint", "coordinates": points}
+        identity = str(uuid.uuid5(uuid.NAMESPACE_OID, f"{path.name}:{label}"))
+        features.append({"type": "Feature", "id": identity, "geometry": geometry, "properties": properties})
+    with replacing(path) as file:
+        file.write(orjson.dumps(features))
+
+
+def read_cellvit(path: Path) -> Document:
+    """Read cells by their centroids, with their contours; the file may be compressed with Snappy.
+
+    Raises
+    ------
+    DataError
+        If the file is not CellViT's.
+    """
+    records = JsonRecords(path, "cells", noun="Cell")
+    header = FileHeader.found_in(records.head(), path.name)
+    rows = JsonRows(FoundClasses(path.name, header.scheme))
+    codes: list[int] = []
+    for number, cell in enumerate(chain.from_iterable(records.blocks()), 1):
+        try:
+            centre = finite_pair(*cell["centroid"])
+            contour = cell.get("contour")
+            outline = None if not contour else np.array([finite_pair(*corner) for corner in contour], np.float32)
+            codes.append(int(cell["type"]))
+            extra = cell.get("nucloop") or {}
+            rows.add(
+                centre,
+                0,
+                extra,
+                score=float(cell.get("type_prob", math.nan)) if not extra else math.nan,
+                outline=outline,
+            )
+        except WRONG as error:
+            raise DataError(
+                f"Cell {number} of {path.name} is not as CellViT writes them ({error}). Export it again."
+            ) from error
+    top = records.around if isinstance(records.around, dict) else {}
+    rows.label[:] = _labels(codes, top.get("type_map"), rows.classes, path).tolist()
+    return rows.document(header, path.name)
+
+
+def _labels(codes: list[int], type_map: Any, classes: FoundClasses, path: Path) -> NDArray[np.int64]:
+    """Labels by the file's own type map, which older files write the other way round; Background is no class."""
+    names: dict[int, str] = {}
+    try:
+        for key, value in (type_map or {}).items():
+            code, name = (int(value), str(key)) if not str(key).lstrip("-").isdigit() else (int(key), str(value))
+            names[code] = name
+    except WRONG as error:
+        raise DataError(f"The type map of {path.name} is not as CellViT writes it ({error}).") from error
+    known, places = np.unique(np.array(codes, np.int64), return_inverse=True)
+    labels = [
+        UNLABELLED if (name := names.get(code, f"class {code}")).casefold() == "background" else classes.label(name)
+        for code in known.tolist()
+    ]
+    return np.array([*labels, UNLABELLED])[places]

@@ -1,0 +1,151 @@
+"""COCO: nuclei as keypoints, one a nucleus, with a small box; one image in a file."""
+
+from __future__ import annotations
+
+import math
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import orjson
+
+from nucloop.errors import DataError
+from nucloop.formats.atomic import replacing
+from nucloop.formats.cellvit import box_side
+from nucloop.formats.found_classes import FoundClasses
+from nucloop.formats.json_records import JsonRecords
+from nucloop.formats.json_rows import WRONG, JsonRows, extras_of, finite_pair
+from nucloop.formats.slide_info import FileHeader, SlideInfo, file_header
+from nucloop.nuclei import UNLABELLED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from nucloop.classes import ClassScheme
+    from nucloop.formats.document import Document
+
+__all__ = ["UNLABELLED_NAME", "coco_annotations", "coco_categories", "read_coco", "write_coco"]
+
+ROWS_AT_A_TIME = 10_000
+DECIMALS = 3
+UNLABELLED_NAME = "unlabelled"
+"""Category of nuclei without a class, as every annotation of COCO has one."""
+
+
+def write_coco(path: Path, document: Document) -> None:
+    """Write nuclei as annotations with one keypoint each.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be written; what stood there is unchanged.
+    """
+    slide = document.slide or SlideInfo(name="image", height=0, width=0)
+    head = {
+        "info": {"description": "Nuclei as keypoints", "nucloop": file_header(document)},
+        "images": [{"id": 1, "file_name": slide.name, "width": slide.width, "height": slide.height}],
+        "categories": coco_categories(document.nuclei.scheme, unlabelled=document.unlabelled > 0),
+    }
+    ids = document.nuclei.ids
+    # Annotations need ids; nuclei without any are numbered.
+    numbers = ids if len(ids) and (ids > 0).all() else np.arange(1, len(ids) + 1)
+    with replacing(path) as file:
+        file.write(orjson.dumps(head)[:-1] + b',"annotations":[')
+        between = b"\n"
+        for first in range(0, len(ids), ROWS_AT_A_TIME):
+            rows = slice(first, first + ROWS_AT_A_TIME)
+            annotations = coco_annotations(document, rows, 1, numbers[rows].tolist())
+            file.write(between + b",\n".join(map(orjson.dumps, annotations)))
+            between = b",\n"
+        file.write(b"\n]}\n")
+
+
+def coco_categories(scheme: ClassScheme, *, unlabelled: bool) -> list[dict[str, Any]]:
+    """Return the classes as categories with the one keypoint "centre"; numbers begin at 1."""
+    names = [*scheme.names, UNLABELLED_NAME] if unlabelled else list(scheme.names)
+    return [
+        {"id": number, "name": name, "supercategory": "nucleus", "keypoints": ["centre"], "skeleton": []}
+        for number, name in enumerate(names, 1)
+    ]
+
+
+def coco_annotations(document: Document, rows: slice, image: int, numbers: list[int]) -> Iterator[dict[str, Any]]:
+    """Yield an annotation for each nucleus of these rows."""
+    side = round(box_side(document), DECIMALS)
+    places = np.round(document.nuclei.yx[rows, ::-1].astype(np.float64), DECIMALS)
+    corners = np.round(places - side / 2, DECIMALS).tolist()
+    labels = document.nuclei.label[rows]
+    categories = np.where(labels == UNLABELLED, len(document.nuclei.scheme), labels) + 1
+    for number, (x, y), (left, top), category, extra in zip(
+        numbers, places.tolist(), corners, categories.tolist(), extras_of(document, rows), strict=True
+    ):
+        yield {
+            "id": number,
+            "image_id": image,
+            "category_id": category,
+            "keypoints": [x, y, 2],
+            "num_keypoints": 1,
+            "bbox": [left, top, side, side],
+            "area": side * side,
+            "iscrowd": 0,
+            "nucloop": extra,
+        }
+
+
+def read_coco(path: Path) -> Document:
+    """Read the annotations of one image: by keypoint, else by the middle of the box.
+
+    Raises
+    ------
+    DataError
+        If the file is no COCO, or has annotations of several images.
+    """
+    records = JsonRecords(path, "annotations", noun="Annotation")
+    rows = JsonRows(FoundClasses(path.name))
+    codes: list[int] = []
+    images: set[int] = set()
+    for number, one in enumerate(chain.from_iterable(records.blocks()), 1):
+        try:
+            extra = one.get("nucloop") or {}
+            rows.add(_place(one), 0, extra, score=float(one.get("score", math.nan)))
+            codes.append(int(one["category_id"]))
+            images.add(int(one["image_id"]))
+        except WRONG as error:
+            raise DataError(
+                f"Annotation {number} of {path.name} is not as COCO has them ({error}). Export it again."
+            ) from error
+    if len(images) > 1:
+        raise DataError(f"{path.name} annotates {len(images):,} images, and one is read at a time. Split it.")
+    return _document(rows, codes, records.around, images, path)
+
+
+def _place(one: dict[str, Any]) -> tuple[float, float]:
+    keypoints = one.get("keypoints")
+    if keypoints:
+        return finite_pair(keypoints[0], keypoints[1])
+    left, top, width, height = one["bbox"]
+    return finite_pair(left + width / 2, top + height / 2)
+
+
+def _document(rows: JsonRows, codes: list[int], top: Any, images: set[int], path: Path) -> Document:
+    try:
+        header = FileHeader.found_in(top.get("info"), path.name)
+        names = {int(one["id"]): one["name"] for one in top.get("categories") or ()}
+        rows.classes = FoundClasses(path.name, header.scheme)
+        labels = {
+            code: UNLABELLED
+            if names.get(code) == UNLABELLED_NAME
+            else rows.classes.label(names.get(code, f"class {code}"))
+            for code in sorted(set(codes))
+        }
+        rows.label[:] = [labels[code] for code in codes]
+        if header.slide is None:
+            shown = [one for one in top.get("images") or () if one["id"] in images]
+            if len(shown) == 1 and shown[0].get("height") and shown[0].get("width"):
+                height, width = int(shown[0]["height"]), int(shown[0]["width"])
+                name = str(shown[0].get("file_name", ""))
+                header = FileHeader(SlideInfo(name=name, height=height, width=width), header.scheme, None)
+    except WRONG as error:
+        raise DataError(f"The images and categories of {path.name} are not as COCO has them ({error}).") from error
+    return rows.document(header, path.name)

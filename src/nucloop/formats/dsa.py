@@ -1,0 +1,183 @@
+"""Digital Slide Archive and HistomicsUI: annotation documents as large_image's annotation schema has them.
+
+Their origin is the upper left corner of the first pixel, so half a pixel lies between theirs and ours. The schema
+refuses properties that it does not list: what is ours goes into ``user`` and ``attributes``.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import orjson
+
+from nucloop.errors import DataError
+from nucloop.formats.atomic import replacing
+from nucloop.formats.document import Document, Region
+from nucloop.formats.found_classes import FoundClasses
+from nucloop.formats.json_records import JsonRecords
+from nucloop.formats.json_rows import WRONG, JsonRows, extras_of, finite_pair
+from nucloop.formats.slide_info import FileHeader, file_header
+from nucloop.nuclei import UNLABELLED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+__all__ = ["read_dsa", "write_dsa"]
+
+CORNER = 0.5
+DECIMALS = 3
+ROWS_AT_A_TIME = 10_000
+# Ids are 24 hexadecimal digits: "NucLoop" in ASCII, then the number.
+_MARK = b"NucLoop".hex()
+_MOST_DIGITS = 10
+
+
+def write_dsa(path: Path, document: Document) -> None:
+    """Write nuclei as points and regions as closed polylines of one annotation document.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be written; what stood there is unchanged.
+    """
+    name = document.slide.name if document.slide else "NucLoop"
+    head = {"name": f"Nuclei of {name}", "description": "", "attributes": {"nucloop": file_header(document)}}
+    with replacing(path) as file:
+        file.write(orjson.dumps(head)[:-1] + b',"elements":[')
+        between = b"\n"
+        for elements in _blocks_of(document):
+            file.write(between + b",\n".join(map(orjson.dumps, elements)))
+            between = b",\n"
+        file.write(b"\n]}\n")
+
+
+def _blocks_of(document: Document) -> Iterator[list[dict[str, Any]]]:
+    if document.regions:
+        yield [_polyline(region) for region in document.regions]
+    classes = [
+        {"group": c.name, "label": {"value": c.name}, "lineColor": c.color, "lineWidth": 2}
+        for c in document.nuclei.scheme.classes
+    ]
+    for first in range(0, len(document.nuclei), ROWS_AT_A_TIME):
+        rows = slice(first, first + ROWS_AT_A_TIME)
+        places = np.round(document.nuclei.yx[rows, ::-1].astype(np.float64) + CORNER, DECIMALS).tolist()
+        labels = document.nuclei.label[rows].tolist()
+        block = []
+        for (x, y), label, extra in zip(places, labels, extras_of(document, rows), strict=True):
+            element: dict[str, Any] = {"type": "point", "center": [x, y, 0]}
+            identity = extra.get("id", 0)
+            if 0 < identity < 16**_MOST_DIGITS:
+                element["id"] = f"{_MARK}{identity:0{_MOST_DIGITS}x}"
+                del extra["id"]
+            if label != UNLABELLED:
+                element |= classes[label]
+            element["user"] = {"nucloop": extra}
+            block.append(element)
+        yield block
+
+
+def _polyline(region: Region) -> dict[str, Any]:
+    element: dict[str, Any] = {
+        "type": "polyline",
+        "points": _corners(region.outline),
+        "closed": True,
+        "holes": [_corners(hole) for hole in region.holes],
+    }
+    if region.name:
+        element["label"] = {"value": region.name}
+    return element
+
+
+def _corners(ring: NDArray[np.float64]) -> list[list[float]]:
+    return [[x, y, 0] for y, x in np.round(ring + CORNER, DECIMALS).tolist()]
+
+
+def read_dsa(path: Path) -> Document:
+    """Read points as nuclei, and closed polylines and rectangles as regions.
+
+    Raises
+    ------
+    DataError
+        If the file is no annotation document.
+    """
+    records = JsonRecords(path, "elements", noun="Element")
+    top = records.head() or {}
+    inner = top.get("annotation", top) if isinstance(top, dict) else {}
+    header = FileHeader.found_in(inner.get("attributes") if isinstance(inner, dict) else None, path.name)
+    rows = JsonRows(FoundClasses(path.name, header.scheme))
+    regions: list[Region] = []
+    others = 0
+    for number, element in enumerate(chain.from_iterable(records.blocks()), 1):
+        try:
+            kind = element["type"]
+            if kind == "point":
+                _add_point(rows, element)
+            elif kind == "polyline" and element.get("closed"):
+                regions.append(_region(element))
+            elif kind == "rectangle":
+                regions.append(Region(_rectangle(element), name=_said(element) or ""))
+            else:
+                others += 1
+        except DataError as error:
+            raise DataError(f"Element {number} of {path.name}: {error}") from error
+        except WRONG as error:
+            raise DataError(
+                f"Element {number} of {path.name} is not as HistomicsUI writes them ({error}). Export it again."
+            ) from error
+    remarks = (f"{others:,} open lines, arrows, heat maps and the like were left out.",) if others else ()
+    return replace(rows.document(header, path.name), regions=tuple(regions), remarks=remarks)
+
+
+def _said(element: dict[str, Any]) -> str | None:
+    label = element.get("label")
+    return label["value"] if label else None
+
+
+def _add_point(rows: JsonRows, element: dict[str, Any]) -> None:
+    x, y = element["center"][:2]
+    y, x = finite_pair(x, y)
+    user = element.get("user")
+    extra = dict((user.get("nucloop") if user else None) or {})
+    identity = element.get("id", "")
+    if identity.startswith(_MARK):
+        extra["id"] = int(identity[len(_MARK) :], 16)
+    name = element.get("group") or _said(element)
+    rows.add((y - CORNER, x - CORNER), rows.classes.label(name, _color(element.get("lineColor"))), extra)
+
+
+def _color(text: Any) -> str | None:
+    if isinstance(text, str) and len(text) == 7 and text[0] == "#":
+        return text
+    return None
+
+
+def _ring(points: Any) -> NDArray[np.float64]:
+    corners = np.array([finite_pair(point[0], point[1]) for point in points], np.float64)
+    if len(corners) < 3:
+        raise ValueError("an area of fewer than three corners")
+    return corners - CORNER
+
+
+def _region(element: dict[str, Any]) -> Region:
+    return Region(
+        _ring(element["points"]), tuple(_ring(hole) for hole in element.get("holes") or ()), _said(element) or ""
+    )
+
+
+def _rectangle(element: dict[str, Any]) -> NDArray[np.float64]:
+    y, x = finite_pair(*element["center"][:2])
+    height, width, angle = float(element["height"]), float(element["width"]), float(element.get("rotation") or 0)
+    dy, dx = np.array([-1, -1, 1, 1]) * height / 2, np.array([-1, 1, 1, -1]) * width / 2
+    turned_x = dx * math.cos(angle) - dy * math.sin(angle)
+    turned_y = dx * math.sin(angle) + dy * math.cos(angle)
+    corners: NDArray[np.float64] = np.column_stack([y + turned_y, x + turned_x]) - CORNER
+    if not np.isfinite(corners).all():
+        raise ValueError("a rectangle without a finite size")
+    return corners

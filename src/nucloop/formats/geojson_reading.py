@@ -1,0 +1,293 @@
+"""GeoJSON of QuPath, old and new, and of the programs that follow it, read."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nucloop.errors import DataError
+from nucloop.formats.document import FARTHEST, NOTES, Document, Region
+from nucloop.formats.found_classes import FoundClasses
+from nucloop.formats.geojson import CORNER, ID, ORIGIN, SCORE
+from nucloop.formats.json_records import JsonRecords
+from nucloop.formats.slide_info import FileHeader
+from nucloop.nuclei import Nuclei, Origin
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+__all__ = ["read_geojson", "read_geojson_slide", "read_multipoint_geojson", "records_of", "ring_centre"]
+
+_PROBABILITY = re.compile(r"NucLoop p\((.+)\)", re.DOTALL)
+_NUCLEI = {"detection", "cell"}
+_WRONG = (TypeError, ValueError, KeyError, IndexError, AttributeError, OverflowError)
+
+
+def records_of(path: Path) -> JsonRecords:
+    """Return the features of a FeatureCollection, a bare array or a single Feature."""
+    return JsonRecords(path, "features", bare=True, noun="Feature")
+
+
+def read_geojson(path: Path) -> Document:
+    """Read points, detections and cells of a GeoJSON file as nuclei, and drawn areas as regions.
+
+    A point gives one nucleus, a MultiPoint many, a detection or cell its (nucleus's) centroid and outline.
+
+    Parameters
+    ----------
+    path : Path
+        A file of QuPath, of `write_geojson` or of another program that follows QuPath.
+
+    Raises
+    ------
+    DataError
+        If the file is not such GeoJSON.
+    """
+    return _read(path, CORNER, areas_are_nuclei=False)
+
+
+def read_multipoint_geojson(path: Path) -> Document:
+    """Read CellViT's GeoJSON: one MultiPoint or MultiPolygon a class, pixel centres at integers."""
+    return _read(path, 0.0, areas_are_nuclei=True)
+
+
+def _read(path: Path, shift: float, *, areas_are_nuclei: bool) -> Document:
+    header = FileHeader.found_in(records_of(path).head(), path.name)
+    rows = _Rows(FoundClasses(path.name, header.scheme), shift, areas_are_nuclei)
+    for block in records_of(path).blocks():
+        rows.add(block, path)
+    return rows.document(header)
+
+
+def read_geojson_slide(path: Path) -> Any:
+    """Return what the file says about its slide, None when it says nothing (QuPath's own files do not)."""
+    return FileHeader.found_in(records_of(path).head(), path.name).slide
+
+
+@dataclass
+class _Rows:
+    """Nuclei and regions as columns that grow by a block of features at a time."""
+
+    classes: FoundClasses
+    shift: float
+    areas_are_nuclei: bool
+    done: int = 0
+    parts: list[tuple[NDArray[Any], ...]] = field(default_factory=list)
+    probabilities: dict[int, list[NDArray[np.float64]]] = field(default_factory=dict)
+    regions: list[Region] = field(default_factory=list)
+    outlines: list[tuple[int, NDArray[np.float32]]] = field(default_factory=list)
+    notes: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
+    lines: int = 0
+    _columns: dict[str, int] = field(default_factory=dict)
+    _features: int = 0
+
+    def add(self, block: list[dict[str, Any]], path: Path) -> None:
+        xy: list[Any] = []
+        label: list[int] = []
+        origin: list[int] = []
+        identity: list[int] = []
+        score: list[Any] = []
+        measured: dict[int, list[tuple[int, Any]]] = {}
+        for number, feature in enumerate(block, self._features + 1):
+            try:
+                points = self._places(feature, self.done + len(xy))
+                if not points:
+                    continue
+                properties = feature.get("properties") or {}
+                row = len(xy)
+                xy += points
+                label += [self._label(properties.get("classification"))] * len(points)
+                metadata = properties.get("metadata") or {}
+                origin += [Origin[metadata.get(ORIGIN, "imported").upper()]] * len(points)
+                identity += [int(metadata.get(ID, 0)) if len(points) == 1 else 0] * len(points)
+                values = properties.get("measurements")
+                score += [self._measure(values, row, measured) if values else math.nan] * len(points)
+                if len(metadata) > 2:
+                    self._note(metadata, self.done + row)
+            except DataError as error:
+                raise DataError(f"Feature {number} of {path.name}: {error}") from error
+            except _WRONG as error:
+                raise _not_qupath(number, path, error) from error
+        self._keep(xy, label, origin, identity, score, measured, path)
+        self._features += len(block)
+
+    def _places(self, feature: dict[str, Any], row: int) -> list[Any]:
+        """Points (x, y) of a feature; a drawn area goes to the regions instead."""
+        if "geometry" not in feature:
+            raise DataError("it has no geometry, so this is not GeoJSON of objects. Choose another file.")
+        geometry = feature.get("nucleusGeometry") or feature["geometry"]
+        shape = geometry["type"]
+        if shape == "Point":
+            return [_pair(geometry["coordinates"])]
+        if shape == "MultiPoint":
+            return [_pair(corner) for corner in geometry["coordinates"]]
+        if shape not in {"Polygon", "MultiPolygon"}:
+            self.lines += 1
+            return []
+        polygons = [geometry["coordinates"]] if shape == "Polygon" else geometry["coordinates"]
+        properties = feature.get("properties") or {}
+        kind = str(properties.get("objectType") or properties.get("object_type") or "annotation").lower()
+        rings = [[_ring(ring, self.shift) for ring in polygon] for polygon in polygons]
+        if not (kind in _NUCLEI or self.areas_are_nuclei):
+            name = str(properties.get("name") or "")
+            self.regions += [Region(one[0], tuple(one[1:]), name) for one in rings if one]
+            return []
+        if kind in _NUCLEI:
+            # A nucleus of several pieces is still one: its largest piece says where.
+            rings = [max(rings, key=lambda one: len(one[0]))]
+        self.outlines += [(row + k, one[0].astype(np.float32)) for k, one in enumerate(rings)]
+        said = (properties.get("metadata") or {}).get("NucLoop centre") if len(rings) == 1 else None
+        if said is not None:
+            x, y = map(float, said.split())
+            return [(x, y)]
+        centres = [ring_centre(one[0]) + self.shift for one in rings]
+        return [(float(x), float(y)) for y, x in centres]
+
+    def _label(self, classification: Any) -> int:
+        if not classification:
+            return -1
+        names = classification.get("names")
+        name = ": ".join(map(str, names)) if names else classification["name"]
+        color = classification.get("color", classification.get("colorRGB"))
+        return self.classes.label(name, None if color is None else _color(color))
+
+    def _measure(self, values: Any, row: int, measured: dict[int, list[tuple[int, Any]]]) -> Any:
+        """Note the probabilities among the measurements, and return the score."""
+        if not isinstance(values, dict):
+            # Before QuPath 0.4: a list of {name, value}.
+            values = {one["name"]: one.get("value", math.nan) for one in values}
+        columns = self._columns
+        for name, value in values.items():
+            column = columns.get(name)
+            if column is None:
+                match = _PROBABILITY.fullmatch(name)
+                column = columns[name] = -1 if match is None else self.classes.label(match.group(1))
+            if column >= 0:
+                measured.setdefault(column, []).append((row, value))
+        return values.get(SCORE, math.nan)
+
+    def _note(self, metadata: dict[str, Any], row: int) -> None:
+        for name in NOTES:
+            text = metadata.get(f"NucLoop {name}")
+            if text is not None:
+                self.notes.setdefault(name, []).append((row, str(text)))
+
+    def _keep(
+        self,
+        xy: list[Any],
+        label: list[int],
+        origin: list[int],
+        identity: list[int],
+        score: list[Any],
+        measured: dict[int, list[tuple[int, Any]]],
+        path: Path,
+    ) -> None:
+        points = np.array(xy, np.float64).reshape(-1, 2)
+        if not (np.abs(points) < FARTHEST).all():
+            raise DataError(
+                f"A nucleus among features {self._features + 1:,} and following of {path.name} lies outside any slide. "
+                "Export it again."
+            )
+        try:
+            part = (points, np.array(label, np.int16), np.array(origin, np.uint8), np.array(identity, np.int64))
+            self.parts.append((*part, _numbers(score)))
+            for column, pairs in measured.items():
+                rows, values = zip(*pairs, strict=True)
+                numbers = np.stack([np.array(rows, np.float64) + self.done, _numbers(values)])
+                self.probabilities.setdefault(column, []).append(numbers)
+        except _WRONG as error:
+            raise _not_qupath(self._features + 1, path, error) from error
+        self.done += len(points)
+
+    def document(self, header: FileHeader) -> Document:
+        scheme = self.classes.scheme
+        points, label, origin, identity, score = (
+            np.concatenate([part[k] for part in self.parts]) if self.parts else np.zeros((0, 2)[: 2 - (k > 0)])
+            for k in range(5)
+        )
+        probability = np.full((len(points), len(scheme)), np.nan, np.float32)
+        for column, parts in self.probabilities.items():
+            for rows, values in parts:
+                probability[rows.astype(np.int64), column] = values
+        nuclei = Nuclei.from_points(
+            scheme, points[:, ::-1] - self.shift, label=label, origin=origin, ids=identity, score=score,
+            probability=probability,
+        )  # fmt: skip
+        outlines: list[NDArray[np.float32] | None] | None = None
+        if self.outlines:
+            outlines = [None] * len(points)
+            for row, outline in self.outlines:
+                outlines[row] = outline
+        notes = {name: np.full(len(points), "", object) for name in self.notes}
+        for name, said in self.notes.items():
+            for row, text in said:
+                notes[name][row] = text
+        return Document(
+            nuclei=nuclei,
+            slide=header.slide,
+            weights=header.weights,
+            notes=notes,
+            outlines=None if outlines is None else tuple(outlines),
+            regions=tuple(self.regions),
+            remarks=(f"{self.lines:,} lines and other shapes are no nuclei and no areas.",) if self.lines else (),
+        )
+
+
+def _not_qupath(number: int, path: Path, error: Exception) -> DataError:
+    return DataError(
+        f"Feature {number} of {path.name} is not an object as QuPath writes them ({error}). Export it again."
+    )
+
+
+def _pair(corner: Any) -> tuple[float, float]:
+    x, y = corner[0], corner[1]
+    if type(x) in _NUMBERS and type(y) in _NUMBERS:
+        return x, y
+    raise ValueError(f"{str(corner)[:60]} is no place")
+
+
+_NUMBERS = {float, int}
+
+
+def _ring(corners: Any, shift: float) -> NDArray[np.float64]:
+    points = np.array([_pair(corner) for corner in corners], np.float64)
+    if len(points) > 1 and (points[0] == points[-1]).all():
+        points = points[:-1]
+    if len(points) < 3 or not (np.abs(points) < FARTHEST).all():
+        raise ValueError("fewer than three corners, or one that is nowhere near a slide")
+    return points[:, ::-1] - shift
+
+
+def ring_centre(ring: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Centroid (y, x) of the area within corners (N, 2); of the corners where they enclose none."""
+    base = ring[0].astype(np.float64)
+    here = ring - base
+    there = np.roll(here, -1, axis=0)
+    cross = here[:, 0] * there[:, 1] - there[:, 0] * here[:, 1]
+    area = cross.sum()
+    if abs(area) < 1e-9:
+        return np.asarray(ring.mean(axis=0), np.float64)
+    centre: NDArray[np.float64] = base + ((here + there) * cross[:, None]).sum(axis=0) / (3 * area)
+    return centre
+
+
+def _numbers(values: Any) -> NDArray[np.float32]:
+    # QuPath writes "NaN" and "Infinity" as strings, which float reads; null stands for no value.
+    try:
+        return np.array(values, np.float32)
+    except TypeError:
+        return np.array([math.nan if value is None else float(value) for value in values], np.float32)
+
+
+def _color(color: Any) -> str:
+    """Write [r, g, b], or a Java colour as older files hold it, as #rrggbb."""
+    if isinstance(color, int):
+        return f"#{color & 0xFFFFFF:06x}"
+    red, green, blue = (min(max(int(part), 0), 255) for part in color[:3])
+    return f"#{red:02x}{green:02x}{blue:02x}"

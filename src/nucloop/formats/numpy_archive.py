@@ -1,0 +1,99 @@
+"""NumPy's .npz: one array a column, and the metadata as JSON; nothing in it is ever unpickled."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import orjson
+
+from nucloop.errors import DataError
+from nucloop.formats.atomic import replacing
+from nucloop.formats.document import NOTES, Document
+from nucloop.formats.found_classes import FoundClasses
+from nucloop.formats.slide_info import FileHeader, file_header
+from nucloop.nuclei import Nuclei, Origin
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+__all__ = ["read_npz", "write_npz"]
+
+COLUMNS = ("ids", "yx", "score", "label", "probability", "origin")
+LARGEST_ARRAY = 4_000_000_000
+_KINDS = {"ids": "iu", "yx": "iuf", "score": "iuf", "label": "iu", "probability": "iuf", "origin": "iu"}
+
+
+def write_npz(path: Path, document: Document) -> None:
+    """Write the columns `COLUMNS`, the notes as codes and values, and ``header``, JSON as bytes.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be written; what stood there is unchanged.
+    """
+    arrays = {name: getattr(document.nuclei, name) for name in COLUMNS}
+    header = file_header(document)
+    for name, texts in document.notes.items():
+        values, codes = np.unique(texts.astype(str), return_inverse=True)
+        header[name] = values.tolist()
+        arrays[name] = codes.astype(np.int32)
+    with replacing(path) as file:
+        np.savez_compressed(file, header=np.frombuffer(orjson.dumps(header), np.uint8), **arrays)
+
+
+def read_npz(path: Path) -> Document:
+    """Read columns of `write_npz`; of another program's file only ``yx`` is required.
+
+    Raises
+    ------
+    DataError
+        If the file is no such archive, is damaged, or unpacks to more than memory holds.
+    """
+    try:
+        _check_sizes(path)
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in ("header", *COLUMNS, *NOTES) if name in archive.files}
+    except (zipfile.BadZipFile, ValueError, EOFError, KeyError, TypeError, zipfile.LargeZipFile, RuntimeError) as error:
+        raise DataError(f"{path.name} is not a NumPy archive of nuclei: {error}. Export it again.") from error
+    except (OSError, zlib.error) as error:
+        raise DataError(f"Cannot read {path}: {error}. Check the path, or export the file again.") from error
+    return _document(arrays, path)
+
+
+def _check_sizes(path: Path) -> None:
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            if member.file_size > LARGEST_ARRAY:
+                raise DataError(f"{path.name} unpacks to {member.file_size / 1e9:,.0f} GB, more than nuclei can be.")
+
+
+def _document(arrays: dict[str, NDArray[Any]], path: Path) -> Document:
+    if "yx" not in arrays:
+        raise DataError(f"{path.name} has no array yx, so it does not say where the nuclei are.")
+    for name, kinds in _KINDS.items():
+        if name in arrays and arrays[name].dtype.kind not in kinds:
+            raise DataError(f"The array {name} of {path.name} holds no numbers. Export it again.")
+    about: dict[str, Any] = {}
+    header = FileHeader()
+    if "header" in arrays:
+        header = FileHeader.from_text(arrays["header"].tobytes(), path.name)
+        about = orjson.loads(arrays["header"].tobytes())
+    if header.scheme is None:
+        # Numbers without names for them say nothing about classes.
+        arrays = {name: values for name, values in arrays.items() if name not in {"label", "probability"}}
+    try:
+        columns: dict[str, Any] = {"origin": Origin.IMPORTED}
+        columns |= {name: arrays[name] for name in COLUMNS if name in arrays and name != "yx"}
+        yx = arrays["yx"]
+        if yx.ndim != 2 or yx.shape[1] != 2 or not np.isfinite(yx).all() or np.max(columns["origin"], initial=0) > 4:
+            raise ValueError("yx is not a finite (N, 2), or an origin is unknown")
+        nuclei = Nuclei.from_points(header.scheme or FoundClasses(path.name).scheme, yx, **columns)
+        notes = {name: np.array(about[name], object)[arrays[name]] for name in NOTES if name in arrays}
+        return Document(nuclei=nuclei, slide=header.slide, weights=header.weights, notes=notes)
+    except (ValueError, KeyError, IndexError, TypeError, OverflowError) as error:
+        raise DataError(f"The arrays of {path.name} do not fit each other: {error}. Export it again.") from error

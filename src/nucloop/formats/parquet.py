@@ -1,0 +1,134 @@
+"""NucLoop's own table as Parquet: the columns of the CSV, the metadata in the schema."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import orjson
+
+from nucloop.errors import DataError
+from nucloop.formats.atomic import replacing_path
+from nucloop.formats.columns import KNOWN, TEXT, GrowingTable
+from nucloop.formats.slide_info import FileHeader, SlideInfo, file_header
+from nucloop.nuclei import Origin
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from nucloop.formats.document import Document
+
+__all__ = ["read_parquet", "read_parquet_slide", "write_parquet"]
+
+KEY = b"nucloop"
+ROWS_AT_A_TIME = 100_000
+MOST_ROWS = 200_000_000
+MOST_COLUMNS = 1000
+
+
+def write_parquet(path: Path, document: Document) -> None:
+    """Write nuclei as a Parquet table, compressed with Zstandard.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be written; what stood there is unchanged.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    nuclei = document.nuclei
+    columns: dict[str, Any] = {
+        "id": nuclei.ids,
+        "y": nuclei.yx[:, 0],
+        "x": nuclei.yx[:, 1],
+        "class": _texts(nuclei.label, nuclei.scheme.names),
+        "score": nuclei.score,
+        "origin": _texts(nuclei.origin, [origin.name.lower() for origin in Origin]),
+    }
+    columns |= {name: pa.array(texts, pa.string()).dictionary_encode() for name, texts in document.notes.items()}
+    columns |= {f"p_{name}": nuclei.probability[:, k] for k, name in enumerate(nuclei.scheme.names)}
+    table = pa.table(columns, metadata={KEY: orjson.dumps(file_header(document))})
+    with replacing_path(path) as part:
+        pq.write_table(table, part, compression="zstd", row_group_size=10 * ROWS_AT_A_TIME)
+
+
+def read_parquet(path: Path) -> Document:
+    """Read a table of nuclei; only the columns y and x are required, unknown columns are left out.
+
+    Raises
+    ------
+    DataError
+        If the file is no such table, or is damaged.
+    """
+    import pyarrow as pa
+
+    try:
+        with _opened(path) as file:
+            names = file.schema_arrow.names
+            if not ({"y", "x"} <= set(names) or {"y_um", "x_um"} <= set(names)):
+                raise DataError(f"{path.name} has no columns y and x, so it does not say where the nuclei are.")
+            if file.metadata.num_rows > MOST_ROWS or len(names) > MOST_COLUMNS:
+                raise DataError(f"{path.name} has {file.metadata.num_rows:,} rows and {len(names):,} columns.")
+            wanted = [name for name in names if name in KNOWN or name.startswith("p_")]
+            table = GrowingTable(path.name, _header(file, path))
+            for batch in file.iter_batches(ROWS_AT_A_TIME, columns=wanted):
+                table.add({name: _column(batch.column(name), name, path) for name in wanted})
+            return table.document()
+    except OSError as error:
+        raise DataError(f"Cannot read {path}: {error}. Check the path, or export the file again.") from error
+    except (pa.ArrowException, ValueError, OverflowError, TypeError) as error:
+        raise DataError(f"{path.name} is not a Parquet table of nuclei: {error}. Export it again.") from error
+
+
+def read_parquet_slide(path: Path) -> SlideInfo | None:
+    """Return what the file says about its slide, None when it says nothing."""
+    import pyarrow as pa
+
+    try:
+        with _opened(path) as file:
+            return _header(file, path).slide
+    except (OSError, pa.ArrowException) as error:
+        raise DataError(f"Cannot read {path}: {error}. Check the path, or export the file again.") from error
+
+
+def _opened(path: Path) -> Any:
+    import pyarrow.parquet as pq
+
+    return pq.ParquetFile(path, memory_map=True)
+
+
+def _header(file: Any, path: Path) -> FileHeader:
+    text = (file.schema_arrow.metadata or {}).get(KEY)
+    return FileHeader() if text is None else FileHeader.from_text(text, path.name)
+
+
+def _texts(codes: NDArray[Any], values: Any) -> Any:
+    """Codes as Arrow's dictionary column; a negative code is no text."""
+    import pyarrow as pa
+
+    indices = pa.array(codes.astype(np.int32), mask=codes.astype(np.int32) < 0)
+    return pa.DictionaryArray.from_arrays(indices, pa.array(list(values), pa.string()))
+
+
+def _column(column: Any, name: str, path: Path) -> NDArray[Any]:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if name in TEXT:
+        if pa.types.is_dictionary(column.type):
+            column = column.dictionary_decode()
+        if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+            raise DataError(f"The column {name} of {path.name} holds no text. Export the table again.")
+        values: NDArray[Any] = pc.fill_null(column, "").to_numpy(zero_copy_only=False)
+        return values
+    kind = pa.int64() if name == "id" else pa.float64()
+    numeric = pa.types.is_integer(column.type) or (name != "id" and pa.types.is_floating(column.type))
+    if not numeric and not pa.types.is_null(column.type):
+        raise DataError(f"The column {name} of {path.name} holds no numbers. Export the table again.")
+    numbers: NDArray[Any] = pc.fill_null(column.cast(kind), 0 if name == "id" else float("nan")).to_numpy(
+        zero_copy_only=False
+    )
+    return numbers

@@ -1,0 +1,254 @@
+"""TIAToolbox's annotation store: an SQLite database with one row for each object and an R-tree of their bounds."""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+import uuid
+import zlib
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import orjson
+
+from nucloop.errors import DataError
+from nucloop.formats.atomic import replacing_path
+from nucloop.formats.document import FARTHEST, Document, Region
+from nucloop.formats.found_classes import FoundClasses
+from nucloop.formats.json_rows import WRONG, JsonRows, extras_of, finite_pair
+from nucloop.formats.slide_info import FileHeader, file_header
+from nucloop.nuclei import UNLABELLED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+__all__ = ["read_tiatoolbox", "write_tiatoolbox"]
+
+ROWS_AT_A_TIME = 10_000
+LARGEST_VALUE = 64_000_000
+LARGEST_GEOMETRY = 64_000_000
+DECIMALS = 3
+_ID_STEM = "4e75634c-6f6f-8700-8000-"
+_SCHEMA = """
+CREATE TABLE metadata (key TEXT UNIQUE, value TEXT);
+CREATE VIRTUAL TABLE rtree USING rtree(id, min_x, max_x, min_y, max_y);
+CREATE TABLE annotations (
+    id INTEGER PRIMARY KEY, key TEXT UNIQUE, objtype TEXT, cx FLOAT NOT NULL, cy FLOAT NOT NULL,
+    geometry BLOB, properties TEXT, area FLOAT NOT NULL
+);
+"""
+_INSERT = "INSERT INTO annotations VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_INDEX = "INSERT INTO rtree VALUES (?, ?, ?, ?, ?)"
+
+
+def write_tiatoolbox(path: Path, document: Document) -> None:
+    """Write nuclei as points (polygons where there are outlines) and regions as polygons of a new store.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be written; what stood there is unchanged.
+    """
+    try:
+        with replacing_path(path) as part, closing(sqlite3.connect(part, isolation_level=None)) as store:
+            # The file takes its place only when it is whole, so SQLite need not guard it.
+            store.executescript("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-200000;" + _SCHEMA)
+            store.execute("BEGIN")
+            about = {
+                "version": "1.0.1",
+                "compression": "zlib",
+                "compression_level": 9,
+                "nucloop": file_header(document),
+            }
+            store.executemany(
+                "INSERT INTO metadata VALUES (?, ?)", [(k, orjson.dumps(v).decode()) for k, v in about.items()]
+            )
+            bounds = _write_rows(store, document)
+            store.executemany(_INDEX, _in_order(bounds))
+            store.execute('CREATE INDEX area ON annotations ("area")')
+            store.execute("COMMIT")
+    except sqlite3.Error as error:
+        raise DataError(f"Cannot write {path}: {error}. Nothing was changed there; choose another folder.") from error
+
+
+def _write_rows(store: sqlite3.Connection, document: Document) -> NDArray[np.float64]:
+    """Write the annotations; return (id, min x, max x, min y, max y) of each."""
+    nuclei = document.nuclei
+    bounds = []
+    given = len(nuclei) > 0 and bool((nuclei.ids > 0).all()) and bool((nuclei.ids < 1 << 40).all())
+    for first in range(0, len(nuclei), ROWS_AT_A_TIME):
+        rows = slice(first, first + ROWS_AT_A_TIME)
+        numbers = np.arange(first + 1, first + 1 + len(nuclei.ids[rows]))
+        keys = (nuclei.ids[rows] if given else (1 << 44) + numbers).tolist()
+        store.executemany(_INSERT, _nucleus_rows(document, rows, numbers.tolist(), keys))
+        xy = _rounded(nuclei.yx[rows])[:, ::-1]
+        bounds.append(np.column_stack([numbers, xy[:, 0], xy[:, 0], xy[:, 1], xy[:, 1]]))
+        for place, outline in enumerate(document.outlines[rows] if document.outlines else ()):
+            if outline is not None:
+                (top, left), (bottom, right) = outline.min(axis=0), outline.max(axis=0)
+                bounds[-1][place, 1:] = left, right, top, bottom
+    for number, region in enumerate(document.regions, len(nuclei) + 1):
+        store.execute(_INSERT, _region_row(region, number))
+        (top, left), (bottom, right) = region.outline.min(axis=0), region.outline.max(axis=0)
+        bounds.append(np.array([[number, left, right, top, bottom]], np.float64))
+    return np.concatenate(bounds) if bounds else np.zeros((0, 5))
+
+
+def _rounded(yx: NDArray[np.float32]) -> NDArray[np.float64]:
+    return np.asarray(np.round(yx.astype(np.float64), DECIMALS), np.float64)
+
+
+def _nucleus_rows(document: Document, rows: slice, numbers: list[int], keys: list[int]) -> Iterator[tuple[Any, ...]]:
+    part = document.nuclei.take(rows)
+    names: list[str] = [*document.nuclei.scheme.names]
+    confidence = np.round(part.confidence.astype(np.float64), 5).tolist()
+    outlines = document.outlines[rows] if document.outlines else [None] * len(part)
+    places = _rounded(part.yx).tolist()
+    columns = zip(
+        numbers, keys, places, part.label.tolist(), confidence, outlines, extras_of(document, rows), strict=True
+    )
+    for number, key, (y, x), label, sure, outline, extra in columns:
+        properties: dict[str, Any] = {"nucloop": extra}
+        if label != UNLABELLED:
+            properties["type"] = names[label]
+        if not math.isnan(sure):
+            properties["prob"] = sure
+        text = orjson.dumps(properties).decode()
+        kind, blob, area = "Point", None, 0.0
+        if outline is not None:
+            kind = "Polygon"
+            blob, area = _packed(outline.astype(np.float64), ())
+            text = orjson.dumps({**properties, "nucloop": {**extra, "centre": [x, y]}}).decode()
+        yield number, f"{_ID_STEM}{key:012x}", kind, x, y, blob, text, area
+
+
+def _region_row(region: Region, number: int) -> tuple[Any, ...]:
+    blob, area = _packed(region.outline, region.holes)
+    y, x = region.outline.mean(axis=0).tolist()
+    properties = {"nucloop": {"region": region.name}, "type": region.name or "region"}
+    key = uuid.uuid5(uuid.NAMESPACE_OID, f"region {number} {region.name}")
+    return number, str(key), "Polygon", x, y, blob, orjson.dumps(properties).decode(), area
+
+
+def _packed(outline: NDArray[np.float64], holes: tuple[NDArray[np.float64], ...]) -> tuple[bytes, float]:
+    import shapely
+
+    polygon = shapely.Polygon(outline[:, ::-1], [hole[:, ::-1] for hole in holes])
+    return zlib.compress(shapely.to_wkb(polygon), 9), float(polygon.area)
+
+
+def _in_order(bounds: NDArray[np.float64]) -> Iterator[tuple[Any, ...]]:
+    """Neighbours after each other: the tree grows faster, and answers faster."""
+    cell = np.floor(bounds[:, [3, 1]] / 512)
+    x = np.where(cell[:, 0] % 2 == 0, bounds[:, 1], -bounds[:, 1])
+    ordered = bounds[np.lexsort((x, cell[:, 0]))]
+    for first in range(0, len(ordered), ROWS_AT_A_TIME):
+        yield from ((int(number), *box) for number, *box in ordered[first : first + ROWS_AT_A_TIME].tolist())
+
+
+def read_tiatoolbox(path: Path) -> Document:
+    """Read points and polygons as nuclei, polygons also as outlines; the class is the property ``type``.
+
+    The database is opened read-only, and nothing in it is run: only a plain table is read.
+
+    Raises
+    ------
+    DataError
+        If the file is no such store, or is damaged.
+    """
+    if not path.is_file():
+        raise DataError(f"Cannot read {path}: there is no such file. Check the path.")
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)) as store:
+            store.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LARGEST_VALUE)
+            store.execute("PRAGMA trusted_schema=OFF")
+            _check_schema(store, path)
+            about = _metadata(store, path)
+            return _read_rows(store, about, path)
+    except sqlite3.Error as error:
+        raise DataError(f"{path.name} is not an annotation store of TIAToolbox, or is damaged: {error}.") from error
+
+
+def _check_schema(store: sqlite3.Connection, path: Path) -> None:
+    """Refuse views and computed columns: they would be programs of a stranger."""
+    found = dict(
+        store.execute(
+            "SELECT name, sql FROM sqlite_master WHERE type = 'table' AND name IN ('annotations', 'metadata')"
+        )
+    )
+    plain = all(sql.upper().startswith("CREATE TABLE") and " AS " not in sql.upper() for sql in found.values())
+    if len(found) < 2 or not plain:
+        raise DataError(f"{path.name} has no plain tables annotations and metadata, so it is no store of TIAToolbox.")
+
+
+def _metadata(store: sqlite3.Connection, path: Path) -> dict[str, Any]:
+    try:
+        about = {key: orjson.loads(value) for key, value in store.execute("SELECT key, value FROM metadata LIMIT 1000")}
+    except (orjson.JSONDecodeError, *WRONG) as error:
+        raise DataError(f"The metadata of {path.name} are damaged ({error}). Export it again.") from error
+    if about.get("compression") not in {"zlib", None}:
+        raise DataError(f"{path.name} is compressed in a way NucLoop does not know ({about['compression']!r}).")
+    return about
+
+
+def _read_rows(store: sqlite3.Connection, about: dict[str, Any], path: Path) -> Document:
+    header = FileHeader.found_in(about, path.name)
+    rows = JsonRows(FoundClasses(path.name, header.scheme))
+    regions: list[Region] = []
+    packed = about.get("compression") == "zlib"
+    cursor = store.execute("SELECT id, cx, cy, geometry, properties FROM annotations ORDER BY id")
+    for number, x, y, geometry, text in cursor:
+        try:
+            properties = orjson.loads(text) if text else {}
+            extra = properties.get("nucloop") or {}
+            rings = [] if geometry is None else _rings(geometry, packed)
+            if "region" in extra:
+                regions.append(Region(rings[0], tuple(rings[1:]), str(extra["region"])))
+                continue
+            centre = finite_pair(*extra.pop("centre")) if "centre" in extra else finite_pair(x, y)
+            score = math.nan if extra else float(properties.get("prob", math.nan))
+            outline = rings[0].astype(np.float32) if rings else None
+            rows.add(centre, rows.classes.label(_name(properties.get("type"))), extra, score=score, outline=outline)
+        except DataError:
+            raise
+        except (orjson.JSONDecodeError, zlib.error, *WRONG) as error:
+            raise DataError(
+                f"Annotation {number} of {path.name} is not as TIAToolbox writes them ({error}). Export it again."
+            ) from error
+    document = rows.document(header, path.name)
+    return Document(
+        nuclei=document.nuclei, slide=document.slide, weights=document.weights, notes=document.notes,
+        outlines=document.outlines, regions=tuple(regions),
+    )  # fmt: skip
+
+
+def _name(kind: Any) -> Any:
+    """Name of a class that some programs give as a number."""
+    return str(kind) if isinstance(kind, int | float) else kind
+
+
+def _rings(blob: Any, packed: bool) -> list[NDArray[np.float64]]:
+    import shapely
+    from shapely.errors import ShapelyError
+
+    if packed:
+        unpacking = zlib.decompressobj()
+        blob = unpacking.decompress(blob, LARGEST_GEOMETRY)
+        if unpacking.unconsumed_tail:
+            raise ValueError("its outline is too large")
+    try:
+        shape = shapely.from_wkb(blob)
+    except ShapelyError as error:
+        raise ValueError(str(error)) from error
+    if shape.geom_type == "MultiPolygon":
+        shape = max(shape.geoms, key=lambda one: one.area)
+    if shape.geom_type != "Polygon" or shape.is_empty:
+        return []
+    rings = [np.asarray(ring.coords)[:-1, 1::-1] for ring in (shape.exterior, *shape.interiors)]
+    if not all((np.abs(ring) < FARTHEST).all() for ring in rings):
+        raise ValueError("its outline lies outside any slide")
+    return rings
