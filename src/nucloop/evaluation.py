@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from nucloop.metrics.points import Counts, count_matches
+from nucloop.metrics.marks import Marks
+from nucloop.metrics.scoring import FieldScore, pooled, rule_title, score_field
 from nucloop.nuclei import Nuclei
 from nucloop.slides import slide_from_array
 from nucloop.training.datasets import Dataset
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from nucloop.inference import Pipeline
+    from nucloop.metrics.points import Counts
     from nucloop.training.datasets import Field
 
 __all__ = ["Evaluation", "evaluate", "peak_memory_mb"]
@@ -27,7 +27,7 @@ __all__ = ["Evaluation", "evaluate", "peak_memory_mb"]
 
 @dataclass
 class Evaluation:
-    """Counts pooled over the images seen so far, by the Boolean one-to-one rule.
+    """Scores of the images seen so far; the counts are pooled over them.
 
     Parameters
     ----------
@@ -35,47 +35,63 @@ class Evaluation:
         What is measured on; its scheme names the classes.
     radius_um : float
         A prediction may lie this far from its reference, µm.
+    rule : str
+        A key of `nucloop.metrics.rules.RULES`.
+    fields : dict of FieldScore
+        By image.
     """
 
     dataset: Dataset
     radius_um: float = 3.0
-    detection: Counts = field(default_factory=Counts)
-    classes: dict[str, Counts] = field(default_factory=dict)
-    images: dict[str, Counts] = field(default_factory=dict)
+    rule: str = "boolean"
+    fields: dict[str, FieldScore] = field(default_factory=dict)
     seconds: float = 0.0
     area_mm2: float = 0.0
 
     def add(self, image: Field, nuclei: Nuclei, seconds: float) -> None:
         """Compare one image's nuclei with its reference points; class names join the two schemes."""
-        found, truth = nuclei.yx * image.mpp, image.yx * image.mpp
-        counts = count_matches(found, truth, self.radius_um)
-        self.images[image.name] = counts
-        self.detection = self.detection + counts
-        for label, name in enumerate(self.dataset.scheme.names):
-            if name not in nuclei.scheme.names:
-                continue
-            mine = nuclei.label == nuclei.scheme.names.index(name)
-            counts = count_matches(found[mine], truth[image.label == label], self.radius_um)
-            self.classes[name] = self.classes.get(name, Counts()) + counts
+        names = [name for name in self.dataset.scheme.names if name in nuclei.scheme.names]
+        reference = Nuclei.from_points(self.dataset.scheme, image.yx, label=image.label)
+        found, truth = Marks.of(nuclei, image.mpp, names), Marks.of(reference, image.mpp, names)
+        self.fields[image.name] = score_field(found, truth, names, self.radius_um, self.rule)
         height, width = image.pixels.shape[:2]
         self.area_mm2 += height * width * image.mpp**2 * 1e-6
         self.seconds += seconds
 
     @property
+    def total(self) -> FieldScore:
+        """The counts of all images."""
+        return pooled(list(self.fields.values())) if self.fields else FieldScore.nothing(())
+
+    @property
+    def detection(self) -> Counts:
+        """Classes aside."""
+        return self.total.detection
+
+    @property
+    def classes(self) -> dict[str, Counts]:
+        """Each class that model and data have in common."""
+        total = self.total
+        return dict(zip(total.names, total.classes, strict=True))
+
+    @property
+    def images(self) -> dict[str, Counts]:
+        """Detection in each image."""
+        return {name: score.detection for name, score in self.fields.items()}
+
+    @property
     def mean_f1(self) -> float | None:
         """Mean of the classes' F1; None when no class is common to model and data."""
-        return float(np.mean([c.f1 for c in self.classes.values()])) if self.classes else None
+        return self.total.mean_f1
 
     def report(self, pipeline: Pipeline) -> dict[str, Any]:
         """Plain types, as ``nucloop evaluate --json`` writes them."""
         return {
             "dataset": self.dataset.name,
             "n_images": len(self.images),
-            "rule": "boolean one-to-one, pooled over images",
+            "rule": rule_title(self.rule),
             "radius_um": self.radius_um,
-            "detection": _plain(self.detection),
-            "mean_f1": self.mean_f1,
-            "classes": {name: _plain(counts) for name, counts in self.classes.items()},
+            **self.total.to_dict(),
             "precision_is_meaningful": self.dataset.exhaustive,
             "seconds_per_mm2": self.seconds / max(self.area_mm2, 1e-9),
             "peak_memory_mb": peak_memory_mb(),
@@ -83,26 +99,15 @@ class Evaluation:
             "weights": pipeline.weights,
             "versions": {name: version(name) for name in ("napari-nucloop", "torch", "numpy", "onnxruntime")},
             "platform": platform.platform(),
-            "images": {name: _plain(counts) for name, counts in self.images.items()},
+            "images": {name: counts.to_dict() for name, counts in self.images.items()},
         }
 
 
-def _plain(counts: Counts) -> dict[str, float | int]:
-    return {
-        "f1": counts.f1,
-        "precision": counts.precision,
-        "recall": counts.recall,
-        "tp": counts.tp,
-        "fp": counts.fp,
-        "fn": counts.fn,
-    }
-
-
 def evaluate(
-    pipeline: Pipeline, dataset: Dataset, fields: Sequence[Field], radius_um: float = 3.0
+    pipeline: Pipeline, dataset: Dataset, fields: Sequence[Field], radius_um: float = 3.0, rule: str = "boolean"
 ) -> Iterator[Evaluation]:
     """Run a pipeline over fields; yield the evaluation after each image."""
-    evaluation = Evaluation(dataset, radius_um)
+    evaluation = Evaluation(dataset, radius_um, rule)
     for image in fields:
         slide = slide_from_array(image.pixels, mpp=image.mpp, name=image.name)
         start = time.perf_counter()

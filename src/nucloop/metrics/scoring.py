@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from nucloop.metrics.marks import Marks
 
-__all__ = ["FieldScore", "per_image", "pooled", "score_field"]
+__all__ = ["FieldScore", "per_image", "pooled", "rule_title", "score_field", "score_units"]
 
 HOVERNET_WEIGHTS = (2.0, 2.0, 1.0, 1.0)
 """Of wrong classes (false positive, false negative) and of wrong detections, in F_c."""
@@ -122,25 +122,75 @@ def score_field(
     ValueError
         If the radius is not positive or the rule is not known.
     """
+    everywhere = np.zeros(len(predicted), np.intp), np.zeros(len(reference), np.intp)
+    return score_units(predicted, reference, names, radius_um, rule, *everywhere, 1)[0]
+
+
+def score_units(
+    predicted: Marks,
+    reference: Marks,
+    names: Sequence[str],
+    radius_um: float,
+    rule: str,
+    predicted_unit: NDArray[np.intp],
+    reference_unit: NDArray[np.intp],
+    n_units: int,
+) -> list[FieldScore]:
+    """Match once, then say what each unit (a region) adds: the scores of the units add up to `score_field`.
+
+    A pair belongs to the unit of its reference.
+
+    Parameters
+    ----------
+    predicted, reference, names, radius_um, rule
+        As in `score_field`.
+    predicted_unit, reference_unit : (N,) and (M,) arrays
+        Unit of each nucleus, 0 to `n_units` - 1.
+    n_units : int
+    """
     matching = match(predicted, reference, radius_um, rule)
-    classes = tuple(
-        match(predicted.take(predicted.label == k), reference.take(reference.label == k), radius_um, rule).counts
-        for k in range(len(names))
-    )
-    confusion = confusion_of(matching, predicted, reference, len(names))
-    return FieldScore(tuple(names), matching.counts, classes, confusion)
+    by_class = []
+    for k in range(len(names)):
+        p, r = np.flatnonzero(predicted.label == k), np.flatnonzero(reference.label == k)
+        found = match(predicted.take(p), reference.take(r), radius_um, rule)
+        by_class.append(_per_unit(found, predicted_unit[p], reference_unit[r], n_units))
+    everything = _per_unit(matching, predicted_unit, reference_unit, n_units)
+    confusion = _confusion(matching, predicted, reference, len(names), predicted_unit, reference_unit, n_units)
+    return [
+        FieldScore(tuple(names), everything[u], tuple(counts[u] for counts in by_class), confusion[u])
+        for u in range(n_units)
+    ]
 
 
-def confusion_of(matching: Matching, predicted: Marks, reference: Marks, n_classes: int) -> NDArray[np.int64]:
-    """Count (C + 2, C + 2) reference classes by predicted classes, as `FieldScore.confusion` holds them."""
+def _per_unit(
+    matching: Matching, predicted_unit: NDArray[np.intp], reference_unit: NDArray[np.intp], n_units: int
+) -> list[Counts]:
+    found = (
+        reference_unit[matching.pairs[:, 1]], predicted_unit[matching.spare], reference_unit[matching.missed],
+    )  # fmt: skip
+    columns = [np.bincount(units, minlength=n_units).tolist() for units in found]
+    return [Counts(*row) for row in zip(*columns, strict=True)]
+
+
+def _confusion(
+    matching: Matching,
+    predicted: Marks,
+    reference: Marks,
+    n_classes: int,
+    predicted_unit: NDArray[np.intp],
+    reference_unit: NDArray[np.intp],
+    n_units: int,
+) -> NDArray[np.int64]:
     size = n_classes + 2
     found = np.where(predicted.label < 0, n_classes, predicted.label)
     truth = np.where(reference.label < 0, n_classes, reference.label)
     nothing = size - 1
-    rows = [truth[matching.pairs[:, 1]], np.full(matching.spare.sum(), nothing), truth[matching.missed]]
-    columns = [found[matching.pairs[:, 0]], found[matching.spare], np.full(matching.missed.sum(), nothing)]
-    cells = np.concatenate(rows) * size + np.concatenate(columns)
-    return np.bincount(cells, minlength=size * size).reshape(size, size).astype(np.int64)
+    p, r = matching.pairs.T
+    rows = [truth[r], np.full(matching.spare.sum(), nothing), truth[matching.missed]]
+    columns = [found[p], found[matching.spare], np.full(matching.missed.sum(), nothing)]
+    units = [reference_unit[r], predicted_unit[matching.spare], reference_unit[matching.missed]]
+    cells = (np.concatenate(units) * size + np.concatenate(rows)) * size + np.concatenate(columns)
+    return np.bincount(cells, minlength=n_units * size * size).reshape(n_units, size, size).astype(np.int64)
 
 
 def pooled(fields: Sequence[FieldScore], names: Sequence[str] | None = None) -> FieldScore:
