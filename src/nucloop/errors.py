@@ -27,3 +27,7 @@ class DataError(NucLoopError):
 
 class DeviceError(NucLoopError):
     """A computing device is not there, or has run out of memory."""
+
+
+class SessionError(NucLoopError):
+    """A session cannot be opened, or an edit cannot be kept."""

@@ -1,0 +1,250 @@
+"""What each kind of edit changes, as a patch; nothing is written or carried out here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from nucloop.errors import SessionError
+from nucloop.metrics.points import match_points
+from nucloop.nuclei import UNLABELLED, Nuclei, Origin
+from nucloop.overlap import new_nuclei
+from nucloop.session.columns import SILENT, Columns
+from nucloop.session.grid import FARTHEST
+from nucloop.session.patch import MOST_AT_ONCE, Patch
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from nucloop.classes import ClassScheme
+    from nucloop.session.view import State, View
+
+__all__ = [
+    "Who",
+    "added",
+    "confirmed",
+    "imported",
+    "newly_found",
+    "placed",
+    "relabelled",
+    "removed",
+    "said",
+    "unclassed",
+]
+
+_KEEPS_ADDED = int(Origin.ADDED)
+
+
+class Who(NamedTuple):
+    """Who edits, and what they see."""
+
+    number: int
+    blinded: bool
+
+    @property
+    def column(self) -> str:
+        """Where their word is kept."""
+        return f"said{self.number}"
+
+
+def checked_places(yx: ArrayLike) -> NDArray[np.float32]:
+    """Return places as (N, 2) float32; SessionError when one is nowhere near a slide."""
+    places = np.asarray(yx, np.float32).reshape(-1, 2)
+    if len(places) and not (np.abs(places) <= FARTHEST).all():
+        raise SessionError(
+            "A nucleus was put where no slide reaches (or nowhere, NaN), so nothing was changed. Check its "
+            "coordinates: they are level-0 pixels."
+        )
+    if len(places) > MOST_AT_ONCE:
+        raise SessionError(f"{len(places):,} nuclei are too many for one edit. Add them in parts of {MOST_AT_ONCE:,}.")
+    return places
+
+
+def added(columns: Columns, who: Who, yx: ArrayLike, code: int) -> Patch:
+    """Nuclei that a person placed, (N, 2)."""
+    places = checked_places(yx)
+    n = len(places)
+    values: dict[str, NDArray[Any]] = {
+        "yx": places,
+        "origin": np.full(n, Origin.ADDED, np.uint8),
+        "speaker": np.full(n, who.number, np.uint8),
+    }
+    if code != UNLABELLED:
+        values |= {"label": np.full(n, code, np.int16), who.column: np.full(n, code, np.int16)}
+    return Patch.addition(columns, values)
+
+
+def placed(columns: Columns, ids: NDArray[np.int64], yx: ArrayLike) -> Patch:
+    """Nuclei that a person dragged to (N, 2)."""
+    places = checked_places(yx)
+    if len(places) != len(ids):
+        raise ValueError(f"{len(ids)} nuclei cannot be put at {len(places)} places")
+    order = np.argsort(ids, kind="stable")
+    rows = ids[order] - 1
+    if (np.diff(rows) == 0).any():
+        raise ValueError("a nucleus can be put at one place only")
+    alive = columns.alive(rows)
+    return Patch.change(columns, rows[alive], {"yx": places[order][alive]})
+
+
+def removed(columns: Columns, rows: NDArray[np.int64]) -> Patch:
+    """Nuclei that a person deleted; they stay known as such, so that no model brings them back."""
+    return Patch.change(columns, rows, {"removed": 1})
+
+
+def said(columns: Columns, who: Who, rows: NDArray[np.int64], code: int, *, force: bool) -> tuple[Patch, int]:
+    """Give a class as a person said; return the patch and how many locked nuclei were left alone."""
+    own = columns.values(who.column, rows)
+    label, origin = columns["label"][rows], columns["origin"][rows]
+    # a blinded reader sees, and so is held back by, nobody's word but their own
+    is_locked = own >= 0 if who.blinded else (origin != Origin.PREDICTED) & (label >= 0)
+    shown = own if who.blinded else label
+    held_back = is_locked & (not force)
+    free = ~held_back
+    rows, label, origin = rows[free], label[free], origin[free]
+    values: dict[str, ArrayLike] = {
+        "label": code,
+        "origin": _origin_after(columns, rows, label, origin, code),
+        "speaker": who.number,
+        who.column: code,
+    }
+    return Patch.change(columns, rows, values), int((held_back & (shown != code)).sum())
+
+
+def _origin_after(
+    columns: Columns, rows: NDArray[np.int64], label: NDArray[np.int16], origin: NDArray[np.uint8], code: int
+) -> NDArray[np.uint8]:
+    was_said = np.isin(origin, (Origin.IMPORTED, Origin.CONFIRMED)) & (label == code)
+    agrees = (code >= 0) & ((columns["model"][rows] == code) | was_said)
+    after = np.where(agrees, np.uint8(Origin.CONFIRMED), np.uint8(Origin.CORRECTED))
+    return np.where(origin == _KEEPS_ADDED, np.uint8(_KEEPS_ADDED), after)
+
+
+def confirmed(columns: Columns, who: Who, rows: NDArray[np.int64]) -> Patch:
+    """Classes that a person said are right. Blinded, they see no class but their own, and have nothing to confirm."""
+    rows = rows[columns["label"][rows] >= 0]
+    if who.blinded or not len(rows):
+        return Patch()
+    label, origin = columns["label"][rows], columns["origin"][rows]
+    first_word = np.isin(origin, (Origin.PREDICTED, Origin.IMPORTED))
+    values = {
+        "origin": np.where(first_word, np.uint8(Origin.CONFIRMED), origin),
+        "speaker": np.where(first_word, np.uint8(who.number), columns["speaker"][rows]),
+        who.column: label,
+    }
+    return Patch.change(columns, rows, values)
+
+
+def relabelled(
+    columns: Columns,
+    rows: NDArray[np.int64],
+    codes: NDArray[np.int16],
+    probability: dict[int, NDArray[np.float16]],
+    *,
+    force: bool,
+) -> tuple[Patch, int]:
+    """Take what a new head says of nuclei (rows ascending); return the patch and how many kept a person's class."""
+    label, origin = columns["label"][rows], columns["origin"][rows]
+    kept = (origin != Origin.PREDICTED) & (label >= 0) & (not force)
+    values: dict[str, ArrayLike] = {
+        "model": codes,
+        "label": np.where(kept, label, codes),
+        "origin": np.where(kept, origin, np.uint8(Origin.PREDICTED)),
+        "speaker": np.where(kept, columns["speaker"][rows], np.uint8(0)),
+    }
+    values |= {f"p{code}": p for code, p in probability.items()}
+    return Patch.change(columns, rows, values), int((kept & (label != codes)).sum())
+
+
+def unclassed(columns: Columns, readers: int, code: int, into: int) -> Patch:
+    """Give every nucleus of a class another one, or none (UNLABELLED); words that spoke of it go with it."""
+    said = [f"said{k}" for k in range(1, readers + 1) if columns.has(f"said{k}")]
+    speaks = np.logical_or.reduce([columns[name] == code for name in ("label", "model", *said)])
+    rows = np.flatnonzero(speaks)
+    values: dict[str, ArrayLike] = {}
+    for name in ("label", "model", *said):
+        now = columns[name][rows]
+        nothing = SILENT if into == UNLABELLED and name in said else into
+        values[name] = np.where(now == code, np.int16(nothing), now)
+    if into == UNLABELLED:
+        origin = columns["origin"][rows]
+        void = (columns["label"][rows] == code) & (origin != Origin.ADDED)
+        values["origin"] = np.where(void, np.uint8(Origin.PREDICTED), origin)
+    return Patch.change(columns, rows, values)
+
+
+def newly_found(view: View, state: State, found: Nuclei, run: int, radius_px: float) -> NDArray[np.bool_]:
+    """Tell which nuclei of a run are new, (K,): neither known before the run, nor a person's, nor removed by one."""
+    if not len(found):
+        return np.zeros(0, bool)
+    low, high = found.yx.min(0) - radius_px - 1, found.yx.max(0) + radius_px + 1
+    rows = view.in_box(*low.tolist(), *(high - low).tolist()) - 1
+    columns = state.columns
+    known = rows[(columns["run"][rows] != run) | (columns["origin"][rows] != Origin.PREDICTED)]
+    existing = Nuclei.from_points(found.scheme, columns["yx"][known])
+    numbered = Nuclei.from_points(found.scheme, found.yx, ids=np.arange(len(found)))
+    places = view.removed_near(*low.tolist(), *high.tolist())
+    new = np.zeros(len(found), bool)
+    new[new_nuclei(existing, numbered, radius_px, places).ids] = True
+    return new
+
+
+def table_values(state: State, who: Who, table: Nuclei, run: int = 0) -> dict[str, NDArray[Any]]:
+    """Return the columns of nuclei that come as a table, from a model or from a file."""
+    codes = codes_from(state, table.scheme, table.label)
+    human, n = table.human, len(table)
+    values: dict[str, NDArray[Any]] = {
+        "yx": checked_places(table.yx),
+        "score": table.score,
+        "label": codes,
+        "origin": table.origin,
+        "model": np.where(human, np.int16(UNLABELLED), codes),
+    }
+    if run:
+        values["run"] = np.full(n, run, np.int64)
+    if human.any():
+        values["speaker"] = np.where(human, np.uint8(who.number), np.uint8(0))
+        values[who.column] = np.where(human & (codes >= 0), codes, np.int16(SILENT))
+    return values | {f"p{code}": p for code, p in probabilities(state, table.scheme, table.probability).items()}
+
+
+def codes_from(state: State, scheme: ClassScheme, labels: NDArray[np.integer[Any]]) -> NDArray[np.int16]:
+    """Turn labels of another scheme into codes; SessionError when the session lacks one of its classes."""
+    positions = np.array([*state.palette.positions_of(scheme), UNLABELLED])
+    return state.palette.encode(positions[labels])
+
+
+def probabilities(state: State, scheme: ClassScheme, p: NDArray[np.floating]) -> dict[int, NDArray[np.float16]]:
+    """Return the columns of a (N, C) table of probabilities by code, those that hold anything."""
+    positions = state.palette.positions_of(scheme)
+    known = ~np.isnan(p).all(0)
+    return {state.palette.codes[at]: p[:, k].astype(np.float16) for k, at in enumerate(positions) if known[k]}
+
+
+def imported(
+    view: View, state: State, who: Who, table: Nuclei, radius_px: float | None, *, force: bool
+) -> tuple[Patch, int]:
+    """Nuclei from a file: those within `radius_px` of one that is there give it their class, the others are new."""
+    columns, values = state.columns, table_values(state, who, table)
+    if radius_px is None or not len(table):
+        return Patch.addition(columns, values), 0
+    low, high = values["yx"].min(0) - radius_px - 1, values["yx"].max(0) + radius_px + 1
+    near = view.in_box(*low.tolist(), *(high - low).tolist()) - 1
+    pairs = match_points(columns["yx"][near], values["yx"], radius_px)
+    pairs = pairs[np.argsort(pairs[:, 0], kind="stable")]
+    new = np.ones(len(table), bool)
+    new[pairs[:, 1]] = False
+    speaks = table.human[pairs[:, 1]] & (values["label"][pairs[:, 1]] >= 0)
+    rows, source = near[pairs[speaks, 0]], pairs[speaks, 1]
+    label, origin = columns["label"][rows], columns["origin"][rows]
+    held_back = (origin != Origin.PREDICTED) & (label >= 0) & (not force)
+    locked = int((held_back & (label != values["label"][source])).sum())
+    rows, source = rows[~held_back], source[~held_back]
+    codes = values["label"][source]
+    patch = Patch.change(
+        columns,
+        rows,
+        {"label": codes, "origin": table.origin[source], "speaker": who.number, who.column: codes},
+    )
+    return patch.joined(Patch.addition(columns, {name: column[new] for name, column in values.items()})), locked

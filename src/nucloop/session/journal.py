@@ -1,0 +1,216 @@
+"""The journal on disk: one transaction an edit, nothing ever changed or taken out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+import zlib
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from nucloop.session.codec import CodecError
+from nucloop.session.faults import damaged, reading, writing
+from nucloop.session.history import EditKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+__all__ = ["LARGEST_KEPT", "Entry", "Journal", "connect"]
+
+LARGEST_KEPT = 256_000_000
+"""Bytes of one thing a session keeps; larger weights belong in a file of their own."""
+_COLUMNS = "seq, step, kind, reader, time, nuclei, details"
+_FULL_WAL = 8000
+_PATIENCE_MS = 10_000
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One edit of the journal."""
+
+    seq: int
+    step: int
+    """The step it belongs to, and for undo and redo the step they speak of."""
+    kind: EditKind
+    reader: int
+    time: str
+    """UTC, ISO 8601."""
+    nuclei: int
+    """How many nuclei it touched."""
+    details: str
+    """JSON."""
+
+    def facts(self) -> dict[str, Any]:
+        """Return the details as plain types; CodecError when they are none."""
+        try:
+            facts = json.loads(self.details)
+        except (ValueError, RecursionError) as error:
+            raise CodecError(f"the details of edit {self.seq} cannot be read") from error
+        if not isinstance(facts, dict):
+            raise CodecError(f"the details of edit {self.seq} are malformed")
+        return facts
+
+
+class Journal:
+    """The edits of a session, through one connection.
+
+    Parameters
+    ----------
+    connection : sqlite3.Connection
+        In autocommit mode, to a file that `schema.check` has passed.
+    path : Path or None
+        For messages; None in memory.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, path: Path | None) -> None:
+        self.connection, self.path = connection, path
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Write all or nothing.
+
+        Raises
+        ------
+        NotKept, DamagedSession
+            Nothing was written.
+        """
+        with writing(self.path):
+            self.connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self.connection.execute("COMMIT")
+            except BaseException:
+                # a full disk may have rolled back already
+                with suppress(sqlite3.Error):
+                    self.connection.execute("ROLLBACK")
+                raise
+
+    def append(
+        self, seq: int, step: int, kind: EditKind, reader: tuple[int, str], nuclei: int, details: str, patch: bytes
+    ) -> Entry:
+        """Write one edit; when this returns it outlives the program.
+
+        Parameters
+        ----------
+        seq, step, kind, nuclei, details
+            As in `Entry`.
+        reader : (int, str)
+            Number and name of who edits; somebody new is entered with the edit.
+        patch : bytes
+            From `Patch.encode`.
+
+        Raises
+        ------
+        NotKept, DamagedSession
+            Nothing was written.
+        """
+        time = datetime.now(UTC).isoformat(timespec="microseconds")
+        with self.transaction():
+            self.connection.execute("INSERT OR IGNORE INTO readers (number, name) VALUES (?, ?)", reader)
+            self.connection.execute(
+                f"INSERT INTO edits ({_COLUMNS}, crc, patch) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (seq, step, kind.value, reader[0], time, nuclei, details, zlib.crc32(patch), patch),
+            )
+        return Entry(seq, step, kind, reader[0], time, nuclei, details)
+
+    def entries(self, after: int = 0, upto: int | None = None) -> Iterator[Entry]:
+        """Yield edits in order, those after one number and up to another.
+
+        Raises
+        ------
+        DamagedSession
+            If one cannot be read.
+        """
+        upto = 2**62 if upto is None else upto
+        with reading(self.path):
+            for row in self.connection.execute(
+                f"SELECT {_COLUMNS} FROM edits WHERE seq > ? AND seq <= ? ORDER BY seq", (after, upto)
+            ):
+                yield self._entry(row)
+
+    def entry(self, seq: int) -> Entry:
+        """Return one edit."""
+        for entry in self.entries(seq - 1, seq):
+            return entry
+        raise damaged(self.path, f"edit {seq} is missing")
+
+    def _entry(self, row: tuple[Any, ...]) -> Entry:
+        types = (int, int, str, int, str, int, str)
+        if all(isinstance(value, kind) for value, kind in zip(row, types, strict=True)):
+            with suppress(ValueError):
+                return Entry(row[0], row[1], EditKind(row[2]), *row[3:])
+        raise damaged(self.path, f"edit {row[0]!r} is malformed")
+
+    def patch(self, seq: int) -> bytes:
+        """Return the patch of an edit as it was written.
+
+        Raises
+        ------
+        DamagedSession
+            If it is not.
+        """
+        with reading(self.path):
+            row = self.connection.execute("SELECT crc, patch FROM edits WHERE seq = ?", (seq,)).fetchone()
+        if row is None or not isinstance(row[1], bytes) or zlib.crc32(row[1]) != row[0]:
+            raise damaged(self.path, f"what edit {seq} changed cannot be read")
+        return row[1]
+
+    def readers(self) -> list[str]:
+        """Return everybody who ever edited; number k is at position k - 1."""
+        with reading(self.path):
+            rows = self.connection.execute("SELECT number, name FROM readers ORDER BY number").fetchall()
+        if [number for number, _ in rows] != list(range(1, len(rows) + 1)):
+            raise damaged(self.path, "its list of readers has gaps")
+        return [str(name) for _, name in rows]
+
+    def about(self, key: str) -> str | None:
+        """Return what was remembered under a name."""
+        with reading(self.path):
+            row = self.connection.execute("SELECT value FROM about WHERE key = ?", (key,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def remember(self, key: str, value: str) -> None:
+        """Remember a text under a name, in place of what was there."""
+        with self.transaction():
+            self.connection.execute("INSERT OR REPLACE INTO about (key, value) VALUES (?, ?)", (key, value))
+
+    def keep(self, data: bytes) -> str:
+        """Keep bytes for good; return their sha256, by which `kept` gives them back."""
+        sha256 = hashlib.sha256(data).hexdigest()
+        with self.transaction():
+            self.connection.execute("INSERT OR IGNORE INTO kept (sha256, data) VALUES (?, ?)", (sha256, data))
+        return sha256
+
+    def kept(self, sha256: str) -> bytes | None:
+        """Return bytes by their sha256, None when they are not here; DamagedSession when they have changed."""
+        with reading(self.path):
+            row = self.connection.execute("SELECT data FROM kept WHERE sha256 = ?", (sha256,)).fetchone()
+        if row is None:
+            return None
+        if not isinstance(row[0], bytes) or hashlib.sha256(row[0]).hexdigest() != sha256:
+            raise damaged(self.path, f"the weights {sha256[:12]} that it keeps have changed")
+        return row[0]
+
+
+def connect(target: str, *, uri: bool) -> sqlite3.Connection:
+    """Open a connection as every part of a session uses it.
+
+    With a write-ahead log and synchronous=NORMAL a commit is in the hands of the operating system: killing the program
+    loses nothing. `Housekeeper` brings it onto the disk within a second, which only a power cut can undercut.
+    """
+    connection = sqlite3.connect(
+        target, uri=uri, isolation_level=None, check_same_thread=False, timeout=_PATIENCE_MS / 1000
+    )
+    try:
+        connection.execute("PRAGMA trusted_schema = OFF")
+        connection.execute("PRAGMA cell_size_check = ON")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {_FULL_WAL}")
+    except BaseException:
+        connection.close()
+        raise
+    return connection

@@ -1,0 +1,202 @@
+"""State, history and journal in step: every edit is first written, then carried out, and read back the same way."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from nucloop.errors import DataError, SessionError
+from nucloop.session.change import Change, Way, ids_of
+from nucloop.session.codec import CodecError
+from nucloop.session.columns import MOST_READERS
+from nucloop.session.faults import damaged, reading
+from nucloop.session.history import EditKind, History
+from nucloop.session.palette import Palette
+from nucloop.session.patch import Patch
+from nucloop.session.snapshot import Snapshot, read_snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from nucloop.session.columns import Effect
+    from nucloop.session.journal import Entry, Journal
+    from nucloop.session.view import State
+
+__all__ = ["Ledger"]
+
+NUCLEI_PER_EDIT = 500
+"""Reading back an edit takes about as long as carrying out a change of this many nuclei."""
+_WAYS = {EditKind.UNDO: Way.UNDONE, EditKind.REDO: Way.REDONE}
+
+
+class Deed(NamedTuple):
+    """One edit, ready to be carried out or taken back."""
+
+    patch: Patch
+    before: Palette | None = None
+    after: Palette | None = None
+
+
+class Ledger:
+    """Carries out edits and keeps them.
+
+    Attributes
+    ----------
+    state : State
+        As the journal has made it.
+    history : History
+        What can be undone and done again.
+    journal : Journal
+        On disk.
+    unsnapped : float
+        How much would have to be carried out again since the last snapshot, in single edits.
+    """
+
+    def __init__(self, state: State, journal: Journal) -> None:
+        self.state, self.journal, self.history = state, journal, History()
+        self.unsnapped = 0.0
+
+    def restore(self) -> None:
+        """Bring the state up to the journal, from its newest snapshot on.
+
+        Raises
+        ------
+        DamagedSession
+            If the journal cannot be read.
+        """
+        with reading(self.journal.path):
+            (last,) = self.journal.connection.execute("SELECT coalesce(max(seq), 0) FROM edits").fetchone()
+            snapshot = read_snapshot(self.journal.connection, last)
+        self.state.readers[:] = self.journal.readers()
+        if snapshot is not None:
+            for entry in self.journal.entries(upto=snapshot.seq):
+                self._take_note(entry)
+            self.state.palette = snapshot.palette
+            self.state.columns.restore(snapshot.size, snapshot.columns)
+        for _ in self.catch_up():
+            pass
+
+    def catch_up(self) -> Iterator[Change]:
+        """Carry out what the journal has and the state has not; yield a change for each edit."""
+        for entry in list(self.journal.entries(after=self.history.last)):
+            if entry.reader > len(self.state.readers):
+                self.state.readers[:] = self.journal.readers()
+            if not 1 <= entry.reader <= min(len(self.state.readers), MOST_READERS):
+                raise damaged(self.journal.path, f"edit {entry.seq} is by nobody")
+            turns = entry.kind in _WAYS
+            deeds = self._deeds(entry.step) if turns else [self._deed(entry, first_time=True)]
+            yield self._carry_out(entry, deeds)
+
+    def record(
+        self,
+        kind: EditKind,
+        author: str,
+        patch: Patch,
+        *,
+        step: int | None = None,
+        details: dict[str, Any] | None = None,
+        palette: Palette | None = None,
+        locked: int = 0,
+    ) -> Change:
+        """Write an edit and carry it out.
+
+        Raises
+        ------
+        NotKept, DamagedSession
+            Neither was done.
+        """
+        deed = Deed(patch, self.state.palette, palette) if palette is not None else Deed(patch)
+        facts = dict(details or {})
+        if palette is not None:
+            facts["classes"] = {"before": self.state.palette.to_dict(), "after": palette.to_dict()}
+        entry = self._write(kind, author, step, len(patch), facts, patch.encode())
+        return self._carry_out(entry, [deed], locked)
+
+    def turn(self, kind: EditKind, author: str) -> Change | None:
+        """Undo or redo the next step; None when there is none.
+
+        Raises
+        ------
+        NotKept, DamagedSession
+            It was not done.
+        """
+        step = self.history.undoable if kind is EditKind.UNDO else self.history.redoable
+        if step is None:
+            return None
+        deeds = self._deeds(step)
+        entry = self._write(kind, author, step, sum(len(deed.patch) for deed in deeds), {}, b"")
+        return self._carry_out(entry, deeds)
+
+    def snapshot(self) -> Snapshot:
+        """Copy the state as it is after the newest edit."""
+        self.unsnapped = 0.0
+        return Snapshot.of(self.history.last, self.state.columns, self.state.palette)
+
+    def _write(
+        self, kind: EditKind, author: str, step: int | None, nuclei: int, facts: dict[str, Any], patch: bytes
+    ) -> Entry:
+        number, seq = self.state.number_of(author), self.history.last + 1
+        if number > MOST_READERS:
+            raise SessionError(
+                f"{MOST_READERS} people have edited this session, and no more can. Use one of their names: "
+                f"{', '.join(self.state.readers[:5])}, ..."
+            )
+        entry = self.journal.append(
+            seq, step or seq, kind, (number, author), nuclei, json.dumps(facts, separators=(",", ":")), patch
+        )
+        if number > len(self.state.readers):
+            self.state.readers.append(author)
+        return entry
+
+    def _carry_out(self, entry: Entry, deeds: Sequence[Deed], locked: int = 0) -> Change:
+        way = _WAYS.get(entry.kind, Way.DONE)
+        kind = self.journal.entry(entry.step).kind if way is not Way.DONE else entry.kind
+        self._take_note(entry)
+        effects: list[Effect] = []
+        for deed in reversed(deeds) if way is Way.UNDONE else deeds:
+            palette = deed.before if way is Way.UNDONE else deed.after
+            self.state.palette = palette or self.state.palette
+            columns = self.state.columns
+            effects += deed.patch.undo(columns) if way is Way.UNDONE else deed.patch.do(columns)
+        self.unsnapped += 1 + entry.nuclei / NUCLEI_PER_EDIT
+        return Change(
+            kind=kind,
+            way=way,
+            author=self.state.readers[entry.reader - 1],
+            counts=self.counts(),
+            classes_changed=any(deed.after is not None for deed in deeds),
+            locked=locked,
+            seq=entry.seq,
+            **ids_of(effects),
+        )
+
+    def counts(self) -> dict[str, int]:
+        """Nuclei per class name."""
+        total, palette = self.state.columns.tally.sum(0), self.state.palette
+        return {name: int(total[code]) for name, code in zip(palette.scheme.names, palette.codes, strict=True)}
+
+    def _take_note(self, entry: Entry) -> None:
+        try:
+            self.history.take(entry.seq, entry.step, entry.kind)
+        except CodecError as error:
+            raise damaged(self.journal.path, str(error)) from error
+
+    def _deeds(self, step: int) -> list[Deed]:
+        return [self._deed(self.journal.entry(seq), first_time=False) for seq in self.history.edits(step)]
+
+    def _deed(self, entry: Entry, *, first_time: bool) -> Deed:
+        path = self.journal.path
+        try:
+            patch = Patch.decode(self.journal.patch(entry.seq), self.state.columns.size, first_time=first_time)
+            if entry.kind is not EditKind.CLASSES:
+                return Deed(patch)
+            match entry.facts().get("classes"):
+                case {"before": before, "after": after}:
+                    return Deed(
+                        patch,
+                        Palette.from_dict(before, source="the journal"),
+                        Palette.from_dict(after, source="the journal"),
+                    )
+            raise CodecError("the classes are missing")
+        except (ValueError, DataError) as error:
+            raise damaged(path, f"edit {entry.seq}: {error}") from error

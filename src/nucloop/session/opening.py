@@ -1,0 +1,182 @@
+"""Opening a session file, or beginning a new one; nothing in a file is changed before it has been recognised."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import platform
+import sqlite3
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from filelock import BaseFileLock
+
+from nucloop.errors import DataError, SessionError
+from nucloop.session import schema
+from nucloop.session.faults import NotKept, damaged, reading, writing
+from nucloop.session.housekeeper import Housekeeper
+from nucloop.session.identity import SlideIdentity
+from nucloop.session.journal import Journal, connect
+from nucloop.session.ledger import Ledger
+from nucloop.session.palette import Palette
+from nucloop.session.place import lock, require_writable, writable
+from nucloop.session.view import State
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nucloop.classes import ClassScheme
+
+__all__ = ["Opened", "open_file", "open_in_memory", "person"]
+
+
+@dataclass(frozen=True)
+class Opened:
+    """An open session and what must be given back when it closes."""
+
+    ledger: Ledger
+    slide: SlideIdentity
+    lock: BaseFileLock | None = None
+    housekeeper: Housekeeper | None = None
+
+
+def person() -> str:
+    """Return the name under which somebody is logged in."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        return "somebody"
+
+
+def open_in_memory(slide: SlideIdentity, scheme: ClassScheme) -> Opened:
+    """Begin a session that ends with the program."""
+    connection = connect(":memory:", uri=False)
+    _begin(connection, None, slide, scheme)
+    return Opened(_ledger(connection, None), slide)
+
+
+def open_file(
+    path: Path, slide: SlideIdentity | None, scheme: ClassScheme | None, *, read_only: bool, adopt: bool
+) -> Opened:
+    """Open a session, or begin one where none is; see `Session.open`."""
+    exists = path.is_file() and path.stat().st_size > 0
+    if not exists and (read_only or slide is None or scheme is None):
+        raise SessionError(f"There is no session {path}. Open the slide it belongs to; its session begins by itself.")
+    if read_only:
+        return _opened(_connect_read_only(path), path, slide, None, adopt=adopt)
+    require_writable(path)
+    held = lock(path, lambda: _holder(path))
+    try:
+        with reading(path):
+            connection = connect(str(path), uri=False)
+        if not exists and slide is not None and scheme is not None:
+            _begin(connection, path, slide, scheme)
+        return _opened(connection, path, slide, held, adopt=adopt)
+    except BaseException:
+        held.release()
+        raise
+
+
+def _opened(
+    connection: sqlite3.Connection, path: Path, slide: SlideIdentity | None, held: BaseFileLock | None, *, adopt: bool
+) -> Opened:
+    """Recognise, bring up to date, check and read a file; the connection is closed on any error."""
+    try:
+        with reading(path):
+            version = schema.check(connection, path)
+        own = SlideIdentity.from_json(Journal(connection, path).about("slide"), path)
+        if slide is not None and not adopt:
+            own.require(slide, path)
+        if held is not None:
+            with writing(path):
+                connection.execute("PRAGMA journal_mode = WAL").fetchall()
+        elif version < schema.VERSION:
+            connection = _in_memory(connection)
+        _migrate(connection, path, version)
+        ledger = _ledger(connection, path)
+        if held is None:
+            return Opened(ledger, own)
+        if slide is not None and adopt:
+            own = slide
+            ledger.journal.remember("slide", slide.to_json())
+        ledger.journal.remember("opened", _myself())
+        return Opened(ledger, own, held, Housekeeper(path))
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _ledger(connection: sqlite3.Connection, path: Path | None) -> Ledger:
+    journal = Journal(connection, path)
+    try:
+        palette = Palette.from_dict(json.loads(journal.about("classes") or ""), source="the session")
+    except (ValueError, RecursionError, DataError) as error:
+        raise damaged(path, "it does not say which classes it began with") from error
+    ledger = Ledger(State(palette), journal)
+    ledger.restore()
+    return ledger
+
+
+def _begin(connection: sqlite3.Connection, path: Path | None, slide: SlideIdentity, scheme: ClassScheme) -> None:
+    journal = Journal(connection, path)
+    try:
+        with writing(path):
+            connection.execute("PRAGMA journal_mode = WAL").fetchall()
+        with journal.transaction():
+            schema.create(connection)
+            about = {
+                "slide": slide.to_json(),
+                "classes": json.dumps(Palette.of(scheme).to_dict()),
+                "begun": datetime.now(UTC).isoformat(timespec="seconds"),
+            }
+            connection.executemany("INSERT INTO about (key, value) VALUES (?, ?)", list(about.items()))
+    except NotKept as error:
+        connection.close()
+        raise SessionError(
+            f"A session could not be begun at {path}: the disk is full or cannot be written to. Make room there, or "
+            "keep the session in another folder."
+        ) from error
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _migrate(connection: sqlite3.Connection, path: Path, version: int) -> None:
+    if version == schema.VERSION:
+        return
+    try:
+        with Journal(connection, path).transaction():
+            schema.migrate(connection, version)
+    except (KeyError, TypeError) as error:
+        raise damaged(path, f"its format {version} cannot be brought up to date") from error
+
+
+def _connect_read_only(path: Path) -> sqlite3.Connection:
+    target = f"{path.as_uri()}?mode=ro"
+    if not writable(path.parent) and not path.with_name(path.name + "-wal").exists():
+        # nobody can write here, so nobody needs the log's index that SQLite would otherwise make beside the file
+        target += "&immutable=1"
+    with reading(path):
+        return connect(target, uri=True)
+
+
+def _in_memory(connection: sqlite3.Connection) -> sqlite3.Connection:
+    """Return a copy that can be brought up to date where the file must stay as it is."""
+    copy = connect(":memory:", uri=False)
+    with closing(connection):
+        connection.backup(copy)
+    return copy
+
+
+def _myself() -> str:
+    since = datetime.now().astimezone().strftime("%H:%M")
+    return f"{person()} on {platform.node() or 'this computer'} (process {os.getpid()}, since {since})"
+
+
+def _holder(path: Path) -> str | None:
+    with suppress(sqlite3.Error, SessionError, OSError), closing(_connect_read_only(path)) as connection:
+        return Journal(connection, path).about("opened")
+    return None

@@ -1,0 +1,120 @@
+"""The tables of a session file, its version, and how an older file becomes a present one."""
+
+from __future__ import annotations
+
+import zlib
+from typing import TYPE_CHECKING
+
+from nucloop.session.faults import NewerSession, damaged
+
+if TYPE_CHECKING:
+    import sqlite3
+    from pathlib import Path
+
+__all__ = ["APPLICATION_ID", "VERSION", "check", "create", "migrate"]
+
+APPLICATION_ID = 0x4E75634C
+"""Marks an SQLite file as a session ("NucL")."""
+VERSION = 2
+
+TABLES = {
+    "about": "CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+    "readers": "CREATE TABLE readers (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE)",
+    "edits": (
+        "CREATE TABLE edits (seq INTEGER PRIMARY KEY, step INTEGER NOT NULL, kind TEXT NOT NULL, "
+        "reader INTEGER NOT NULL REFERENCES readers, time TEXT NOT NULL, nuclei INTEGER NOT NULL, "
+        "details TEXT NOT NULL, crc INTEGER NOT NULL, patch BLOB NOT NULL)"
+    ),
+    "kept": "CREATE TABLE kept (sha256 TEXT PRIMARY KEY, data BLOB NOT NULL)",
+    "snapshots": "CREATE TABLE snapshots (seq INTEGER PRIMARY KEY, parts INTEGER NOT NULL, crc INTEGER NOT NULL)",
+    "snapshot_parts": (
+        "CREATE TABLE snapshot_parts (seq INTEGER NOT NULL, part INTEGER NOT NULL, data BLOB NOT NULL, "
+        "PRIMARY KEY (seq, part))"
+    ),
+    "edits_never_change": (
+        "CREATE TRIGGER edits_never_change BEFORE UPDATE ON edits "
+        "BEGIN SELECT RAISE(ABORT, 'the journal is only ever added to'); END"
+    ),
+    "edits_never_go": (
+        "CREATE TRIGGER edits_never_go BEFORE DELETE ON edits "
+        "BEGIN SELECT RAISE(ABORT, 'the journal is only ever added to'); END"
+    ),
+}
+"""about: what the session belongs to, and what a program wants remembered. readers: who edited. edits: the journal.
+kept: weights that made labels, by their sha256. snapshots, snapshot_parts: the state after an edit, safe to lose."""
+
+TABLES_1 = {
+    "about": TABLES["about"],
+    "edits": (
+        "CREATE TABLE edits (seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, author TEXT NOT NULL, time TEXT NOT NULL, "
+        "target INTEGER, nuclei INTEGER NOT NULL, details TEXT NOT NULL, patch BLOB NOT NULL)"
+    ),
+}
+"""Version 1: readers stood by name in each edit, and nothing told a damaged patch from a whole one."""
+
+
+def create(connection: sqlite3.Connection) -> None:
+    """Make the tables in an empty file; the caller holds the transaction."""
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {VERSION}")
+    for statement in TABLES.values():
+        connection.execute(statement)
+
+
+def check(connection: sqlite3.Connection, path: Path | None) -> int:
+    """Return the version of a file that is a session and nothing else.
+
+    Raises
+    ------
+    DamagedSession
+        If it is another program's file, or holds other tables, views or triggers than a session does.
+    NewerSession
+        If this program is too old for it.
+    """
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    name = "The session" if path is None else path.name
+    if application != APPLICATION_ID:
+        raise damaged(path, "it was not written by NucLoop")
+    if version > VERSION:
+        raise NewerSession(
+            f"{name} was written by a newer NucLoop (format {version}, this program knows up to {VERSION}). "
+            "Nothing in it was changed. Update NucLoop (pip install --upgrade napari-nucloop) and open it again."
+        )
+    known = {1: TABLES_1, 2: TABLES}.get(version)
+    if known is None:
+        raise damaged(path, f"it has the unknown format {version}")
+    rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'")
+    if dict(rows.fetchall()) != known:
+        raise damaged(path, "its tables are not those of a session")
+    return int(version)
+
+
+def migrate(connection: sqlite3.Connection, version: int) -> None:
+    """Bring a file of an older version up to this one; the caller holds the transaction."""
+    if version == 1:
+        _from_1_to_2(connection)
+
+
+def _from_1_to_2(connection: sqlite3.Connection) -> None:
+    connection.execute("ALTER TABLE edits RENAME TO edits_1")
+    for name, statement in TABLES.items():
+        if name != "about":
+            connection.execute(statement)
+    connection.execute(
+        "INSERT INTO readers (name) SELECT author FROM edits_1 GROUP BY author ORDER BY min(seq)",
+    )
+    numbers = {str(name): int(number) for number, name in connection.execute("SELECT number, name FROM readers")}
+    old = connection.execute(
+        "SELECT seq, coalesce(target, seq), kind, author, time, nuclei, details, patch FROM edits_1 ORDER BY seq"
+    )
+    connection.executemany(
+        "INSERT INTO edits (seq, step, kind, reader, time, nuclei, details, crc, patch) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            (seq, step, kind, numbers[author], time, nuclei, details, zlib.crc32(patch), patch)
+            for seq, step, kind, author, time, nuclei, details, patch in old
+        ),
+    )
+    connection.execute("DROP TABLE edits_1")
+    connection.execute("PRAGMA user_version = 2")
