@@ -10,6 +10,8 @@ def threads() -> set[int]:
 
 
 def test_products_run_on_one_thread_until_the_outer_block_has_ended():
+    with one_thread():
+        pass  # finds the libraries
     with threadpool_limits(2, user_api="blas"):
         with one_thread():
             with one_thread():
