@@ -8,6 +8,7 @@ from nucloop.cli.app import app_command
 from nucloop.cli.detect import detect
 from nucloop.cli.evaluate import evaluate_command
 from nucloop.cli.models import models
+from nucloop.cli.score import score_command
 from nucloop.cli.terminal import complain
 from nucloop.cli.train import train
 from nucloop.errors import NucLoopError
@@ -24,6 +25,7 @@ app = typer.Typer(
 app.command("detect")(detect)
 app.add_typer(train, name="train")
 app.command("evaluate")(evaluate_command)
+app.command("score")(score_command)
 app.command("models")(models)
 app.command("app")(app_command)
 

@@ -1,25 +1,34 @@
-"""``nucloop evaluate``: F1 of a pipeline on a data set."""
+"""``nucloop evaluate``: F1 of pipelines on data sets."""
 
+import hashlib
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
+from nucloop.cli.score import RULES_HELP, check_rule
+from nucloop.cli.tables import check_table_name, confusion_table, score_table, write_table
 from nucloop.cli.terminal import check_writable, output, progress_bar, say, write_json
 from nucloop.errors import DataError
 from nucloop.evaluation import Evaluation, evaluate
 from nucloop.inference import InferenceConfig, Pipeline
-from nucloop.training.datasets import DATASETS, leave_out, only, open_dataset
+from nucloop.metrics.report import details_of, table_rows
+from nucloop.training.datasets import DATASETS, Dataset, Field, leave_out, only, open_dataset
 
 __all__ = ["evaluate_command"]
 
 
 def evaluate_command(
-    data: Annotated[str, typer.Option(help=f"NAME:PATH, NAME one of {', '.join(DATASETS)}.")],
+    data: Annotated[list[str], typer.Option(help=f"NAME:PATH, NAME one of {', '.join(DATASETS)}; may be repeated.")],
     split: Annotated[str, typer.Option(help="train, val or test.")] = "val",
     radius_um: Annotated[float, typer.Option(min=0.1, max=100, help="Matching radius, µm.")] = 3.0,
+    rule: Annotated[str, typer.Option(help=RULES_HELP)] = "boolean",
+    details: Annotated[
+        bool, typer.Option("--details", help="Also 95% intervals, averages over images, confusion and HoVer-Net's F.")
+    ] = False,
     json: Annotated[Path | None, typer.Option(help="Write everything measured to this file.")] = None,
+    table: Annotated[Path | None, typer.Option(help="Write the table to this file (.md, .csv).")] = None,
     only_group: Annotated[
         list[str] | None, typer.Option("--only", help="Only images of this hospital or patient.")
     ] = None,
@@ -29,40 +38,81 @@ def evaluate_command(
     detector: Annotated[str, typer.Option(help="Name or .safetensors file.")] = "denuc-mobilenet",
     encoder: Annotated[str, typer.Option(help="Name or .safetensors file.")] = "embedded",
     head: Annotated[str, typer.Option(help="Name or .safetensors file.")] = "brca-m2c",
+    models: Annotated[
+        list[str] | None,
+        typer.Option("--models", help="DETECTOR,ENCODER,HEAD in place of the three; may be repeated."),
+    ] = None,
     threshold: Annotated[float | None, typer.Option(min=0.01, max=0.99, help="Detection score.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
 ) -> None:
     """Measure detection and class F1 (Boolean one-to-one rule), s/mm2 and peak memory."""
-    dataset = open_dataset(data, split)
-    fields = leave_out(only(dataset.fields, only_group or []), leave or [])
+    check_rule(rule)
+    check_table_name(table)
+    datasets = [open_dataset(spec, split) for spec in data]
+    chosen = [_fields(dataset, split, only_group or [], leave or []) for dataset in datasets]
+    for path in (json, table):
+        if path is not None:
+            check_writable(path.parent)
+    reports, rows = [], []
+    for names in _triples(models) or [(detector, encoder, head)]:
+        pipeline = Pipeline.load(*names, device, InferenceConfig(threshold=threshold))
+        for dataset, fields in zip(datasets, chosen, strict=True):
+            result = _run(pipeline, Evaluation(dataset, radius_um, rule), fields, split)
+            report = {"split": split, **result.report(pipeline)}
+            if details:
+                report |= details_of(result.fields, result.total.names, rule)
+                report["data_sha256"] = _fingerprint(fields)
+            reports.append(report)
+            rows += table_rows(" + ".join(names), report)
+            _show(report, details)
+    if json is not None:
+        write_json(json, reports[0] if len(reports) == 1 else {"runs": reports})
+    if table is not None:
+        write_table(table, rows)
+
+
+def _fields(dataset: Dataset, split: str, only_group: Sequence[str], leave: Sequence[str]) -> list[Field]:
+    fields = leave_out(only(dataset.fields, only_group), leave)
     if not fields:
         raise DataError(f"No image of {dataset.name} {split} is left. Check the names given to --only and --leave-out.")
-    if json is not None:
-        check_writable(json.parent)
-    pipeline = Pipeline.load(detector, encoder, head, device, InferenceConfig(threshold=threshold))
+    return fields
+
+
+def _triples(models: Sequence[str] | None) -> list[tuple[str, str, str]]:
+    triples = []
+    for text in models or []:
+        names = [name.strip() for name in text.split(",")]
+        if len(names) != 3 or not all(names):
+            raise DataError(f"--models {text!r} is not DETECTOR,ENCODER,HEAD: three names or files.")
+        triples.append((names[0], names[1], names[2]))
+    return triples
+
+
+def _run(pipeline: Pipeline, result: Evaluation, fields: Sequence[Field], split: str) -> Evaluation:
     with progress_bar() as bar:
-        task = bar.add_task(f"{dataset.name} {split}", total=len(fields), note="")
-        result = Evaluation(dataset, radius_um)
-        for result in evaluate(pipeline, dataset, fields, radius_um):
+        task = bar.add_task(f"{result.dataset.name} {split}", total=len(fields), note="")
+        for result in evaluate(pipeline, result.dataset, fields, result.radius_um, result.rule):  # noqa: B020
             bar.update(task, advance=1, note=f"detection F1 {result.detection.f1:.3f}")
-    report = {"split": split, **result.report(pipeline)}
-    if json is not None:
-        write_json(json, report)
-    output.print(_table(result))
+    return result
+
+
+def _show(report: dict[str, Any], details: bool) -> None:
+    shown = score_table(report)
+    if not report["precision_is_meaningful"]:
+        shown.caption = "Only some kinds of nuclei are marked here: recall counts, precision and F1 do not."
+    output.print(shown)
+    if details and report["classes"]:
+        output.print(confusion_table(report))
     say(
-        f"{dataset.name} {split}: {report['n_images']} images, {report['rule']}, radius {radius_um:g} µm; "
-        f"{report['seconds_per_mm2']:.2f} s/mm2 on {report['device']}, peak memory {report['peak_memory_mb']:.0f} MB"
+        f"{report['dataset']} {report['split']}: {report['n_images']} images, {report['rule']}, "
+        f"radius {report['radius_um']:g} µm; {report['seconds_per_mm2']:.2f} s/mm2 on {report['device']}, "
+        f"peak memory {report['peak_memory_mb']:.0f} MB"
     )
 
 
-def _table(result: Evaluation) -> Table:
-    table = Table("", "F1", "precision", "recall", "TP", "FP", "FN")
-    rows = {"detection": result.detection, **result.classes}
-    for name, c in rows.items():
-        values = [f"{v:.4f}" for v in (c.f1, c.precision, c.recall)]
-        table.add_row(name, *values, str(c.tp), str(c.fp), str(c.fn))
-    if result.mean_f1 is not None:
-        table.add_row("mean of classes", f"{result.mean_f1:.4f}")
-    if not result.dataset.exhaustive:
-        table.caption = "Only some kinds of nuclei are marked here: recall counts, precision and F1 do not."
-    return table
+def _fingerprint(fields: Sequence[Field]) -> str:
+    """Sha256 of the reference: image names, points and classes, in order."""
+    digest = hashlib.sha256()
+    for field in fields:
+        digest.update(field.name.encode() + field.yx.tobytes() + field.label.tobytes())
+    return digest.hexdigest()
