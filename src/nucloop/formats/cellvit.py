@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import uuid
+from array import array
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -144,7 +145,7 @@ def read_cellvit(path: Path) -> Document:
                 f"Cell {number} of {path.name} is not as CellViT writes them ({error}). Export it again."
             ) from error
     top = records.around if isinstance(records.around, dict) else {}
-    rows.label[:] = _labels(codes, top.get("type_map"), rows.classes, path).tolist()
+    rows.label = array("q", _labels(codes, top.get("type_map"), rows.classes, path).tolist())
     return rows.document(header, path.name)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from array import array
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -139,7 +140,7 @@ def _document(rows: JsonRows, codes: list[int], top: Any, images: set[int], path
             else rows.classes.label(names.get(code, f"class {code}"))
             for code in sorted(set(codes))
         }
-        rows.label[:] = [labels[code] for code in codes]
+        rows.label = array("q", [labels[code] for code in codes])
         if header.slide is None:
             shown = [one for one in top.get("images") or () if one["id"] in images]
             if len(shown) == 1 and shown[0].get("height") and shown[0].get("width"):

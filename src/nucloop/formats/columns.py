@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nucloop.errors import DataError
-from nucloop.formats.document import NOTES, Document
+from nucloop.formats.document import FARTHEST, NOTES, Document
 from nucloop.formats.found_classes import FoundClasses
 from nucloop.nuclei import Nuclei, Origin
 
@@ -102,7 +102,7 @@ class GrowingTable:
                     f"{self._source} gives places in µm and does not say how large a pixel is. Give y and x in pixels."
                 )
             yx = np.column_stack([columns["y_um"], columns["x_um"]]).astype(np.float64) / slide.mpp
-        finite = np.isfinite(yx).all(axis=1)
+        finite = (np.abs(yx) < FARTHEST).all(axis=1)
         if not finite.all():
             row = self._rows + int(np.argmin(finite)) + 1
             raise DataError(f"Nucleus {row} of {self._source} has no finite y and x. Remove it, or correct the file.")

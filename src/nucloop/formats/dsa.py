@@ -123,8 +123,10 @@ def read_dsa(path: Path) -> Document:
                 regions.append(_region(element))
             elif kind == "rectangle":
                 regions.append(Region(_rectangle(element), name=_said(element) or ""))
-            else:
+            elif isinstance(kind, str):
                 others += 1
+            else:
+                raise TypeError("its type is no text")
         except DataError as error:
             raise DataError(f"Element {number} of {path.name}: {error}") from error
         except WRONG as error:

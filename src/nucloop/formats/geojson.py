@@ -88,7 +88,7 @@ def _features_of(document: Document, rows: slice, uuids: list[str]) -> Iterator[
     points = np.round(part.yx[:, ::-1].astype(np.float64) + CORNER, DECIMALS).tolist()
     measured = np.column_stack([part.score, part.confidence, part.probability]).astype(np.float64)
     numbers = np.round(measured, 5).tolist()
-    whole = [not any(map(math.isnan, values)) for values in numbers]
+    whole = np.asarray(~np.isnan(measured).any(axis=1)).tolist()
     columns = zip(
         uuids, part.ids.tolist(), points, part.label.tolist(), part.origin.tolist(), numbers, whole, strict=False
     )

@@ -16,7 +16,7 @@ from nucloop.formats.found_classes import FoundClasses
 from nucloop.formats.geojson import CORNER, ID, ORIGIN, SCORE
 from nucloop.formats.json_records import JsonRecords
 from nucloop.formats.slide_info import FileHeader
-from nucloop.nuclei import Nuclei, Origin
+from nucloop.nuclei import UNLABELLED, Nuclei, Origin
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,6 +26,8 @@ __all__ = ["read_geojson", "read_geojson_slide", "read_multipoint_geojson", "rec
 
 _PROBABILITY = re.compile(r"NucLoop p\((.+)\)", re.DOTALL)
 _NUCLEI = {"detection", "cell"}
+_ORIGINS = {origin.name.lower(): int(origin) for origin in Origin}
+_NOTHING: dict[str, Any] = {}
 _WRONG = (TypeError, ValueError, KeyError, IndexError, AttributeError, OverflowError)
 
 
@@ -79,43 +81,66 @@ class _Rows:
     areas_are_nuclei: bool
     done: int = 0
     parts: list[tuple[NDArray[Any], ...]] = field(default_factory=list)
-    probabilities: dict[int, list[NDArray[np.float64]]] = field(default_factory=dict)
+    probabilities: dict[int, list[tuple[NDArray[np.int64], NDArray[np.float32]]]] = field(default_factory=dict)
     regions: list[Region] = field(default_factory=list)
     outlines: list[tuple[int, NDArray[np.float32]]] = field(default_factory=list)
     notes: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
     lines: int = 0
-    _columns: dict[str, int] = field(default_factory=dict)
+    _labels: dict[str, int] = field(default_factory=dict)
     _features: int = 0
 
     def add(self, block: list[dict[str, Any]], path: Path) -> None:
+        """Take in a block of features; DataError names the one that is not as QuPath writes them."""
         xy: list[Any] = []
-        label: list[int] = []
-        origin: list[int] = []
-        identity: list[int] = []
-        score: list[Any] = []
-        measured: dict[int, list[tuple[int, Any]]] = {}
-        for number, feature in enumerate(block, self._features + 1):
-            try:
+        columns: tuple[list[int], ...] = ([], [], [])
+        measured: list[tuple[int, dict[str, Any]]] = []
+        number = self._features
+        try:
+            for number, feature in enumerate(block, self._features + 1):  # noqa: B007 - the number of the one that fails
                 points = self._places(feature, self.done + len(xy))
-                if not points:
-                    continue
-                properties = feature.get("properties") or {}
-                row = len(xy)
-                xy += points
-                label += [self._label(properties.get("classification"))] * len(points)
-                metadata = properties.get("metadata") or {}
-                origin += [Origin[metadata.get(ORIGIN, "imported").upper()]] * len(points)
-                identity += [int(metadata.get(ID, 0)) if len(points) == 1 else 0] * len(points)
-                values = properties.get("measurements")
-                score += [self._measure(values, row, measured) if values else math.nan] * len(points)
-                if len(metadata) > 2:
-                    self._note(metadata, self.done + row)
-            except DataError as error:
-                raise DataError(f"Feature {number} of {path.name}: {error}") from error
-            except _WRONG as error:
-                raise _not_qupath(number, path, error) from error
-        self._keep(xy, label, origin, identity, score, measured, path)
+                if points:
+                    self._describe(feature.get("properties") or {}, len(points), self.done + len(xy), columns, measured)
+                    xy += points
+            self._keep(xy, columns, measured)
+        except DataError as error:
+            raise DataError(f"Feature {number} of {path.name}: {error}") from error
+        except _WRONG as error:
+            raise DataError(
+                f"Feature {number} of {path.name} is not an object as QuPath writes them ({error}). Export it again."
+            ) from error
         self._features += len(block)
+
+    def _describe(
+        self,
+        properties: dict[str, Any],
+        count: int,
+        row: int,
+        columns: tuple[list[int], ...],
+        measured: list[tuple[int, dict[str, Any]]],
+    ) -> None:
+        """Note class, origin and id of the nuclei of one feature, and its measurements."""
+        label, origin, identity = columns
+        metadata = properties.get("metadata") or _NOTHING
+        classification = properties.get("classification")
+        if count == 1:
+            label.append(self._label(classification) if classification else UNLABELLED)
+            origin.append(_ORIGINS[metadata.get(ORIGIN, "imported")])
+            identity.append(int(metadata.get(ID, 0)))
+        else:
+            label += [self._label(classification) if classification else UNLABELLED] * count
+            origin += [_ORIGINS[metadata.get(ORIGIN, "imported")]] * count
+            identity += [0] * count
+        values = properties.get("measurements")
+        if values:
+            if type(values) is not dict:
+                # Before QuPath 0.4: a list of {name, value}.
+                values = {one["name"]: one.get("value", math.nan) for one in values}
+            measured += [(row + k, values) for k in range(count)]
+        if len(metadata) > 2:
+            for name in NOTES:
+                text = metadata.get(f"NucLoop {name}")
+                if text is not None:
+                    self.notes.setdefault(name, []).append((row, str(text)))
 
     def _places(self, feature: dict[str, Any], row: int) -> list[Any]:
         """Points (x, y) of a feature; a drawn area goes to the regions instead."""
@@ -150,59 +175,33 @@ class _Rows:
         return [(float(x), float(y)) for y, x in centres]
 
     def _label(self, classification: Any) -> int:
-        if not classification:
-            return -1
         names = classification.get("names")
         name = ": ".join(map(str, names)) if names else classification["name"]
-        color = classification.get("color", classification.get("colorRGB"))
-        return self.classes.label(name, None if color is None else _color(color))
+        label = self._labels.get(name)
+        if label is None:
+            color = classification.get("color", classification.get("colorRGB"))
+            label = self._labels[name] = self.classes.label(name, None if color is None else _color(color))
+        return label
 
-    def _measure(self, values: Any, row: int, measured: dict[int, list[tuple[int, Any]]]) -> Any:
-        """Note the probabilities among the measurements, and return the score."""
-        if not isinstance(values, dict):
-            # Before QuPath 0.4: a list of {name, value}.
-            values = {one["name"]: one.get("value", math.nan) for one in values}
-        columns = self._columns
-        for name, value in values.items():
-            column = columns.get(name)
-            if column is None:
-                match = _PROBABILITY.fullmatch(name)
-                column = columns[name] = -1 if match is None else self.classes.label(match.group(1))
-            if column >= 0:
-                measured.setdefault(column, []).append((row, value))
-        return values.get(SCORE, math.nan)
-
-    def _note(self, metadata: dict[str, Any], row: int) -> None:
-        for name in NOTES:
-            text = metadata.get(f"NucLoop {name}")
-            if text is not None:
-                self.notes.setdefault(name, []).append((row, str(text)))
-
-    def _keep(
-        self,
-        xy: list[Any],
-        label: list[int],
-        origin: list[int],
-        identity: list[int],
-        score: list[Any],
-        measured: dict[int, list[tuple[int, Any]]],
-        path: Path,
-    ) -> None:
+    def _keep(self, xy: list[Any], columns: tuple[list[int], ...], measured: list[tuple[int, dict[str, Any]]]) -> None:
         points = np.array(xy, np.float64).reshape(-1, 2)
         if not (np.abs(points) < FARTHEST).all():
-            raise DataError(
-                f"A nucleus among features {self._features + 1:,} and following of {path.name} lies outside any slide. "
-                "Export it again."
-            )
-        try:
-            part = (points, np.array(label, np.int16), np.array(origin, np.uint8), np.array(identity, np.int64))
-            self.parts.append((*part, _numbers(score)))
-            for column, pairs in measured.items():
-                rows, values = zip(*pairs, strict=True)
-                numbers = np.stack([np.array(rows, np.float64) + self.done, _numbers(values)])
-                self.probabilities.setdefault(column, []).append(numbers)
-        except _WRONG as error:
-            raise _not_qupath(self._features + 1, path, error) from error
+            raise DataError("it, or one shortly before it, lies outside any slide. Export it again.")
+        label, origin, identity = columns
+        score = np.full(len(points), np.nan, np.float32)
+        if measured:
+            rows, values = zip(*measured, strict=True)
+            place = np.array(rows)
+            score[place - self.done] = _numbers([one.get(SCORE, math.nan) for one in values])
+            for name in set().union(*values):
+                match = _PROBABILITY.fullmatch(name)
+                if match is not None:
+                    numbers = _numbers([one.get(name, math.nan) for one in values])
+                    column = self.classes.label(match.group(1))
+                    self.probabilities.setdefault(column, []).append((place, numbers))
+        self.parts.append(
+            (points, np.array(label, np.int16), np.array(origin, np.uint8), np.array(identity, np.int64), score)
+        )
         self.done += len(points)
 
     def document(self, header: FileHeader) -> Document:
@@ -214,7 +213,7 @@ class _Rows:
         probability = np.full((len(points), len(scheme)), np.nan, np.float32)
         for column, parts in self.probabilities.items():
             for rows, values in parts:
-                probability[rows.astype(np.int64), column] = values
+                probability[rows, column] = values
         nuclei = Nuclei.from_points(
             scheme, points[:, ::-1] - self.shift, label=label, origin=origin, ids=identity, score=score,
             probability=probability,
@@ -237,12 +236,6 @@ class _Rows:
             regions=tuple(self.regions),
             remarks=(f"{self.lines:,} lines and other shapes are no nuclei and no areas.",) if self.lines else (),
         )
-
-
-def _not_qupath(number: int, path: Path, error: Exception) -> DataError:
-    return DataError(
-        f"Feature {number} of {path.name} is not an object as QuPath writes them ({error}). Export it again."
-    )
 
 
 def _pair(corner: Any) -> tuple[float, float]:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from array import array
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nucloop.errors import DataError
 from nucloop.formats.document import FARTHEST, NOTES, Document
-from nucloop.formats.found_classes import FoundClasses
 from nucloop.nuclei import Nuclei, Origin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from numpy.typing import NDArray
+
+    from nucloop.formats.found_classes import FoundClasses
     from nucloop.formats.slide_info import FileHeader
 
 __all__ = ["WRONG", "JsonRows", "extras_of", "finite_pair"]
@@ -61,7 +62,6 @@ def finite_pair(x: Any, y: Any) -> tuple[float, float]:
 _NUMBERS = {int, float}
 
 
-@dataclass
 class JsonRows:
     """Columns that grow by a nucleus at a time.
 
@@ -71,18 +71,19 @@ class JsonRows:
         The classes met so far.
     """
 
-    classes: FoundClasses
-    yx: list[tuple[float, float]] = field(default_factory=list)
-    label: list[int] = field(default_factory=list)
-    ids: list[int] = field(default_factory=list)
-    score: list[float] = field(default_factory=list)
-    origin: list[int] = field(default_factory=list)
-    probabilities: list[tuple[int, list[float | None]]] = field(default_factory=list)
-    notes: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
-    outlines: list[tuple[int, NDArray[np.float32]]] = field(default_factory=list)
+    def __init__(self, classes: FoundClasses) -> None:
+        self.classes = classes
+        # Arrays, not lists: a million nuclei are then no million objects.
+        self.label = array("q")
+        self._y, self._x, self._score = array("d"), array("d"), array("d")
+        self._ids, self._origin = array("q"), array("B")
+        self._p, self._p_rows = array("d"), array("q")
+        self._wide = 0
+        self._said: dict[str, list[tuple[int, str]]] = {}
+        self._shapes: list[tuple[int, NDArray[np.float32]]] = []
 
     def __len__(self) -> int:
-        return len(self.yx)
+        return len(self._y)
 
     def add(
         self,
@@ -97,27 +98,36 @@ class JsonRows:
 
         Raises
         ------
-        TypeError, ValueError, KeyError
-            If the extras are not what NucLoop writes. Nothing was taken in then.
+        TypeError, ValueError, KeyError, OverflowError
+            If the extras are not what NucLoop writes; the rows are of no use then.
         """
-        origin = _ORIGINS[extra.get("origin", "imported")]
-        identity, score = int(extra.get("id", 0)), float(extra.get("score", score))
+        row = len(self._y)
+        self._y.append(yx[0])
+        self._x.append(yx[1])
+        self.label.append(label)
+        self._origin.append(_ORIGINS[extra.get("origin", "imported")])
+        self._ids.append(extra.get("id", 0))
+        self._score.append(extra.get("score", score))
         p = extra.get("p")
-        if p is not None and not all(value is None or type(value) in _NUMBERS for value in p):
-            raise ValueError("its probabilities are no numbers")
-        row = len(self.yx)
         if p is not None:
-            self.probabilities.append((row, p))
+            self._add_probabilities(row, p)
         for name in NOTES:
             if name in extra:
-                self.notes.setdefault(name, []).append((row, str(extra[name])))
+                self._said.setdefault(name, []).append((row, str(extra[name])))
         if outline is not None:
-            self.outlines.append((row, outline))
-        self.label.append(label)
-        self.ids.append(identity)
-        self.score.append(score)
-        self.origin.append(origin)
-        self.yx.append(yx)
+            self._shapes.append((row, outline))
+
+    def _add_probabilities(self, row: int, p: list[float | None]) -> None:
+        self._wide = self._wide or len(p)
+        if len(p) != self._wide:
+            raise ValueError("it has another number of probabilities than those before")
+        before = len(self._p)
+        try:
+            self._p.extend(p)  # type: ignore[arg-type]
+        except TypeError:
+            del self._p[before:]
+            self._p.extend([math.nan if value is None else value for value in p])
+        self._p_rows.append(row)
 
     def document(self, header: FileHeader, source: str) -> Document:
         """Return what was taken in.
@@ -128,32 +138,36 @@ class JsonRows:
             If the probabilities do not fit the classes of the header.
         """
         scheme = self.classes.scheme
-        rows = len(self.yx)
-        probability = np.full((rows, len(scheme)), np.nan, np.float32)
-        if self.probabilities and header.scheme is not None:
-            wide = len(header.scheme)
-            numbers, values = zip(*self.probabilities, strict=True)
-            if {len(p) for p in values} != {wide}:
+        probability = np.full((len(self), len(scheme)), np.nan, np.float32)
+        # Without the header nobody knows which class a probability speaks of.
+        if len(self._p_rows) and header.scheme is not None:
+            if self._wide != len(header.scheme):
                 raise DataError(f"{source} does not give one probability for each of its classes. Export it again.")
-            probability[np.array(numbers), :wide] = np.array(values, np.float32)
+            probability[np.array(self._p_rows), : self._wide] = np.array(self._p).reshape(-1, self._wide)
         nuclei = Nuclei.from_points(
-            scheme, np.array(self.yx, np.float64).reshape(-1, 2), label=self.label, score=self.score, ids=self.ids,
-            origin=self.origin, probability=probability,
-        )  # fmt: skip
-        document = Document(nuclei=nuclei, slide=header.slide, weights=header.weights)
-        return replace(document, notes=self._notes(), outlines=self._outlines())
+            scheme,
+            np.column_stack([self._y, self._x]),
+            label=self.label,
+            score=self._score,
+            ids=self._ids,
+            origin=self._origin,
+            probability=probability,
+        )
+        return Document(
+            nuclei=nuclei, slide=header.slide, weights=header.weights, notes=self._notes(), outlines=self._outlines()
+        )
 
     def _notes(self) -> dict[str, NDArray[np.object_]]:
-        columns = {name: np.full(len(self), "", object) for name in self.notes}
-        for name, said in self.notes.items():
+        columns = {name: np.full(len(self), "", object) for name in self._said}
+        for name, said in self._said.items():
             for row, text in said:
                 columns[name][row] = text
         return columns
 
     def _outlines(self) -> tuple[NDArray[np.float32] | None, ...] | None:
-        if not self.outlines:
+        if not self._shapes:
             return None
         outlines: list[NDArray[np.float32] | None] = [None] * len(self)
-        for row, outline in self.outlines:
+        for row, outline in self._shapes:
             outlines[row] = outline
         return tuple(outlines)

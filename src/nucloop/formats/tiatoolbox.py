@@ -17,6 +17,7 @@ from nucloop.formats.atomic import replacing_path
 from nucloop.formats.document import FARTHEST, Document, Region
 from nucloop.formats.found_classes import FoundClasses
 from nucloop.formats.json_rows import WRONG, JsonRows, extras_of, finite_pair
+from nucloop.formats.rtree import fill_rtree
 from nucloop.formats.slide_info import FileHeader, file_header
 from nucloop.nuclei import UNLABELLED
 
@@ -42,7 +43,6 @@ CREATE TABLE annotations (
 );
 """
 _INSERT = "INSERT INTO annotations VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-_INDEX = "INSERT INTO rtree VALUES (?, ?, ?, ?, ?)"
 
 
 def write_tiatoolbox(path: Path, document: Document) -> None:
@@ -68,7 +68,7 @@ def write_tiatoolbox(path: Path, document: Document) -> None:
                 "INSERT INTO metadata VALUES (?, ?)", [(k, orjson.dumps(v).decode()) for k, v in about.items()]
             )
             bounds = _write_rows(store, document)
-            store.executemany(_INDEX, _in_order(bounds))
+            fill_rtree(store, "rtree", bounds[:, 0].astype(np.int64), bounds[:, 1:])
             store.execute('CREATE INDEX area ON annotations ("area")')
             store.execute("COMMIT")
     except sqlite3.Error as error:
@@ -141,15 +141,6 @@ def _packed(outline: NDArray[np.float64], holes: tuple[NDArray[np.float64], ...]
     return zlib.compress(shapely.to_wkb(polygon), 9), float(polygon.area)
 
 
-def _in_order(bounds: NDArray[np.float64]) -> Iterator[tuple[Any, ...]]:
-    """Neighbours after each other: the tree grows faster, and answers faster."""
-    cell = np.floor(bounds[:, [3, 1]] / 512)
-    x = np.where(cell[:, 0] % 2 == 0, bounds[:, 1], -bounds[:, 1])
-    ordered = bounds[np.lexsort((x, cell[:, 0]))]
-    for first in range(0, len(ordered), ROWS_AT_A_TIME):
-        yield from ((int(number), *box) for number, *box in ordered[first : first + ROWS_AT_A_TIME].tolist())
-
-
 def read_tiatoolbox(path: Path) -> Document:
     """Read points and polygons as nuclei, polygons also as outlines; the class is the property ``type``.
 
@@ -163,6 +154,7 @@ def read_tiatoolbox(path: Path) -> Document:
     if not path.is_file():
         raise DataError(f"Cannot read {path}: there is no such file. Check the path.")
     try:
+        _check_whole(path)
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)) as store:
             store.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LARGEST_VALUE)
             store.execute("PRAGMA trusted_schema=OFF")
@@ -171,6 +163,17 @@ def read_tiatoolbox(path: Path) -> Document:
             return _read_rows(store, about, path)
     except sqlite3.Error as error:
         raise DataError(f"{path.name} is not an annotation store of TIAToolbox, or is damaged: {error}.") from error
+
+
+def _check_whole(path: Path) -> None:
+    """Refuse a database that was cut off: SQLite would only notice when it comes to what is missing."""
+    with path.open("rb") as file:
+        head = file.read(100)
+        size = file.seek(0, 2)
+    page = int.from_bytes(head[16:18], "big")
+    pages = int.from_bytes(head[28:32], "big")
+    if len(head) < 100 or size < pages * (65536 if page == 1 else page):
+        raise DataError(f"{path.name} is cut off: it is no whole SQLite database. Copy or export it again.")
 
 
 def _check_schema(store: sqlite3.Connection, path: Path) -> None:

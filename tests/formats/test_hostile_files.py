@@ -1,0 +1,313 @@
+"""Files that are damaged, absurd or malicious: one sentence, bounded memory, and nothing imported by half."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import tracemalloc
+import zipfile
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from nucloop.classes import builtin_schemes
+from nucloop.errors import DataError
+from nucloop.formats import FORMATS, SlideInfo, read_document, write_nuclei
+from nucloop.nuclei import Nuclei
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+SCHEME = builtin_schemes()["ocelot"]
+SLIDE = SlideInfo(name="s", height=100, width=100, mpp=0.25)
+JSON_FORMATS = ("geojson", "dsa", "cellvit", "cellvit-geojson", "coco", "ocelot-json")
+LIST_NAME = {"dsa": "elements", "cellvit": "cells", "coco": "annotations", "ocelot-json": "points"}
+
+
+def fitting(name: str) -> Nuclei:
+    scheme = SCHEME if FORMATS[name].carries.classes is None else builtin_schemes()[FORMATS[name].carries.classes]
+    return Nuclei.from_points(scheme, [[1, 2], [3, 4], [5, 6]], label=[0, 1, 1], ids=[1, 2, 3])
+
+
+def written(folder: Path, name: str) -> Path:
+    path = folder / f"nuclei{FORMATS[name].suffixes[0]}"
+    write_nuclei(path, fitting(name), SLIDE)
+    return path
+
+
+def begun(name: str) -> bytes:
+    """A file of a JSON format up to the first object of its list."""
+    return b"[" if "geojson" in name else json.dumps({LIST_NAME[name]: []}).encode()[:-2]
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_missing_an_empty_and_a_foreign_file_are_refused(tmp_path: Path, name: str) -> None:
+    path = tmp_path / f"x{FORMATS[name].suffixes[0]}"
+    with pytest.raises(DataError, match="x"):
+        read_document(path, name)
+    path.write_bytes(bytes(range(256)) * 40)
+    with pytest.raises(DataError, match="x"):
+        read_document(path, name)
+
+
+@pytest.mark.parametrize("name", [name for name in FORMATS if name not in {"csv", "ocelot-csv", "brca-m2c"}])
+def test_a_file_cut_off_anywhere_is_refused(tmp_path: Path, name: str) -> None:
+    path = written(tmp_path, name)
+    whole = path.read_bytes().rstrip()
+
+    for length in np.linspace(0, len(whole) - 1, 7).astype(int):
+        path.write_bytes(whole[:length])
+        with pytest.raises(DataError, match="nuclei"):
+            read_document(path, name)
+
+
+@pytest.mark.parametrize("name", JSON_FORMATS)
+@pytest.mark.parametrize(
+    "rest",
+    [
+        b"[" * 3_000_000,
+        b'{"a":' * 3_000_000,
+        b'[{"a":' + b"[" * 3_000_000,
+        b"[]," * 1_000_000,
+        b"}" * 3_000_000,
+        b'{"a":"' + b'\\"' * 3_000_000,
+        b'"' * 3_000_001,
+        b"1," * 2_000_000,
+        b" " * 3_000_000,
+        b'{"a":1},' * 10 + b"7]}",
+    ],
+    ids=["lists", "objects", "inside", "empties", "closings", "string", "quotes", "numbers", "spaces", "number"],
+)
+def test_brackets_without_end_take_neither_memory_nor_time(tmp_path: Path, name: str, rest: bytes) -> None:
+    path = tmp_path / "bomb.json"
+    path.write_bytes(begun(name) + rest)
+    tracemalloc.start()
+
+    with pytest.raises(DataError, match=r"bomb\.json"):
+        read_document(path, name)
+
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 40_000_000
+
+
+def replaced(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+PLACES = {
+    "csv": ("1,1.0,2.0", "1,{},2.0"),
+    "geojson": ("[2.5,1.5]", "[2.5,{}]"),
+    "dsa": ("[2.5,1.5,0]", "[2.5,{},0]"),
+    "cellvit": ('"centroid":[2.0,1.0]', '"centroid":[2.0,{}]'),
+    "cellvit-geojson": ("[2.0,1.0]", "[2.0,{}]"),
+    "coco": ("[2.0,1.0,2]", "[2.0,{},2]"),
+    "ocelot-json": ("[2,1,1]", "[2,{},1]"),
+    "ocelot-csv": ("2,1,1", "2,{},1"),
+    "brca-m2c": ("1 2 1", "{} 2 1"),
+}
+
+
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "1e300", '"1"', "null", "true", "[1]", "{}"])
+@pytest.mark.parametrize("name", PLACES)
+def test_a_place_that_is_no_number_on_a_slide_is_refused(tmp_path: Path, name: str, value: str) -> None:
+    if name in {"csv", "ocelot-csv", "brca-m2c"} and value == '"1"':
+        pytest.skip("in a table, quotes may stand around any value")
+    path = written(tmp_path, name)
+    old, new = PLACES[name]
+    replaced(path, old, new.replace("{}", value, 1))
+
+    with pytest.raises(DataError, match="nuclei"):
+        read_document(path, name)
+
+
+@pytest.mark.parametrize("name", ["csv", "geojson", "dsa", "cellvit", "coco", "parquet", "npz", "tiatoolbox"])
+def test_an_id_given_twice_is_refused(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    nuclei = Nuclei.from_points(SCHEME, [[1, 2], [3, 4]], label=[0, 1], ids=[7, 7])
+    path = tmp_path / f"nuclei{FORMATS[name].suffixes[0]}"
+    monkeypatch.setattr("nucloop.formats.checked", lambda document, _: document)
+    if name == "tiatoolbox":
+        with pytest.raises(DataError, match="UNIQUE"):
+            write_nuclei(path, nuclei, SLIDE)
+        assert not path.exists()
+        return
+    write_nuclei(path, nuclei, SLIDE)
+    monkeypatch.undo()
+
+    with pytest.raises(DataError, match="id 7 to more than one nucleus"):
+        read_document(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("geojson", '"NucLoop origin":"predicted"', '"NucLoop origin":["predicted"]'),
+        ("geojson", '"NucLoop id":"1"', '"NucLoop id":"99999999999999999999"'),
+        ("geojson", '"type":"Point"', '"type":["Point"]'),
+        ("geojson", '"classification":{"name":"Other"', '"classification":{"name":["Other"]'),
+        ("geojson", '"scheme":{', '"scheme":{"more":1,'),
+        ("dsa", '"origin":"predicted"', '"origin":"guessed"'),
+        ("dsa", '"type":"point"', '"type":["point"]'),
+        ("dsa", '"group":"background cell"', '"group":17'),
+        ("cellvit", '"type":1', '"type":"one"'),
+        ("cellvit", '"type_map":{', '"type_map":["a"],"b":{'),
+        ("coco", '"category_id":1', '"category_id":null'),
+        ("coco", '"image_id":1', '"image_id":{}'),
+        ("coco", '"categories":[', '"categories":[1,'),
+        ("ocelot-json", '"probability":1.0', '"probability":"high"'),
+        ("ocelot-json", '"probability":1.0', '"probability":7'),
+        ("ocelot-json", "[2,1,1]", "[2,1,0]"),
+        ("ocelot-csv", "2,1,1", "2,1,1.5"),
+        ("brca-m2c", "1 2 1", "1 2 100000"),
+        ("csv", '"width":100', '"width":"wide"'),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_refused(tmp_path: Path, name: str, old: str, new: str) -> None:
+    path = written(tmp_path, name)
+    replaced(path, old, new)
+
+    with pytest.raises(DataError, match=r"nuclei|class"):
+        read_document(path, name)
+
+
+def test_sql_in_names_stays_text(tmp_path: Path) -> None:
+    path = tmp_path / "x'; DROP TABLE annotations; --?mode=rwc.db"
+    nuclei = Nuclei.from_points(SCHEME, [[1, 2]], label=[0], ids=[1])
+
+    write_nuclei(path, nuclei, SlideInfo(name="'; DELETE FROM annotations; --", height=1, width=1))
+
+    document = read_document(path)
+    assert len(document.nuclei) == 1
+    assert document.slide is not None
+    assert document.slide.name == "'; DELETE FROM annotations; --"
+    assert [one.name for one in tmp_path.iterdir()] == [path.name]
+
+
+def test_a_path_in_the_name_of_a_slide_or_an_image_leads_nowhere(tmp_path: Path) -> None:
+    path = tmp_path / "out" / "nuclei.coco.json"
+
+    write_nuclei(path, fitting("coco"), SlideInfo(name="../../../etc/passwd", height=1, width=1))
+
+    assert [one.name for one in tmp_path.rglob("*")] == ["out", "nuclei.coco.json"]
+    assert read_document(path).slide is not None
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "CREATE TABLE metadata (key, value); CREATE VIEW annotations AS WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL "
+        "SELECT n + 1 FROM r) SELECT n AS id, n AS cx, n AS cy, NULL AS geometry, '{}' AS properties FROM r;",
+        "CREATE TABLE metadata (key, value); CREATE TABLE annotations (id INTEGER PRIMARY KEY, cx, cy, geometry, "
+        "properties TEXT GENERATED ALWAYS AS (hex(zeroblob(500000000))));",
+        "CREATE TABLE metadata (key, value); CREATE TABLE annotations (id); INSERT INTO annotations VALUES (1);",
+        "CREATE TABLE metadata (key, value); INSERT INTO metadata VALUES ('compression', '[[[');"
+        "CREATE TABLE annotations (id, cx, cy, geometry, properties);",
+        "CREATE TABLE metadata (key, value); INSERT INTO metadata VALUES ('compression', '\"lzma\"');"
+        "CREATE TABLE annotations (id, cx, cy, geometry, properties);",
+        "CREATE TABLE metadata (key, value); CREATE TABLE annotations (id, cx, cy, geometry, properties);"
+        "INSERT INTO annotations VALUES (1, 'here', 'there', NULL, '{}');",
+        "CREATE TABLE metadata (key, value); CREATE TABLE annotations (id, cx, cy, geometry, properties);"
+        "INSERT INTO annotations VALUES (1, 1.0, 1.0, x'0102', '{}');",
+        "CREATE TABLE metadata (key, value); CREATE TABLE annotations (id, cx, cy, geometry, properties);"
+        "INSERT INTO annotations VALUES (1, 1.0, 1.0, NULL, '[1]');",
+    ],
+    ids=["view", "computed", "columns", "metadata", "compression", "text", "geometry", "properties"],
+)
+def test_a_database_that_is_no_store_is_refused_and_not_run(tmp_path: Path, script: str) -> None:
+    path = tmp_path / "trap.db"
+    with sqlite3.connect(path) as store:
+        store.executescript(script)
+    store.close()
+
+    with pytest.raises(DataError, match=r"trap\.db"):
+        read_document(path)
+
+
+def test_numpy_files_are_never_unpickled(tmp_path: Path) -> None:
+    path = tmp_path / "pickle.npz"
+    np.savez(path, yx=np.array([{"a": 1}, None], object))
+
+    with pytest.raises(DataError, match=r"pickle\.npz"):
+        read_document(path)
+
+
+def test_an_archive_that_would_unpack_to_more_than_memory_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "bomb.npz"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("yx.npy", bytes(2_000_000))
+    monkeypatch.setattr("nucloop.formats.numpy_archive.LARGEST_ARRAY", 1_000_000)
+
+    with pytest.raises(DataError, match="unpacks to"):
+        read_document(path)
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"label": np.zeros(2, int)},
+        {"yx": np.zeros(4)},
+        {"yx": np.full((2, 2), np.nan)},
+        {"yx": np.zeros((2, 2)), "ids": np.zeros(5, int)},
+        {"yx": np.zeros((2, 2)), "origin": np.full(2, 99)},
+        {"yx": np.zeros((2, 2)), "score": np.full(2, 99.0)},
+        {"yx": np.zeros((2, 2)), "ids": np.full(2, -3)},
+        {"yx": np.zeros((2, 2)), "header": np.zeros(9, np.uint8)},
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(tmp_path: Path, arrays: dict[str, np.ndarray]) -> None:
+    path = tmp_path / "arrays.npz"
+    np.savez(path, **arrays)
+
+    with pytest.raises(DataError, match=r"arrays\.npz"):
+        read_document(path)
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"a": [1.0]},
+        {"y": ["one"], "x": [2.0]},
+        {"y": [None], "x": [2.0]},
+        {"y": [float("inf")], "x": [2.0]},
+        {"y": [1.0], "x": [2.0], "id": [1.5]},
+        {"y": [1.0], "x": [2.0], "class": [3]},
+        {"y": [1.0], "x": [2.0], "origin": ["guessed"]},
+        {"y_um": [1.0], "x_um": [2.0]},
+        {"y": [1.0] * 200, "x": [2.0] * 200, "class": [f"c{k}" for k in range(200)]},
+    ],
+)
+def test_a_parquet_table_that_cannot_be_right_is_refused(tmp_path: Path, columns: dict[str, list[object]]) -> None:
+    path = tmp_path / "table.parquet"
+    pq.write_table(pa.table(columns), path)
+
+    with pytest.raises(DataError, match=r"table\.parquet"):
+        read_document(path)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".ocelot.csv", ".txt"])
+def test_a_line_without_end_is_refused(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"line{suffix}"
+    path.write_bytes(b"y,x\n1,2\n" + b"1" * 2_500_000)
+
+    with pytest.raises(DataError, match="letters"):
+        read_document(path)
+
+
+@pytest.mark.parametrize(
+    "make", [lambda path: path.mkdir(), lambda path: path.symlink_to(path)], ids=["folder", "link to itself"]
+)
+@pytest.mark.parametrize("name", FORMATS)
+def test_what_is_no_file_is_refused(tmp_path: Path, name: str, make: Callable[[Path], None]) -> None:
+    path = tmp_path / f"odd{FORMATS[name].suffixes[0]}"
+    make(path)
+
+    with pytest.raises(DataError, match="odd"):
+        read_document(path)
