@@ -5,6 +5,7 @@ import sys
 import typer
 
 from nucloop.cli.app import app_command
+from nucloop.cli.convert import convert
 from nucloop.cli.detect import detect
 from nucloop.cli.evaluate import evaluate_command
 from nucloop.cli.models import models
@@ -26,6 +27,7 @@ app.command("detect")(detect)
 app.add_typer(train, name="train")
 app.command("evaluate")(evaluate_command)
 app.command("score")(score_command)
+app.command("convert")(convert)
 app.command("models")(models)
 app.command("app")(app_command)
 

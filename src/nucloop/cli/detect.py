@@ -28,7 +28,7 @@ def detect(
     encoder: Annotated[str, typer.Option(help="Name or .safetensors file.")] = "embedded",
     head: Annotated[str, typer.Option(help="Name or .safetensors file.")] = "brca-m2c",
     threshold: Annotated[float | None, typer.Option(min=0.01, max=0.99, help="Detection score.")] = None,
-    file_format: Annotated[str, typer.Option("--format", help="csv or geojson.")] = "csv",
+    file_format: Annotated[str, typer.Option("--format", help=f"One of {', '.join(FORMATS)}.")] = "csv",
 ) -> None:
     """Detect and classify the nuclei of slides; one file per slide."""
     targets = _targets(slides, out, file_format)

@@ -136,8 +136,8 @@ def adopt(
     """
     if nuclei.scheme == scheme and not mapping:
         return nuclei
-    unknown = unknown_classes(nuclei, scheme, mapping)
     targets = _targets(nuclei.scheme, scheme, mapping or {}, source)
+    unknown = unknown_classes(nuclei, scheme, mapping)
     if unknown:
         raise UnknownClassesError(source, unknown, scheme)
     table = np.array([UNLABELLED if t is None else t for t in targets] + [UNLABELLED], np.int16)

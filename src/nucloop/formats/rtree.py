@@ -1,8 +1,8 @@
 """Filling an SQLite R-tree at once, instead of a million times by one.
 
-The tree's own tables are written as https://www.sqlite.org/rtree.html describes them (Shadow Tables): boxes that
-lie near each other share a node (Sort-Tile-Recursive packing, Leutenegger et al., ICDE 1997), so the tree is also smaller and
-answers faster than one grown by insertion.
+The tree's own tables are written as https://www.sqlite.org/rtree.html describes them (Shadow Tables). Boxes that
+lie near each other share a node (Sort-Tile-Recursive packing, Leutenegger et al., ICDE 1997), so the tree is also
+smaller and answers faster than one grown by insertion.
 """
 
 from __future__ import annotations
