@@ -24,6 +24,8 @@ from nucloop.models.encoder import EncoderConfig, PointEncoder
 from nucloop.models.heads import LinearHead
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from torch import nn
 
 __all__ = [
@@ -33,6 +35,7 @@ __all__ = [
     "load_detector",
     "load_encoder",
     "load_head",
+    "load_head_with_extra",
     "save_head",
     "save_module",
     "shipped_weights",
@@ -195,6 +198,12 @@ def load_encoder(name: str) -> tuple[PointEncoder, Card]:
 
 def load_head(name: str, encoder: Card | None = None) -> tuple[LinearHead, Card]:
     """Load a head by shipped name or path; with `encoder` given, refuse a head of another encoder."""
+    head, card, _ = load_head_with_extra(name, encoder)
+    return head, card
+
+
+def load_head_with_extra(name: str, encoder: Card | None = None) -> tuple[LinearHead, Card, dict[str, np.ndarray]]:
+    """Load a head as `load_head` does, and with it all tensors of its file."""
     card, tensors = _load(name, "head")
     if encoder is not None and card.encoder_sha256 != encoder.sha256:
         raise WeightsError(
@@ -206,7 +215,7 @@ def load_head(name: str, encoder: Card | None = None) -> tuple[LinearHead, Card]
         head = LinearHead(scheme, tensors["weight"], tensors["bias"], float(card.config.get("keep", 0.5)))
     except (KeyError, ValueError, TypeError) as error:
         raise WeightsError(f"{card.name} is not a linear head ({error}). Choose another file.") from error
-    return head, card
+    return head, card, tensors
 
 
 def _save(path: Path, tensors: dict[str, np.ndarray], card: Card) -> Card:
@@ -232,7 +241,7 @@ def save_module(path: Path, module: nn.Module, card: Card) -> Card:
     return _save(path, {key: value.detach().cpu().numpy() for key, value in module.state_dict().items()}, card)
 
 
-def save_head(path: Path, head: LinearHead, card: Card) -> Card:
-    """Write a linear head and its card; return the card with its sha256."""
+def save_head(path: Path, head: LinearHead, card: Card, extra: Mapping[str, np.ndarray] | None = None) -> Card:
+    """Write a linear head and its card, with `extra` tensors beside its own; return the card with its sha256."""
     card = replace(card, classes=head.scheme.to_dict(), config={"keep": head.keep})
-    return _save(path, {"weight": head.weight, "bias": head.bias}, card)
+    return _save(path, {**(extra or {}), "weight": head.weight, "bias": head.bias}, card)

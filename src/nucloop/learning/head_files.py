@@ -1,0 +1,175 @@
+"""Heads that were learned: what each was taught by, kept in the session or shared as a file with its card."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import TypeAdapter, ValidationError
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from nucloop.classes import ClassScheme
+from nucloop.configuration import first_fault
+from nucloop.errors import WeightsError
+from nucloop.learning.replay import Replay
+from nucloop.models.cards import Card, load_head_with_extra, save_head
+from nucloop.models.heads import LinearHead
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+    from nucloop.learning.estimate import Estimate
+    from nucloop.learning.examples import Examples
+    from nucloop.learning.fit import FitConfig
+
+__all__ = ["LearnedHead", "describe", "transitions"]
+
+
+@dataclass(frozen=True)
+class LearnedHead:
+    """A head with all that is known of it.
+
+    Parameters
+    ----------
+    head : LinearHead
+        The head.
+    card : Card
+        Which encoder it reads, what it was taught by and how, as `describe` writes it.
+    replay : Replay, optional
+        What to remind its successor of.
+    taught_by : (N,) int64
+        Ids of the nuclei it was fitted to: it must not be measured on these. They mean something in their own session
+        only, so a shared file does not have them.
+    """
+
+    head: LinearHead
+    card: Card
+    replay: Replay | None = None
+    taught_by: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+
+    def to_bytes(self) -> bytes:
+        """Everything, for the session to keep."""
+        card = replace(self.card, classes=self.head.scheme.to_dict(), config={"keep": self.head.keep})
+        text = json.dumps(asdict(card), ensure_ascii=False).encode()
+        tensors: dict[str, NDArray[Any]] = {"weight": self.head.weight, "bias": self.head.bias}
+        tensors |= {"card": np.frombuffer(text, np.uint8), "taught_by": self.taught_by, **self._replay_tensors()}
+        data: bytes = save({key: np.ascontiguousarray(value) for key, value in tensors.items()})
+        return data
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> LearnedHead:
+        """Inverse of `to_bytes`.
+
+        Raises
+        ------
+        WeightsError
+            If the bytes are damaged.
+        """
+        try:
+            tensors = load(data)
+            card = TypeAdapter(Card).validate_json(tensors["card"].tobytes())
+            scheme = ClassScheme.from_dict(card.classes, source=card.name)
+            head = LinearHead(scheme, tensors["weight"], tensors["bias"], float(card.config["keep"]))
+            taught_by = tensors["taught_by"].astype(np.int64)
+        except (SafetensorError, KeyError, ValueError, TypeError) as error:
+            reason = first_fault(error) if isinstance(error, ValidationError) else error
+            raise WeightsError(f"A head in this session is damaged ({reason}). Go back to another one.") from error
+        return cls(head, card, Replay.from_tensors(tensors, scheme, card.name), taught_by)
+
+    def share(self, path: Path) -> Card:
+        """Write a file for others, and its card beside it; return the card with the file's sha256.
+
+        Raises
+        ------
+        WeightsError
+            If it cannot be written.
+        """
+        return save_head(path, self.head, self.card, self._replay_tensors())
+
+    @classmethod
+    def open(cls, name: str, encoder: Card | None = None) -> LearnedHead:
+        """Load a shipped head by name or a shared one by path; with `encoder` given, refuse one of another encoder.
+
+        Raises
+        ------
+        WeightsError
+            If it is missing, damaged, no head, or of another encoder.
+        """
+        head, card, tensors = load_head_with_extra(name, encoder)
+        replay = Replay.from_tensors(tensors, head.scheme, card.name)
+        if replay is not None and replay.features.shape[1] != head.features:
+            raise WeightsError(f"The replay set of {card.name} is of another encoder. Copy the file again.")
+        return cls(head, card, replay)
+
+    def _replay_tensors(self) -> dict[str, NDArray[Any]]:
+        return {} if self.replay is None else self.replay.tensors()
+
+
+def describe(
+    name: str,
+    scheme: ClassScheme,
+    examples: Examples,
+    encoder: Card,
+    *,
+    version: int,
+    when: datetime,
+    config: FitConfig,
+    parent: str = "",
+    author: str = "",
+    replay: Replay | None = None,
+    gain: Estimate | None = None,
+) -> Card:
+    """Say on a card what a head was taught by.
+
+    Parameters
+    ----------
+    name : str
+        What people call it.
+    encoder : Card
+        Of the encoder whose features it reads.
+    version : int
+        Its number in the session, from 1.
+    parent : str
+        Name of the head it started from.
+    gain : Estimate, optional
+        What it was estimated to gain.
+    """
+    counts = examples.counts(len(scheme))
+    shown = dict(zip([*scheme.names, "background"], counts.tolist(), strict=True))
+    data: dict[str, Any] = {"name": "corrections", "licence": "the author's", "examples": shown}
+    data |= {"corrected": int(examples.corrected.sum()), "replay": 0 if replay is None else len(replay)}
+    recipe: dict[str, Any] = {"method": "linear", "version": version, "trained": when.isoformat(timespec="seconds")}
+    recipe |= {"author": author, "parent": parent, "fit": asdict(config)}
+    return Card(
+        kind="head",
+        name=name,
+        architecture="linear head over classes and background",
+        mpp=encoder.mpp,
+        classes=scheme.to_dict(),
+        encoder_sha256=encoder.sha256,
+        training_data=[data],
+        recipe=recipe,
+        metrics={} if gain is None else _metrics(gain),
+    )
+
+
+def _metrics(gain: Estimate) -> dict[str, Any]:
+    def rounded(values: NDArray[np.float64]) -> dict[str, float | None]:
+        numbers = [None if np.isnan(v) else round(float(v), 4) for v in values]
+        return dict(zip(gain.classes, numbers, strict=True))
+
+    return {"estimate": gain.sentence(), "F1 before": rounded(gain.before), "F1 after": rounded(gain.after)}
+
+
+def transitions(old: LinearHead, new: LinearHead, features: NDArray[np.floating]) -> NDArray[np.int64]:
+    """Compare two heads: how many of these nuclei (N, F) the old one calls i and the new one j, (C_old, C_new)."""
+    table = np.zeros((len(old.scheme), len(new.scheme)), np.int64)
+    for k in range(0, len(features), 8192):
+        part = features[k : k + 8192].astype(np.float32)
+        np.add.at(table, (old.classify(part)[0], new.classify(part)[0]), 1)
+    return table
