@@ -1,0 +1,161 @@
+"""Optical density of DAB in each nucleus, from which Ki-67 positive ones are told without any training.
+
+The density is the mean over a small square at the nucleus's centre, after the colours are unmixed (Ruifrok and
+Johnston) with the slide's own stains (Macenko), drawn half-way to the textbook's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter
+
+from nucloop.errors import SlideError
+from nucloop.slides.stains import H_DAB, estimate_stains, separate, stain_matrix
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nucloop.slides import Slide
+
+__all__ = ["DabConfig", "SlideStains", "dab_at", "dab_of_slide", "slide_stains", "stains_of"]
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DabConfig:
+    """How DAB is measured."""
+
+    mpp: float = 0.25
+    """Working resolution, µm per pixel."""
+    side_um: float = 2.25
+    """Side of the square that is averaged, µm."""
+    tile: int = 1024
+    """Side of the windows that are read, working pixels."""
+    samples: int = 16
+    """Windows from which the slide's own stains are estimated."""
+    sample_side: int = 256
+    """Side of such a window, working pixels."""
+    most_degrees: float = 15.0
+    """Stains farther from the textbook's than this are no haematoxylin and DAB; the textbook's are taken then."""
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.mpp <= self.side_um < self.tile * self.mpp:
+            raise ValueError(f"a square of {self.side_um} µm cannot be averaged at {self.mpp} µm per pixel")
+
+    @property
+    def size(self) -> int:
+        """Side of the averaged square, whole working pixels, odd."""
+        return 2 * int(self.side_um / self.mpp / 2) + 1
+
+
+@dataclass(frozen=True)
+class SlideStains:
+    """Haematoxylin, DAB and the residual, one unit vector a row, and where they come from."""
+
+    matrix: NDArray[np.float32]
+    estimated: bool
+    """False where the textbook's vectors had to do."""
+    degrees: float
+    """How far the slide's DAB lies from the textbook's, degrees; NaN where there was too little tissue to tell."""
+
+
+def stains_of(rgb: NDArray[np.uint8], config: DabConfig | None = None) -> SlideStains:
+    """Estimate haematoxylin and DAB from pixels of tissue, (..., 3), and draw them half-way to the textbook's."""
+    config = config or DabConfig()
+    try:
+        own = estimate_stains(rgb)
+    except SlideError:
+        return SlideStains(H_DAB, estimated=False, degrees=float("nan"))
+    cosines = np.clip((own[:2] * H_DAB[:2]).sum(1), -1, 1)
+    haematoxylin, dab = np.degrees(np.arccos(cosines)).tolist()
+    if max(haematoxylin, dab) > config.most_degrees:
+        return SlideStains(H_DAB, estimated=False, degrees=dab)
+    first, second = ((a + b).tolist() for a, b in zip(own[:2], H_DAB[:2], strict=True))
+    return SlideStains(stain_matrix(tuple(first), tuple(second)), estimated=True, degrees=dab)
+
+
+def slide_stains(slide: Slide, yx: NDArray[np.floating], config: DabConfig | None = None) -> SlideStains:
+    """Estimate a slide's stains from windows around some of its nuclei (N, 2), level-0 pixels.
+
+    Raises
+    ------
+    SlideError
+        If the slide does not say its resolution, or is damaged there.
+    """
+    config = config or DabConfig()
+    if not len(yx):
+        return SlideStains(H_DAB, estimated=False, degrees=float("nan"))
+    rng = np.random.default_rng(config.seed)
+    some = np.sort(rng.choice(len(yx), min(config.samples, len(yx)), replace=False))
+    side = config.sample_side
+    corners = np.round(_working(yx[some], slide, config)).astype(int) - side // 2
+    windows = [slide.read_working(top, left, side, side, config.mpp) for top, left in corners.tolist()]
+    return stains_of(np.concatenate([window.reshape(-1, 3) for window in windows]), config)
+
+
+def dab_at(rgb: NDArray[np.uint8], yx: NDArray[np.floating], stains: SlideStains, size: int) -> FloatArray:
+    """Mean optical density of DAB in a square around each point.
+
+    Parameters
+    ----------
+    rgb : (H, W, 3) array
+        Pixels, 0 to 255.
+    yx : (N, 2) array
+        Points in these pixels, centres at integers; outside, the nearest pixel counts.
+    stains : SlideStains
+    size : int
+        Side of the square, pixels.
+
+    Returns
+    -------
+    (N,) float64 array
+    """
+    dab = uniform_filter(separate(rgb, stains.matrix)[..., 1].astype(np.float64), size, mode="nearest")
+    at = np.clip(np.round(yx).astype(np.intp), 0, np.array(dab.shape) - 1)
+    return np.asarray(dab[at[:, 0], at[:, 1]])
+
+
+def dab_of_slide(
+    slide: Slide, yx: NDArray[np.floating], stains: SlideStains | None = None, config: DabConfig | None = None
+) -> Iterator[tuple[NDArray[np.intp], FloatArray]]:
+    """Measure nuclei window by window, each yielded as row numbers and their densities.
+
+    Parameters
+    ----------
+    slide : Slide
+        With a known resolution.
+    yx : (N, 2) array
+        Centres, level-0 pixels.
+    stains : SlideStains, optional
+        By default `slide_stains`.
+    config : DabConfig, optional
+
+    Raises
+    ------
+    SlideError
+        If the slide does not say its resolution, or is damaged there.
+    """
+    config = config or DabConfig()
+    stains = stains or slide_stains(slide, yx, config)
+    places = _working(yx, slide, config)
+    cells = np.floor(places / config.tile).astype(np.int64)
+    order = np.lexsort((cells[:, 1], cells[:, 0]))
+    ends = np.flatnonzero((np.diff(cells[order], axis=0) != 0).any(1)) + 1
+    margin = config.size
+    for rows in np.split(order, ends) if len(order) else []:
+        low = np.floor(places[rows].min(0)).astype(int) - margin
+        high = np.ceil(places[rows].max(0)).astype(int) + margin + 1
+        (top, left), (height, width) = low.tolist(), (high - low).tolist()
+        window = slide.read_working(top, left, height, width, config.mpp)
+        yield rows, dab_at(window, places[rows] - low, stains, config.size)
+
+
+def _working(yx: NDArray[np.floating], slide: Slide, config: DabConfig) -> FloatArray:
+    step = config.mpp / slide.require_mpp()
+    return np.asarray((np.asarray(yx, np.float64) + 0.5) / step - 0.5)
