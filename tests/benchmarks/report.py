@@ -66,6 +66,10 @@ BARS = {
     "seconds_per_mm2": Bar(4.0, aim=2.0),
     "slide_peak_mb": Bar(2000, worst=True),
     "longest_freeze_ms": Bar(200, worst=True),
+    **{f"geojson_{way}_1e6_s": Bar(15) for way in ("write", "read")},
+    **{f"parquet_{way}_1e6_s": Bar(2) for way in ("write", "read")},
+    **{f"sqlite_{way}_1e6_s": Bar(15) for way in ("write", "read")},
+    "formats_peak_mb": Bar(3000, worst=True),
 }
 """The program's promises to the people who use it, on two CPU cores."""
 

@@ -30,6 +30,10 @@ SUBJECTS: dict[str, dict[str, str]] = {
     },
     "memory": {"slide_peak_mb": "MB", "slide_s": "s"},
     "engines": {"engine_onnx_s_per_mm2": "s/mm²", "engine_torch_s_per_mm2": "s/mm²"},
+    "formats": {
+        **{f"{name}_{way}_1e6_s": "s" for name in ("geojson", "parquet", "sqlite") for way in ("write", "read")},
+        "formats_peak_mb": "MB",
+    },
     "loading": {"load_s": "s", "load_first_s": "s"},
 }
 """Modules of this folder, each with a function `measure`, and the unit of every quantity it may give."""

@@ -8,6 +8,7 @@ from nucloop.cli.app import app_command
 from nucloop.cli.convert import convert
 from nucloop.cli.detect import detect
 from nucloop.cli.evaluate import evaluate_command
+from nucloop.cli.export_dataset import export_dataset_command
 from nucloop.cli.models import models
 from nucloop.cli.score import score_command
 from nucloop.cli.terminal import complain
@@ -28,6 +29,7 @@ app.add_typer(train, name="train")
 app.command("evaluate")(evaluate_command)
 app.command("score")(score_command)
 app.command("convert")(convert)
+app.command("export-dataset")(export_dataset_command)
 app.command("models")(models)
 app.command("app")(app_command)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -94,7 +95,7 @@ def write_document(path: str | Path, document: Document, format: str | None = No
     if kind.carries.classes is not None:
         scheme = builtin_schemes()[kind.carries.classes]
         nuclei = adopt(document.nuclei, scheme, source=f"{kind.title} cannot carry these classes")
-        document = Document(**{**vars(document), "nuclei": nuclei})
+        document = replace(document, nuclei=nuclei)
     kind.write(path, document)
     return left_out(document, kind.carries)
 

@@ -197,8 +197,24 @@ DATASETS: dict[str, _Reader] = {
 }
 
 
+def _nucloop(folder: Path, split: str) -> Dataset:
+    """Open a training set of ``nucloop export-dataset``; it knows its own classes, licence and splits."""
+    from nucloop.export.reading import open_split, read_labels
+
+    manifest, patches = open_split(folder, split)
+    if not patches:
+        raise DataError(f"{manifest.name}: no images of split {split!r} in {folder}.")
+    fields = []
+    for patch in patches:
+        nuclei = read_labels(folder, manifest, patch)
+        fields.append(Field(folder / patch.image, nuclei.yx, nuclei.label, manifest.mpp, patch.group))
+    return Dataset(manifest.name, manifest.scheme, tuple(fields), manifest.licence, False, manifest.exhaustive)
+
+
 def open_dataset(spec: str, split: str) -> Dataset:
     """Open ``NAME:PATH`` (for example ``brca-m2c:/data/brca-m2c``), one split.
+
+    ``nucloop:PATH`` is a training set of ``nucloop export-dataset``.
 
     Raises
     ------
@@ -206,8 +222,12 @@ def open_dataset(spec: str, split: str) -> Dataset:
         When the name, the split or a file of the folder is unknown, missing or malformed.
     """
     name, colon, path = spec.partition(":")
+    if name == "nucloop" and colon:
+        return _nucloop(Path(path), split)
     if not colon or name not in DATASETS:
-        raise DataError(f"Data set {spec!r} is not of the form NAME:PATH with NAME one of {', '.join(DATASETS)}.")
+        raise DataError(
+            f"Data set {spec!r} is not of the form NAME:PATH with NAME one of nucloop, {', '.join(DATASETS)}."
+        )
     reader, folder = DATASETS[name], Path(path)
     if split not in reader.splits:
         raise DataError(f"{name} has no split {split!r}; choose one of {', '.join(reader.splits)}.")

@@ -1,0 +1,98 @@
+"""``nucloop export-dataset``: annotated slides as a training set."""
+
+import hashlib
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nucloop.classes import ClassScheme
+from nucloop.cli.convert import parse_mapping
+from nucloop.cli.terminal import complain, progress_bar, say
+from nucloop.errors import DataError
+from nucloop.export.build import GROUPS, DatasetConfig, ExportProgress, export_dataset
+from nucloop.export.cutting import CutConfig
+from nucloop.export.grouping import TEST
+from nucloop.export.layouts import LAYOUTS
+from nucloop.export.manifest import Manifest
+from nucloop.export.sources import Source, SourceFiles, read_source_list
+from nucloop.formats import SlideInfo, adopt, read_document, read_regions
+from nucloop.formats.fitting import misfits
+from nucloop.slides import open_slide
+
+__all__ = ["export_dataset_command"]
+
+
+def export_dataset_command(
+    sources: Annotated[
+        Path, typer.Argument(help="CSV with columns slide, nuclei, and regions, patient, mpp if wanted.")
+    ],
+    out: Annotated[Path, typer.Option(help="New folder for the training set.")],
+    scheme: Annotated[str, typer.Option(help="Class scheme of the nuclei: a built-in name or a JSON/YAML file.")],
+    name: Annotated[str | None, typer.Option(help="Of the set; the folder's name unless given.")] = None,
+    layout: Annotated[str, typer.Option(help=f"One of {', '.join(LAYOUTS)}.")] = "nucloop",
+    size: Annotated[int, typer.Option(help="Side of a patch, pixels.")] = 224,
+    stride: Annotated[int | None, typer.Option(help="From patch to patch, pixels; the size unless given.")] = None,
+    whole_regions: Annotated[bool, typer.Option("--whole-regions", help="One image a region instead.")] = False,
+    mpp: Annotated[float, typer.Option(help="µm per pixel of the patches.")] = 0.5,
+    folds: Annotated[int | None, typer.Option(min=1, max=100, help="Up to five unless given.")] = None,
+    test_share: Annotated[float, typer.Option(min=0, max=0.9, help="Share of the nuclei set aside as test.")] = 0.0,
+    group_by: Annotated[str, typer.Option(help=f"What no fold divides: {', '.join(GROUPS)}.")] = "patient",
+    mapping: Annotated[list[str] | None, typer.Option("--map", help="CLASS=CLASS; - for none.")] = None,
+    licence: Annotated[str, typer.Option(help="Under which the set may be used.")] = "",
+    author: Annotated[list[str] | None, typer.Option(help="May be given several times.")] = None,
+    description: Annotated[str, typer.Option(help="A sentence for the datasheet.")] = "",
+    partly: Annotated[bool, typer.Option("--partly", help="Not every nucleus of the regions is marked.")] = False,
+    keep_outside: Annotated[bool, typer.Option("--keep-outside", help="Do not blank what is outside regions.")] = False,
+) -> None:
+    """Cut annotated slides into a training set, with folds that share no patient, and a datasheet."""
+    config = DatasetConfig(
+        name=name or out.resolve().name,
+        cut=CutConfig(mpp=mpp, size=None if whole_regions else size, stride=stride, blank=not keep_outside),
+        layout=layout,
+        group_by=group_by,
+        folds=folds,
+        test_share=test_share,
+        licence=licence,
+        authors=tuple(author or ()),
+        description=description,
+        exhaustive=not partly,
+    )
+    classes, renamed = ClassScheme.named(scheme), parse_mapping(mapping or [])
+    with ExitStack() as opened:
+        read = [_source(files, classes, renamed, opened) for files in read_source_list(sources)]
+        last = ExportProgress(0, 0)
+        with progress_bar() as bar:
+            task = bar.add_task(config.name, total=None, note="")
+            for last in export_dataset(read, out, config, renamed):
+                bar.update(task, completed=last.done, total=last.total)
+    if last.manifest is not None:
+        _report(last.manifest, out)
+
+
+def _source(files: SourceFiles, scheme: ClassScheme, mapping: dict[str, str | None], opened: ExitStack) -> Source:
+    slide = opened.enter_context(open_slide(files.slide, mpp=files.mpp))
+    document = read_document(files.nuclei)
+    wrong = misfits(document, SlideInfo.of(slide))
+    if wrong:
+        raise DataError(f"{files.nuclei.name} does not fit {slide.name}. {' '.join(wrong)}")
+    known = {own: wanted for own, wanted in mapping.items() if wanted is None or wanted in scheme.names}
+    return Source(
+        slide=slide,
+        nuclei=adopt(document.nuclei, scheme, known, source=files.nuclei.name),
+        regions=() if files.regions is None else tuple(read_regions(files.regions)),
+        patient=files.patient,
+        annotation=files.nuclei.name,
+        annotation_sha256=hashlib.sha256(files.nuclei.read_bytes()).hexdigest(),
+    )
+
+
+def _report(manifest: Manifest, out: Path) -> None:
+    for sentence in manifest.left_out:
+        complain(sentence, about=manifest.name)
+    for fold in sorted({patch.fold for patch in manifest.patches}):
+        images = sum(patch.fold == fold for patch in manifest.patches)
+        counts = ", ".join(f"{count:,} {name or 'without a class'}" for name, count in manifest.counts(fold).items())
+        say(f"{'test' if fold == TEST else f'fold {fold}'}: {images:,} images, {counts}")
+    say(f"{out}: {len(manifest.patches):,} images of {len(manifest.sources):,} slides; see README.md there")

@@ -1,0 +1,1 @@
+"""Training sets: annotated slides cut into patches, divided into folds that share no patient, and documented."""
