@@ -164,8 +164,9 @@ class View:
         step = np.spacing(np.float32(np.abs(high).max()))
         ids = self.in_box(*low, *(high - low + step))
         yx = self.positions(ids).astype(np.float64)
-        # an outline that crosses itself is taken as a person sees it: what it goes around
-        inside = shapely.contains_xy(shapely.make_valid(shapely.Polygon(outline)), yx[:, 0], yx[:, 1])
+        # an outline that crosses itself is taken as a person sees it: all that it goes around
+        area = shapely.make_valid(shapely.Polygon(outline), method="structure", keep_collapsed=False)
+        inside = shapely.contains_xy(area, yx[:, 0], yx[:, 1])
         return np.asarray(ids[np.asarray(inside, bool)])
 
     def near(self, yx: ArrayLike, radius: float) -> NDArray[np.int64]:
@@ -191,7 +192,8 @@ class View:
         That is where a person deleted one, and where a model had found one that a person put elsewhere.
         """
         columns, rows = self._columns, self._near_box(top, left, bottom, right)
-        rows = np.flatnonzero(columns["exists"]) if isinstance(rows, slice) else rows[columns["exists"][rows] == 1]
+        rows = np.arange(columns.size) if isinstance(rows, slice) else distinct(rows)
+        rows = rows[columns["exists"][rows] == 1]
         yx, found = columns["yx"][rows], columns["found"][rows]
         moved = (columns["run"][rows] > 0) & (yx != found).any(1)
         places = np.concatenate([yx[columns["removed"][rows] == 1], found[moved]])

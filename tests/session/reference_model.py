@@ -1,0 +1,170 @@
+"""A session in the plainest words: a list of assignments, and a state that is added up from the beginning each time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from nucloop.nuclei import Origin
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Nucleus = dict[str, object]
+P, A, C, K, I = Origin.PREDICTED, Origin.ADDED, Origin.CONFIRMED, Origin.CORRECTED, Origin.IMPORTED  # noqa: E741
+
+
+@dataclass
+class Reference:
+    """Knows nothing of arrays, files or old values. Classes are names, so that nothing need be renumbered."""
+
+    classes: list[str]
+    log: list[tuple[int, str, dict[int, Nucleus], list[str]]] = field(default_factory=list)
+    """(step, author, assignments, classes afterwards) of each edit."""
+    done: list[int] = field(default_factory=list)
+    undone: list[int] = field(default_factory=list)
+    authors: dict[int, str] = field(default_factory=dict)
+    steps: int = 0
+    last_id: int = 0
+
+    def state(self) -> dict[int, Nucleus]:
+        """Return every nucleus that is or was there."""
+        nuclei: dict[int, Nucleus] = {}
+        for step, _, assignments, _ in self.log:
+            if step in self.done:
+                for number, values in assignments.items():
+                    nuclei[number] = nuclei.get(number, {}) | values
+        return nuclei
+
+    def alive(self) -> dict[int, Nucleus]:
+        return {k: n for k, n in self.state().items() if "yx" in n and n.get("exists") and not n.get("removed")}
+
+    def scheme(self) -> list[str]:
+        found = self.classes
+        for step, _, _, classes in self.log:
+            if step in self.done and classes:
+                found = classes
+        return found
+
+    def edit(
+        self, author: str, wanted: dict[int, Nucleus], step: int | None = None, classes: list[str] | None = None
+    ) -> int | None:
+        """Note those assignments that change something; return the step, None when nothing does."""
+        state = self.state()
+        changes = {
+            k: {f: v for f, v in n.items() if state.get(k, {}).get(f, BLANK.get(f)) != v} for k, n in wanted.items()
+        }
+        changes = {k: n for k, n in changes.items() if n}
+        if not changes and classes is None:
+            return None
+        if step is None:
+            self.steps += 1
+            step = self.steps
+            self.done.append(step)
+            self.undone.clear()
+            self.authors[step] = author
+        self.log.append((step, author, changes, classes or []))
+        return step
+
+    def new(self, nuclei: Iterable[Nucleus]) -> dict[int, Nucleus]:
+        """Give ids to nuclei."""
+        numbered = {}
+        for nucleus in nuclei:
+            self.last_id += 1
+            numbered[self.last_id] = {"exists": True} | nucleus
+        return numbered
+
+    def add(self, author: str, yx: list[tuple[int, int]], label: str | None) -> None:
+        said = {} if label is None else {f"said {author}": label}
+        self.edit(author, self.new({"yx": p, "found": p, "label": label, "origin": A, **said} for p in yx))
+
+    def move(self, author: str, places: dict[int, tuple[int, int]]) -> None:
+        self.edit(author, {k: {"yx": p} for k, p in places.items() if k in self.alive()})
+
+    def delete(self, author: str, ids: Iterable[int]) -> None:
+        self.edit(author, {k: {"removed": True} for k in ids if k in self.alive()})
+
+    def set_class(self, author: str, ids: Iterable[int], label: str | None, force: bool, blinded: bool) -> None:
+        wanted: dict[int, Nucleus] = {}
+        for k in ids:
+            n = self.alive().get(k)
+            if n is None:
+                continue
+            own, now, origin = n.get(f"said {author}"), n.get("label"), n["origin"]
+            locked = own not in (None, NOTHING) if blinded else origin != P and now is not None
+            if locked and not force:
+                continue
+            agrees = label is not None and (n.get("model") == label or (origin in (I, C) and now == label))
+            new = A if origin == A else C if agrees else K
+            wanted[k] = {"label": label, "origin": new, f"said {author}": NOTHING if label is None else label}
+        self.edit(author, wanted)
+
+    def confirm(self, author: str, ids: Iterable[int], blinded: bool) -> None:
+        alive = {} if blinded else self.alive()
+        chosen = {k: alive[k] for k in ids if k in alive and alive[k].get("label") is not None}
+        self.edit(
+            author,
+            {
+                k: {"origin": C if n["origin"] in (P, I) else n["origin"], f"said {author}": n["label"]}
+                for k, n in chosen.items()
+            },
+        )
+
+    def import_points(self, author: str, points: list[tuple[tuple[int, int], str]]) -> None:
+        self.edit(
+            author,
+            self.new({"yx": p, "found": p, "label": c, "origin": I, f"said {author}": c} for p, c in points),
+        )
+
+    def tile(
+        self, author: str, points: list[tuple[tuple[int, int], str]], radius: float, step: int | None, run: int
+    ) -> int | None:
+        taken = []
+        for n in self.state().values():
+            if not n.get("exists"):
+                continue
+            moved = n.get("run") and n["yx"] != n["found"]
+            if n.get("removed"):
+                taken += [n["yx"]] + ([n["found"]] if moved else [])
+            else:
+                taken += [n["found"]] if moved else []
+                taken += [n["yx"]] if n.get("run") != run or n["origin"] != P else []
+        new = [
+            {"yx": p, "found": p, "label": c, "model": c, "origin": P, "run": run}
+            for p, c in points
+            if all((p[0] - q[0]) ** 2 + (p[1] - q[1]) ** 2 > radius**2 for q in taken)
+        ]
+        return self.edit(author, self.new(new), step=step) or step if new else step
+
+    def relabel(self, author: str, labels: dict[int, str], force: bool) -> None:
+        alive, wanted = self.alive(), {}
+        for k, label in labels.items():
+            if k in alive:
+                keeps = alive[k]["origin"] != P and alive[k].get("label") is not None and not force
+                wanted[k] = {"model": label} | ({} if keeps else {"label": label, "origin": P})
+        self.edit(author, wanted)
+
+    def add_class(self, author: str, name: str) -> None:
+        self.edit(author, {}, classes=[*self.scheme(), name])
+
+    def remove_class(self, author: str, name: str, into: str | None) -> None:
+        wanted: dict[int, Nucleus] = {}
+        for k, n in self.state().items():
+            changed: Nucleus = {f: into for f, v in n.items() if v == name and (f in ("label", "model") or "said" in f)}
+            if n.get("label") == name and into is None and n["origin"] != A:
+                changed["origin"] = P
+            wanted[k] = changed
+        self.edit(author, wanted, classes=[c for c in self.scheme() if c != name])
+
+    def undo(self, author: str, blinded: bool) -> None:
+        if self.done and not (blinded and self.authors[self.done[-1]] != author):
+            self.undone.append(self.done.pop())
+
+    def redo(self, author: str, blinded: bool) -> None:
+        if self.undone and not (blinded and self.authors[self.undone[-1]] != author):
+            self.done.append(self.undone.pop())
+
+
+NOTHING = "(no class)"
+"""What a reader says who takes a class away."""
+BLANK: Nucleus = {"exists": False, "removed": False, "label": None, "model": None}

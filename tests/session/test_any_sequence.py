@@ -1,0 +1,190 @@
+"""Any sequence of edits, undos, redos, model runs, imports and reopenings gives what the reference model gives."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from tests.session.conftest import SCHEME, SLIDE, WEIGHTS
+from tests.session.reference_model import NOTHING, Reference
+
+from nucloop.classes import ClassScheme, NucleusClass
+from nucloop.nuclei import UNLABELLED, Nuclei, Origin
+from nucloop.session import ModelRun, Session
+
+RADIUS = 2.0
+places = st.tuples(st.integers(0, 12), st.integers(0, 12))
+some_places = st.lists(places, min_size=1, max_size=4)
+some_ids = st.lists(st.integers(1, 25), max_size=6)
+pick = st.integers(0, 5)
+AUTHORS = ("Dr A", "Dr B")
+
+
+class AnySequence(RuleBasedStateMachine):
+    @initialize()
+    def begin(self) -> None:
+        self.folder = Path(tempfile.mkdtemp())
+        self.path = self.folder / "a.svs.nucloop"
+        self.session = Session.open(self.path, slide=SLIDE, scheme=SCHEME, author=AUTHORS[0])
+        self.reference = Reference(list(SCHEME.names))
+        self.run: ModelRun | None = None
+        self.runs = 0
+        self.run_step: int | None = None
+        self.named = 0
+
+    def teardown(self) -> None:
+        self.session.close()
+        shutil.rmtree(self.folder)
+
+    @property
+    def author(self) -> str:
+        return self.session.author
+
+    def known(self, ids: list[int]) -> list[int]:
+        return [k for k in dict.fromkeys(ids) if k <= self.reference.last_id]
+
+    def name(self, number: int, nothing: bool = True) -> str | None:
+        names = [*self.reference.scheme(), *([None] if nothing else [])]
+        return names[number % len(names)]
+
+    def label(self, name: str | None) -> int | str:
+        return UNLABELLED if name is None else name
+
+    def table(self, points: list[tuple[int, int]], number: int, origin: Origin) -> tuple[Nuclei, list]:
+        scheme = self.session.scheme
+        labels = [(number + k) % len(scheme) for k in range(len(points))]
+        nuclei = Nuclei.from_points(scheme, points, label=labels, origin=origin)
+        return nuclei, list(zip(points, [scheme.names[k] for k in labels], strict=True))
+
+    @rule(yx=some_places, number=pick)
+    def add(self, yx: list[tuple[int, int]], number: int) -> None:
+        name = self.name(number)
+        self.session.add(yx, self.label(name))
+        self.reference.add(self.author, yx, name)
+
+    @rule(ids=some_ids, to=st.lists(places, min_size=6, max_size=6))
+    def move(self, ids: list[int], to: list[tuple[int, int]]) -> None:
+        ids = self.known(ids)
+        self.session.move(ids, to[: len(ids)])
+        self.reference.move(self.author, dict(zip(ids, to, strict=False)))
+
+    @rule(ids=some_ids)
+    def delete(self, ids: list[int]) -> None:
+        self.session.delete(self.known(ids))
+        self.reference.delete(self.author, self.known(ids))
+
+    @rule(ids=some_ids, number=pick, force=st.booleans())
+    def set_class(self, ids: list[int], number: int, force: bool) -> None:
+        name = self.name(number)
+        self.session.set_class(self.known(ids), self.label(name), force=force)
+        self.reference.set_class(self.author, self.known(ids), name, force, self.session.blinded)
+
+    @rule(ids=some_ids)
+    def confirm(self, ids: list[int]) -> None:
+        self.session.confirm(self.known(ids))
+        self.reference.confirm(self.author, self.known(ids), self.session.blinded)
+
+    @rule(yx=some_places, number=pick)
+    def import_points(self, yx: list[tuple[int, int]], number: int) -> None:
+        nuclei, points = self.table(yx, number, Origin.IMPORTED)
+        self.session.import_nuclei(nuclei)
+        self.reference.import_points(self.author, points)
+
+    @rule(yx=some_places, number=pick, begin=st.booleans())
+    def tile(self, yx: list[tuple[int, int]], number: int, begin: bool) -> None:
+        if begin or self.run is None or not self.run.is_open:
+            self.run, self.run_step = self.session.begin_run(WEIGHTS, RADIUS), None
+            self.runs += 1
+        nuclei, points = self.table(yx, number, Origin.PREDICTED)
+        self.run.add(nuclei)
+        self.run_step = self.reference.tile(self.author, points, RADIUS, self.run_step, self.runs)
+
+    @rule(ids=some_ids, number=pick, force=st.booleans())
+    def relabel(self, ids: list[int], number: int, force: bool) -> None:
+        ids, scheme = self.known(ids), self.session.scheme
+        labels = [(number + k) % len(scheme) for k in range(len(ids))]
+        p = np.full((len(ids), len(scheme)), np.nan)
+        self.session.relabel(ids, labels, p, weights=WEIGHTS, force=force)
+        self.reference.relabel(self.author, {k: scheme.names[n] for k, n in zip(ids, labels, strict=True)}, force)
+
+    @precondition(lambda self: len(self.session.scheme) < 6)
+    @rule()
+    def add_class(self) -> None:
+        self.named += 1
+        self.session.add_class(NucleusClass(f"class {self.named}", "#000000"))
+        self.reference.add_class(self.author, f"class {self.named}")
+
+    @precondition(lambda self: len(self.session.scheme) > 2)
+    @rule(number=pick, into=pick)
+    def remove_class(self, number: int, into: int) -> None:
+        name, target = self.name(number, nothing=False), self.name(into)
+        if name is not None and target != name:
+            self.session.remove_class(name, target)
+            self.reference.remove_class(self.author, name, target)
+
+    @rule()
+    def undo(self) -> None:
+        self.session.undo()
+        self.reference.undo(self.author, self.session.blinded)
+
+    @rule()
+    def redo(self) -> None:
+        self.session.redo()
+        self.reference.redo(self.author, self.session.blinded)
+
+    @rule(author=st.sampled_from(AUTHORS), blinded=st.booleans())
+    def sit_down(self, author: str, blinded: bool) -> None:
+        self.session.author, self.session.blinded = author, blinded
+
+    @rule(snapshot=st.booleans())
+    def reopen(self, snapshot: bool) -> None:
+        author, blinded = self.author, self.session.blinded
+        if snapshot:
+            self.session.snapshot()
+        self.session.close()
+        self.session = Session.open(self.path, slide=SLIDE, scheme=ClassScheme.named("nucleus"), author=author)
+        self.session.blinded, self.run = blinded, None
+
+    @rule()
+    def open_a_copy_as_a_crash_would_leave_it(self) -> None:
+        crash = self.folder / "crash"
+        crash.mkdir(exist_ok=True)
+        for file in self.folder.glob("a.svs.nucloop*"):
+            shutil.copy(file, crash)
+        with Session.open(crash / self.path.name) as copy:
+            np.testing.assert_array_equal(copy.nuclei().yx, self.session.nuclei().yx)
+            assert copy.counts == self.session.counts
+        shutil.rmtree(crash)
+
+    @invariant()
+    def the_table_is_that_of_the_reference(self) -> None:
+        if not hasattr(self, "session"):
+            return
+        session, alive, names = self.session, self.reference.alive(), self.reference.scheme()
+        nuclei, called = session.nuclei(), [*names, None]
+        assert session.scheme.names == tuple(names)
+        assert nuclei.ids.tolist() == sorted(alive)
+        expected = [alive[k] for k in sorted(alive)]
+        assert nuclei.yx.tolist() == [list(n["yx"]) for n in expected]
+        assert [called[k] for k in nuclei.label] == [n.get("label") for n in expected]
+        assert nuclei.origin.tolist() == [n["origin"] for n in expected]
+        assert session.counts == {name: sum(n.get("label") == name for n in expected) for name in names}
+        assert session.unlabelled == sum(n.get("label") is None for n in expected)
+        assert len(session) == len(expected)
+        assert sum(session.origins.values()) == len(expected)
+        assert session.in_box(0, 0, 7, 7).tolist() == [k for k in sorted(alive) if max(alive[k]["yx"]) < 7]
+        for reader in AUTHORS:
+            said = [n.get(f"said {reader}") or n.get("model") for n in expected]
+            labels = session.labels_of(reader, nuclei.ids)
+            assert [called[k] for k in labels] == [None if word == NOTHING else word for word in said]
+
+
+AnySequence.TestCase.settings = settings(
+    max_examples=30, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+)
+test_any_sequence_gives_what_the_reference_gives = AnySequence.TestCase
