@@ -34,6 +34,23 @@ SUBJECTS: dict[str, dict[str, str]] = {
         **{f"{name}_{way}_1e6_s": "s" for name in ("geojson", "parquet", "sqlite") for way in ("write", "read")},
         "formats_peak_mb": "MB",
     },
+    "session": {
+        "open_1e6_s": "s",
+        **{
+            f"{name}_{size}_ms": "ms"
+            for name in (
+                "journal_edit",
+                "journal_brush",
+                "journal_undo_brush",
+                "journal_bulk",
+                "journal_undo_bulk",
+                "in_view",
+                "nearest",
+            )
+            for size in ("1e5", "1e6")
+        },
+    },
+    "scores": {"f1_full_1e5_s": "s", "f1_full_1e6_s": "s", "f1_edit_1e5_ms": "ms", "f1_edit_1e6_ms": "ms"},
     "loading": {"load_s": "s", "load_first_s": "s"},
 }
 """Modules of this folder, each with a function `measure`, and the unit of every quantity it may give."""
