@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from nucloop.classes import ClassScheme
-from nucloop.formats import read_nuclei, read_slide_info
+from nucloop.formats import FORMATS, read_nuclei, read_slide_info
 from nucloop.nuclei import Nuclei
 
 SCHEME = ClassScheme.named("brca-m2c")
@@ -140,4 +140,4 @@ def test_the_module_is_the_command_and_ends_with_one_sentence(tmp_path):
 
     assert run.returncode == 1
     assert run.stdout == ""
-    assert run.stderr == "nucloop: There is no format 'xml'. Choose one of: csv, geojson.\n"
+    assert run.stderr == f"nucloop: There is no format 'xml'. Choose one of: {', '.join(FORMATS)}.\n"

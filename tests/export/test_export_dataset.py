@@ -14,7 +14,7 @@ from nucloop.classes import builtin_schemes
 from nucloop.errors import DataError
 from nucloop.export.build import DatasetConfig, export_dataset
 from nucloop.export.cutting import CutConfig, patch_pixels, patches_of
-from nucloop.export.grouping import TEST, divide, touching
+from nucloop.export.folds import TEST, divide, touching
 from nucloop.export.manifest import FILE_NAME, Manifest
 from nucloop.export.reading import altered_files
 from nucloop.export.sources import Source

@@ -11,9 +11,10 @@ from nucloop.classes import ClassScheme
 from nucloop.cli.convert import parse_mapping
 from nucloop.cli.terminal import complain, progress_bar, say
 from nucloop.errors import DataError
-from nucloop.export.build import GROUPS, DatasetConfig, ExportProgress, export_dataset
+from nucloop.export.build import DatasetConfig, ExportProgress, export_dataset
 from nucloop.export.cutting import CutConfig
-from nucloop.export.grouping import TEST
+from nucloop.export.folds import TEST
+from nucloop.export.groups import GROUPS
 from nucloop.export.layouts import LAYOUTS
 from nucloop.export.manifest import Manifest
 from nucloop.export.sources import Source, SourceFiles, read_source_list

@@ -18,7 +18,8 @@ from nucloop import __version__
 from nucloop.errors import DataError
 from nucloop.export.cutting import CutConfig, Patch, patch_pixels, patches_of
 from nucloop.export.datasheet import write_datasheet
-from nucloop.export.grouping import divide, touching
+from nucloop.export.folds import divide
+from nucloop.export.groups import GROUPS, groups_of
 from nucloop.export.layouts import LAYOUTS, Layout, check_resolution, scheme_of
 from nucloop.export.manifest import FILE_NAME, Manifest, PatchRecord, SourceRecord
 from nucloop.formats import SlideInfo, adopt
@@ -32,9 +33,8 @@ if TYPE_CHECKING:
     from nucloop.export.sources import Source
     from nucloop.nuclei import Nuclei
 
-__all__ = ["GROUPS", "DatasetConfig", "ExportProgress", "export_dataset"]
+__all__ = ["DatasetConfig", "ExportProgress", "export_dataset"]
 
-GROUPS = ("patient", "slide", "region")
 RADIUS_UM = 3.0
 MOST_PATCHES = 1_000_000
 _SHOWN = 12
@@ -112,7 +112,7 @@ def export_dataset(
     plan = [(number, patch) for number, source in enumerate(sources) for patch in patches_of(source, config.cut)]
     if not plan or len(plan) > MOST_PATCHES:
         raise DataError(f"{len(plan):,} patches would be cut. Check the regions, the size and the stride.")
-    groups = _groups(sources, config)
+    groups = groups_of(sources, config.group_by, config.cut)
     folds = _folds(plan, groups, sources, config)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -149,42 +149,6 @@ def _with_classes(
         return known, []
     known = [replace(one, nuclei=one.nuclei.take(one.nuclei.label != UNLABELLED)) for one in known]
     return known, [f"{without:,} nuclei without a class have no place in this layout and are not marked."]
-
-
-def _groups(sources: Sequence[Source], config: DatasetConfig) -> list[list[str]]:
-    """For every source the group of each of its regions; a slide given twice is one slide."""
-    slides = [_fingerprint(source) for source in sources]
-    patients: dict[str, str] = {}
-    for source, slide in zip(sources, slides, strict=True):
-        said = patients.setdefault(slide, source.patient)
-        if said != source.patient:
-            raise DataError(f"{source.slide.name} belongs to two patients, {said!r} and {source.patient!r}.")
-    return [
-        [source.patient] * max(len(source.regions), 1)
-        if config.group_by == "patient" and source.patient
-        else [slide] * max(len(source.regions), 1)
-        if config.group_by != "region"
-        else _region_groups(number, sources, slides, config.cut)
-        for number, (source, slide) in enumerate(zip(sources, slides, strict=True))
-    ]
-
-
-def _region_groups(number: int, sources: Sequence[Source], slides: list[str], cut: CutConfig) -> list[str]:
-    """Name the groups of a source's regions: those that overlap, in any source of the same slide, are one."""
-    same = [k for k, slide in enumerate(slides) if slide == slides[number]]
-    source = sources[number]
-    if not all(sources[k].regions for k in same):
-        return [slides[number]] * max(len(source.regions), 1)
-    first = sum(len(sources[k].regions) for k in same if k < number)
-    margin = 0.0 if cut.blank else (cut.size or 0) * cut.mpp / source.slide.require_mpp()
-    numbers = touching([outline for k in same for outline in sources[k].regions], margin)
-    return [f"{slides[number]} region {numbers[first + k]}" for k in range(len(source.regions))]
-
-
-def _fingerprint(source: Source) -> str:
-    """Name of a slide, the same for the same file under two names."""
-    about = SlideInfo.of(source.slide)
-    return f"{about.name} {about.sha256[:8]}" if about.sha256 else about.name
 
 
 def _folds(

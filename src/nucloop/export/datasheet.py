@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw
 
-from nucloop.export.grouping import TEST
+from nucloop.export.folds import TEST
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,7 +12,7 @@ import yaml
 
 from nucloop.classes import ClassScheme, builtin_schemes
 from nucloop.errors import DataError
-from nucloop.export.grouping import TEST
+from nucloop.export.folds import TEST
 from nucloop.formats import Document, SlideInfo
 from nucloop.formats.coco import coco_annotations, coco_categories
 from nucloop.formats.csv import write_csv

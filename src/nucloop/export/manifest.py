@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from nucloop.classes import ClassScheme
 from nucloop.configuration import first_fault, read_strictly
 from nucloop.errors import DataError
-from nucloop.export.grouping import TEST
+from nucloop.export.folds import TEST
 
 __all__ = ["FILE_NAME", "Manifest", "PatchRecord", "SourceRecord"]
 
