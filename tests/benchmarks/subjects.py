@@ -23,6 +23,14 @@ SUBJECTS: dict[str, dict[str, str]] = {
         "view_all_inside_s": "s",
         "view_nuclei": "nuclei",
     },
+    "correcting": {
+        **{f"edit_{size}_{step}ms": "ms" for size in ("1e5", "1e6") for step in ("", "session_", "layer_")},
+        "brush_ms": "ms",
+        "undo_ms": "ms",
+        "brush_nuclei": "nuclei",
+        "gallery_page_ms": "ms",
+        "correcting_freeze_ms": "ms",
+    },
     "throughput": {
         "seconds_per_mm2": "s/mm²",
         **{f"stage_{stage}_s_per_mm2": "s/mm²" for stage in STAGES},

@@ -27,8 +27,10 @@ class ThresholdConfig:
 
     default: float = 0.4
     """Threshold where the nuclei fall into no two groups, optical density."""
-    separation: float = 0.72
+    separation: float = 0.66
     """Part of the variance (on the logarithm) that two groups explain; one bell-shaped group gives 0.64."""
+    difference: float = 0.25
+    """Optical density by which the means of the two groups differ at least; negative nuclei differ by less."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,9 @@ def choose_threshold(
         lowest = _valley(counts, edges)
         value = value if lowest is None else lowest
         used = "otsu" if lowest is None else "valley"
-    if separation < config.separation:
+    positive = logs >= value
+    apart = float(density[positive].mean() - density[~positive].mean()) if 0 < positive.sum() < len(logs) else 0.0
+    if separation < config.separation or apart < config.difference:
         value, used = float(np.log(config.default + _FLOOR)), "default"
     return DabThreshold(float(np.exp(value) - _FLOOR), used, separation, np.exp(edges) - _FLOOR, counts)
 
