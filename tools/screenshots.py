@@ -19,10 +19,11 @@ from PIL import Image
 from qtpy.QtWidgets import QApplication, QWidget
 
 from nucloop.classes import ClassScheme
-from nucloop.gui.actions import PLUGIN, open_dock
+from nucloop.gui.actions import PLUGIN, open_correct_dock, open_dock, open_gallery_dock
 from nucloop.gui.appearance import ACCENT
 from nucloop.gui.colouring import RAMP, ColourBy
 from nucloop.gui.detect_dock import DetectDock
+from nucloop.gui.gallery_order import Order
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,6 +94,39 @@ def with_few_colours(picture: Image.Image) -> Image.Image:
     return picture.quantize(palette=sample.quantize(COLOURS), dither=Image.Dither.FLOYDSTEINBERG)
 
 
+def take_correcting(camera: Photographer) -> QWidget:
+    """Take the pictures of correcting, on the slide that is open; return the Correct dock."""
+    viewer, nuclei = camera.viewer, camera.dock.detection.nuclei_of(camera.dock.controls.image)
+    assert nuclei is not None
+    dock = open_correct_dock(viewer)
+    camera.pause()
+    viewer.scene.camera.zoom *= 2.5
+    camera.pause()
+    corrections = dock.correcting.corrections
+    assert corrections is not None
+    for k, label in enumerate((1, 2, 1, 0, 2)):
+        nuclei.select(nuclei.in_view()[7 * k : 7 * k + 1])
+        corrections.give_class(label)
+    nuclei.select(nuclei.in_view()[3:9])
+    dock.keys.expand()
+    camera.take("correct")
+    camera.take("correct-dock", dock)
+    dock.keys.collapse()
+    dock.correcting.review.next()
+    camera.take("review")
+    dock.correcting.review.stop()
+    gallery = open_gallery_dock(viewer)
+    camera.pause(3)
+    gallery.order.setCurrentIndex(gallery.order.findData(Order.UNSURE))
+    gallery.refill()
+    camera.pause(3)
+    gallery.grid.select(gallery.grid.ids[2:6])
+    camera.take("gallery")
+    viewer.window.remove_dock_widget(gallery)
+    nuclei.select([])
+    return dock
+
+
 def main(folder: Path = IMAGES) -> None:
     """Take all pictures."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -110,6 +144,8 @@ def main(folder: Path = IMAGES) -> None:
     dock.nuclei.colours.setCurrentText(ColourBy.CONFIDENCE.value)
     camera.take("confidence")
     dock.nuclei.colours.setCurrentText(ColourBy.CLASS.value)
+    correct = take_correcting(camera)
+    viewer.window.remove_dock_widget(correct)
     viewer.theme = "light"
     camera.open_sample("synthetic_he")
     camera.detect()

@@ -65,9 +65,9 @@ def timed_click(viewer: napari.Viewer, dock: DetectDock) -> tuple[float, float, 
     wait_until(lambda: not dock.detection.running, "the detection is over")
     nuclei = dock.detection.nuclei_of(dock.controls.image)
     said = dock.detection.message
-    if nuclei is None or not len(nuclei.table) or (said is not None and said.tone is Tone.ERROR):
+    if nuclei is None or not len(nuclei.session) or (said is not None and said.tone is Tone.ERROR):
         raise RuntimeError(f"the click gave no nuclei: {said.text if said else 'nothing was said'}")
-    count = len(nuclei.table)
+    count = len(nuclei.session)
     wait_until(lambda: watch.frames[-1][1] == count, "all nuclei are drawn")
     wait(100)
     watch.stop()

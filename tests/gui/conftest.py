@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
-from qtpy.QtCore import QPoint, QPointF, Qt
-from qtpy.QtGui import QEnterEvent
+from qtpy.QtCore import QEvent, QPoint, QPointF, QSettings, Qt
+from qtpy.QtGui import QEnterEvent, QMouseEvent, QWheelEvent
 from qtpy.QtWidgets import QApplication
 
-from nucloop.gui.actions import open_dock
+from nucloop.classes import ClassScheme
+from nucloop.gui.actions import open_correct_dock, open_dock
 from nucloop.gui.detect_dock import DetectDock
+from nucloop.gui.keys import COMMANDS
+from nucloop.gui.open_sessions import OpenSessions
+from nucloop.nuclei import Nuclei
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -83,7 +88,7 @@ class Window:
 
     def count(self) -> int:
         found = self.dock.detection.nuclei_of(self.dock.controls.image)
-        return 0 if found is None else len(found.table)
+        return 0 if found is None else len(found.session)
 
     @property
     def said(self) -> str:
@@ -132,3 +137,178 @@ def large_field(window: Window, tissue: NDArray[np.uint8]) -> Window:
     """A window with a slide that takes long enough to be interrupted."""
     window.open(np.tile(tissue, (6, 6, 1)))
     return window
+
+
+SCHEME = ClassScheme.named("brca-m2c")
+
+
+class Bench:
+    """A window with one field, its session and the Correct dock, without any model: things to press and to point at."""
+
+    def __init__(self, viewer: napari.Viewer, qtbot: QtBot, picture: NDArray[np.uint8]) -> None:
+        self.viewer, self.qtbot = viewer, qtbot
+        viewer.window.resize(1100, 760)
+        viewer.window._qt_window.activateWindow()
+        self.image = viewer.add_image(picture, rgb=True, name="field", scale=(MPP, MPP), units="um")
+        self.sessions = OpenSessions.of(viewer)
+        self.nuclei = self.sessions.open(self.image, SCHEME)
+        assert self.nuclei is not None
+        self.session, self.layer = self.nuclei.session, self.nuclei.layer
+        self.dock = open_correct_dock(viewer)
+        self.correcting = self.dock.correcting
+        qtbot.waitUntil(self.canvas.isVisible, timeout=LONG_MS)
+
+    @property
+    def canvas(self) -> Any:
+        return self.viewer.window._qt_viewer.canvas.native
+
+    def find(self, places: Any, labels: Any = None) -> NDArray[np.int64]:
+        """Put nuclei there as a model would; return their ids."""
+        n = len(places)
+        label = np.zeros(n, int) if labels is None else np.asarray(labels)
+        probability = np.full((n, 3), 0.1, np.float32)
+        probability[np.arange(n), label] = 0.8
+        found = Nuclei.from_points(SCHEME, places, label=label, score=np.full(n, 0.9), probability=probability)
+        run = self.session.begin_run({"detector": {"name": "test", "sha256": "0" * 64}}, 2.0)
+        ids = run.add(found)
+        self.viewer.layers.selection.active = self.layer
+        self.settle()
+        return ids
+
+    def settle(self) -> None:
+        """Wait until layer and dock have followed."""
+        self.qtbot.waitUntil(lambda: not self.nuclei._edits.busy, timeout=LONG_MS)
+        self.qtbot.waitUntil(lambda: not self.nuclei._view_timer.isActive(), timeout=LONG_MS)
+        self.qtbot.waitUntil(lambda: not self.dock._show_timer.isActive(), timeout=LONG_MS)
+
+    def look_at(self, y: float, x: float, pixels: float) -> None:
+        self.viewer.scene.camera.center = (y * MPP, x * MPP)
+        self.viewer.scene.camera.zoom = max(self.viewer.canvas.size) / (pixels * MPP)
+        self.qtbot.wait(30)
+        self.settle()
+
+    def at(self, yx: Any) -> QPoint:
+        """Return the place on the canvas of a place in level-0 pixels."""
+        height, width = self.viewer.canvas.size
+        dy, dx = (np.asarray(yx) * MPP - self.viewer.scene.camera.center[-2:]) * self.viewer.scene.camera.zoom
+        return QPoint(round(width / 2 + dx), round(height / 2 + dy))
+
+    def mouse(
+        self,
+        kind: QEvent.Type,
+        point: QPoint,
+        *,
+        held: bool = True,
+        modifiers: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier,
+    ) -> None:
+        """Send one mouse event as the window system does."""
+        button = Qt.MouseButton.NoButton if kind == QEvent.Type.MouseMove else Qt.MouseButton.LeftButton
+        buttons = Qt.MouseButton.LeftButton if held else Qt.MouseButton.NoButton
+        place = QPointF(point)
+        event = QMouseEvent(kind, place, QPointF(self.canvas.mapToGlobal(point)), button, buttons, modifiers)
+        QApplication.sendEvent(self.canvas, event)
+
+    def press(self, yx: Any, **options: Any) -> None:
+        self.mouse(QEvent.Type.MouseButtonPress, self.at(yx), **options)
+
+    def release(self, yx: Any, **options: Any) -> None:
+        self.mouse(QEvent.Type.MouseButtonRelease, self.at(yx), held=False, **options)
+
+    def click(self, yx: Any, **options: Any) -> None:
+        self.press(yx, **options)
+        self.release(yx, **options)
+
+    def second_click(self, yx: Any) -> None:
+        """Click so soon after the last click that Qt calls it a double click."""
+        self.mouse(QEvent.Type.MouseButtonDblClick, self.at(yx))
+        self.release(yx)
+
+    def drag(self, *places: Any, **options: Any) -> None:
+        self.press(places[0], **options)
+        points = [self.at(place) for place in places]
+        for point in points[1:]:
+            # no hand is quicker; vispy leaves out what is
+            self.qtbot.wait(12)
+            self.mouse(QEvent.Type.MouseMove, point, **options)
+        self.release(places[-1], **options)
+
+    def hover(self, yx: Any) -> None:
+        self.mouse(QEvent.Type.MouseMove, self.at(yx), held=False)
+
+    def wheel(self, yx: Any, pixels: int) -> None:
+        """Turn the wheel a little, as a trackpad does."""
+        point = self.at(yx)
+        event = QWheelEvent(
+            QPointF(point),
+            QPointF(self.canvas.mapToGlobal(point)),
+            QPoint(0, pixels),
+            QPoint(0, pixels),
+            Qt.MouseButton.NoButton,
+            Qt.KeyboardModifier.NoModifier,
+            Qt.ScrollPhase.ScrollUpdate,
+            False,
+        )
+        QApplication.sendEvent(self.canvas, event)
+
+    def key(self, key: Qt.Key, *modifiers: Qt.KeyboardModifier) -> None:
+        """Press and release a key on the canvas."""
+        together = Qt.KeyboardModifier.NoModifier
+        for one in modifiers:
+            together |= one
+        self.qtbot.keyClick(self.canvas, key, together)
+        self.settle()
+
+    def push(self, widget: Any) -> None:
+        """Press a button of the dock."""
+        assert widget.isVisible()
+        self.qtbot.mouseClick(widget, Qt.MouseButton.LeftButton)
+        self.settle()
+
+    def label(self, nucleus: int) -> int:
+        return int(self.session.labels([nucleus])[0])
+
+    def kinds(self) -> list[str]:
+        """What the journal says was done after the models' runs."""
+        return [edit.kind.value for edit in self.session.history() if edit.kind.value != "model run"]
+
+
+@pytest.fixture(scope="module")
+def commands_of_napari() -> Iterator[None]:
+    """A register of napari's commands for one module: in napari's own, a second window of tests finds them taken."""
+    from app_model import Application
+    from napari._app_model._app import NapariApplication, _napari_names
+    from napari._qt._qapp_model.qactions import init_qactions
+    from napari.plugins import _initialize_plugins
+
+    application = NapariApplication("tests of a module")
+    application.injection_store.namespace = _napari_names
+    _initialize_plugins.cache_clear()
+    init_qactions.cache_clear()
+    with patch.object(NapariApplication, "get_app_model", return_value=application):
+        yield
+    Application.destroy("tests of a module")
+    _initialize_plugins.cache_clear()
+    init_qactions.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def correct_viewer(
+    qapp: QApplication, commands_of_napari: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[napari.Viewer]:
+    """One window for a module's tests, each with its own image; the person's own settings stay as they are."""
+    import napari
+
+    folder = str(tmp_path_factory.mktemp("settings"))
+    QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, folder)
+    viewer = napari.Viewer()
+    yield viewer
+    viewer.close()
+
+
+@pytest.fixture
+def bench(correct_viewer: napari.Viewer, qtbot: QtBot, tissue: NDArray[np.uint8]) -> Iterator[Bench]:
+    """A window to correct in."""
+    opened = Bench(correct_viewer, qtbot, tissue)
+    opened.correcting.set_keys({command.name: command.key for command in COMMANDS})
+    yield opened
+    correct_viewer.layers.clear()

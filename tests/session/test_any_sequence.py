@@ -23,6 +23,8 @@ some_places = st.lists(places, min_size=1, max_size=4)
 some_ids = st.lists(st.integers(0, 11), min_size=1, max_size=6)
 pick = st.integers(0, 5)
 AUTHORS = ("Dr A", "Dr B")
+somebody = st.tuples(st.sampled_from(AUTHORS), st.booleans())
+"""Who edits, and whether blinded."""
 
 
 class AnySequence(RuleBasedStateMachine):
@@ -80,14 +82,16 @@ class AnySequence(RuleBasedStateMachine):
         self.session.delete(self.known(ids))
         self.reference.delete(self.author, self.known(ids))
 
-    @rule(ids=some_ids, number=pick, force=st.booleans())
-    def set_class(self, ids: list[int], number: int, force: bool) -> None:
+    @rule(ids=some_ids, number=pick, force=st.booleans(), who=somebody)
+    def set_class(self, ids: list[int], number: int, force: bool, who: tuple[str, bool]) -> None:
+        self.session.author, self.session.blinded = who
         name = self.name(number)
         self.session.set_class(self.known(ids), self.label(name), force=force)
         self.reference.set_class(self.author, self.known(ids), name, force, self.session.blinded)
 
-    @rule(ids=some_ids)
-    def confirm(self, ids: list[int]) -> None:
+    @rule(ids=some_ids, who=somebody)
+    def confirm(self, ids: list[int], who: tuple[str, bool]) -> None:
+        self.session.author, self.session.blinded = who
         self.session.confirm(self.known(ids))
         self.reference.confirm(self.author, self.known(ids), self.session.blinded)
 
@@ -139,9 +143,9 @@ class AnySequence(RuleBasedStateMachine):
         self.session.redo()
         self.reference.redo(self.author, self.session.blinded)
 
-    @rule(author=st.sampled_from(AUTHORS), blinded=st.booleans())
-    def sit_down(self, author: str, blinded: bool) -> None:
-        self.session.author, self.session.blinded = author, blinded
+    @rule(who=somebody)
+    def sit_down(self, who: tuple[str, bool]) -> None:
+        self.session.author, self.session.blinded = who
 
     @rule(snapshot=st.booleans())
     def reopen(self, snapshot: bool) -> None:

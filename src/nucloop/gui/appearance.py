@@ -74,12 +74,22 @@ QPushButton#NucloopLink, QPushButton#NucloopOnly {{
 }}
 QPushButton#NucloopLink:hover, QPushButton#NucloopOnly:hover {{ color: {text}; background: {line}; }}
 QPushButton#NucloopOnly:checked {{ color: white; background: {accent}; }}
-QPushButton#NucloopLink[text="More"] {{ text-align: left; padding: 3px 0px; }}
+QPushButton#NucloopLink[text="More"], QPushButton#NucloopLink[text="Keys"] {{ text-align: left; padding: 3px 0px; }}
 QPushButton#NucloopLink:checked {{ background: transparent; color: {text}; }}
 #NucloopRow {{ border-radius: 3px; }}
 #NucloopRow:hover {{ background: {panel}; }}
 #NucloopRow QLabel {{ background: transparent; }}
 #NucloopRow[off="true"] QLabel#NucloopName {{ color: {dim}; text-decoration: line-through; }}
+#NucloopChoice {{ border-radius: 3px; border-left: 3px solid transparent; }}
+#NucloopChoice:hover {{ background: {panel}; }}
+#NucloopChoice[current="true"] {{ background: {panel}; border-left: 3px solid {accent}; }}
+#NucloopChoice QLabel {{ background: transparent; }}
+#NucloopChoice[current="true"] QLabel#NucloopName {{ font-weight: 600; }}
+QPushButton#NucloopNotice {{
+    background: {panel}; color: {text}; text-align: left; padding: 7px 10px;
+    border-left: 3px solid #e69f00; border-radius: 3px;
+}}
+QPushButton#NucloopNotice:hover {{ background: {line}; }}
 QProgressBar#NucloopProgress {{
     background: {panel}; border: none; border-radius: 3px; max-height: 6px; min-height: 6px;
 }}

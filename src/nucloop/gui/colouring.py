@@ -15,7 +15,16 @@ if TYPE_CHECKING:
     from nucloop.classes import ClassScheme
     from nucloop.nuclei import Nuclei
 
-__all__ = ["NO_CLASS_COLOUR", "ORIGIN_COLOURS", "ORIGIN_NAMES", "RAMP", "ColourBy", "fill_colours", "rim_colours"]
+__all__ = [
+    "NO_CLASS_COLOUR",
+    "ORIGIN_COLOURS",
+    "ORIGIN_NAMES",
+    "RAMP",
+    "ColourBy",
+    "class_palette",
+    "fill_colours",
+    "rim_colours",
+]
 
 NO_CLASS_COLOUR = "#bdbdbd"
 RAMP = ("#e69f00", "#f7f7f7", "#0072b2")
@@ -50,7 +59,7 @@ class ColourBy(Enum):
 def fill_colours(nuclei: Nuclei, by: ColourBy) -> NDArray[np.float32]:
     """Return one colour per nucleus, (N, 4) RGBA from 0 to 1."""
     if by is ColourBy.CLASS:
-        return _class_palette(nuclei.scheme)[nuclei.label]
+        return class_palette(nuclei.scheme)[nuclei.label]
     if by is ColourBy.ORIGIN:
         return _palette([ORIGIN_COLOURS[o] for o in Origin])[nuclei.origin]
     sureness = nuclei.confidence if by is ColourBy.CONFIDENCE else 1 - nuclei.uncertainty
@@ -62,8 +71,8 @@ def rim_colours(nuclei: Nuclei) -> NDArray[np.float32]:
     return np.array([_MODEL_RIM, _HUMAN_RIM], np.float32)[nuclei.human.astype(int)]
 
 
-def _class_palette(scheme: ClassScheme) -> NDArray[np.float32]:
-    """One row per class, and last the colour of UNLABELLED (-1)."""
+def class_palette(scheme: ClassScheme) -> NDArray[np.float32]:
+    """Return one row per class, and last the colour of UNLABELLED (-1), (C + 1, 4) RGBA from 0 to 1."""
     return _palette([*scheme.colors, NO_CLASS_COLOUR])
 
 

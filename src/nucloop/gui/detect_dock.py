@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt, QTimer
-from qtpy.QtWidgets import QFrame, QLabel, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFrame, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
 from nucloop.errors import NucLoopError
-from nucloop.gui.actions import bind_shortcut
+from nucloop.gui.actions import CORRECT_SHORTCUT, bind_shortcuts, correct_nuclei
 from nucloop.gui.appearance import style_sheet
+from nucloop.gui.correcting import Correcting
 from nucloop.gui.detect_controls import DetectControls
 from nucloop.gui.detection import Detection
 from nucloop.gui.jobs import Ending, How, Job
@@ -20,13 +21,18 @@ from nucloop.gui.model_choice import ModelChoice
 from nucloop.gui.nuclei_panel import NucleiPanel
 from nucloop.gui.pipelines import Choice, Offer, find_offer, load_pipeline, loaded_pipeline
 from nucloop.gui.resolution import ResolutionQuestion
+from nucloop.gui.session_question import SessionQuestion
+from nucloop.gui.undo_bar import UndoBar
 from nucloop.gui.view import draw_regions, image_layers, set_resolution
 from nucloop.gui.welcome import Welcome, scope_hint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     import napari
+
+    from nucloop.gui.session_places import Answer
 
 __all__ = ["DetectDock"]
 
@@ -49,13 +55,16 @@ class DetectDock(QWidget):
         # napari hands plugins a proxy; layers taken through it would not compare as the viewer's own
         self.viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
         self.detection = Detection.of(self.viewer)
+        self.sessions = self.detection.sessions
+        # undo and the other keys of the nuclei layer work without the Correct dock
+        self.correcting = Correcting.of(self.viewer)
         self._loading: Job | None = None
         self._detect_after_answer = False
         self._build()
         self._connect()
         self._images_changed()
         self._restyle()
-        bind_shortcut(self.viewer)
+        bind_shortcuts(self.viewer)
         self._load_models()
 
     def detect(self) -> None:
@@ -82,12 +91,19 @@ class DetectDock(QWidget):
         self.welcome = Welcome()
         self.controls = DetectControls()
         self.question = ResolutionQuestion()
+        self.trouble = SessionQuestion()
         self.messages = MessageLine()
         self.nuclei = NucleiPanel()
         self.models = ModelChoice()
         self.device = QLabel()
         self.device.setObjectName("NucloopDim")
         self.device.setWordWrap(True)
+        self.undo = UndoBar()
+        self.correct = QPushButton("Correct them …")
+        self.correct.setToolTip(f"Opens the Correct dock ({CORRECT_SHORTCUT})")
+        self.kept = QLabel()
+        self.kept.setObjectName("NucloopDim")
+        self.kept.setWordWrap(True)
         self.more = QCollapsible("More", expandedIcon="▾", collapsedIcon="▸")
         self.more.setDuration(0)
         self.more.toggleButton().setObjectName("NucloopLink")
@@ -97,13 +113,13 @@ class DetectDock(QWidget):
         found = QVBoxLayout(self._found)
         found.setContentsMargins(0, 0, 0, 0)
         found.setSpacing(10)
-        for widget in (_line(), self.nuclei, _line(), self.more, self.device):
+        for widget in (_line(), self.nuclei, self.correct, self.undo, _line(), self.more, self.device, self.kept):
             found.addWidget(widget)
         inside = QWidget()
         column = QVBoxLayout(inside)
         column.setContentsMargins(12, 10, 12, 10)
         column.setSpacing(10)
-        for widget in (self.welcome, self.controls, self.question, self.messages, self._found):
+        for widget in (self.welcome, self.controls, self.question, self.trouble, self.messages, self._found):
             column.addWidget(widget)
         column.addStretch()
         scroll = QScrollArea()
@@ -132,7 +148,11 @@ class DetectDock(QWidget):
         self.detection.progressed.connect(self.controls.show_progress)
         self.detection.said.connect(self.messages.say)
         self.detection.stopped.connect(self._run_stopped)
-        self.detection.nuclei_changed.connect(self._show_nuclei)
+        self.sessions.changed.connect(self._show_nuclei)
+        self.sessions.said.connect(self.messages.say)
+        self.undo.said.connect(self.messages.say)
+        self.correct.clicked.connect(lambda: correct_nuclei(self.viewer))
+        self.trouble.answered.connect(self._trouble_answered)
         self._hint_timer = QTimer(self)
         self._hint_timer.setSingleShot(True)
         self._hint_timer.timeout.connect(self._show_hint)
@@ -163,8 +183,13 @@ class DetectDock(QWidget):
 
     def _show_nuclei(self) -> None:
         nuclei = self.detection.nuclei_of(self.controls.image)
-        waiting = nuclei is not None and not len(nuclei.table) and not self.detection.running
+        waiting = nuclei is not None and not len(nuclei.session) and not self.detection.running
         self.nuclei.show_nuclei(None if waiting else nuclei)
+        self.correct.setVisible(nuclei is not None and not waiting)
+        self.undo.show_session(None if nuclei is None else nuclei.session)
+        self.trouble.ask(self.sessions.trouble_with(self.controls.image))
+        self.kept.setText(self.sessions.note_on(self.controls.image))
+        self.kept.setVisible(bool(self.kept.text()))
 
     def _prepare(self) -> None:
         """Do beforehand what the first click would otherwise wait for."""
@@ -205,6 +230,12 @@ class DetectDock(QWidget):
     def _show_hint(self) -> None:
         image = self.controls.image
         self.controls.hint.setText("" if image is None else scope_hint(self.viewer, image, self.controls.scope))
+
+    def _trouble_answered(self, answer: Answer, folder: Path | None) -> None:
+        if self.controls.image is not None:
+            self.sessions.answer(self.controls.image, answer, folder)
+            self._prepare()
+            self._show_nuclei()
 
     def _load_models(self) -> None:
         """Load the chosen models in the background, so that the first click does not wait for them."""

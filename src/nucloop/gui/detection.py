@@ -13,12 +13,12 @@ from nucloop.errors import DataError, NucLoopError, RegionError
 from nucloop.gui.jobs import Ending, How, Job
 from nucloop.gui.layer_slide import mpp_of_layer, slide_of_layer
 from nucloop.gui.messages import Message, Tone
-from nucloop.gui.nuclei_layer import NucleiLayer
-from nucloop.gui.nuclei_table import NucleiTable
+from nucloop.gui.open_sessions import OpenSessions
 from nucloop.gui.pipelines import Choice, load_pipeline, loaded_pipeline
 from nucloop.gui.view import drawn_regions, view_box, view_centre
 from nucloop.inference import Pipeline
 from nucloop.nuclei import Nuclei
+from nucloop.overlap import SAME_NUCLEUS_UM
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +28,10 @@ if TYPE_CHECKING:
     from napari.layers import Image
     from numpy.typing import NDArray
 
+    from nucloop.classes import ClassScheme
+    from nucloop.gui.nuclei_layer import NucleiLayer
     from nucloop.inference import TileResult
+    from nucloop.session import ModelRun
     from nucloop.slides import Box
 
 __all__ = ["LARGEST_VIEW_MM2", "Detection", "Progress", "Scope"]
@@ -67,12 +70,14 @@ class Ready:
 
 
 class Detection(QObject):
-    """Runs detections in one viewer, one at a time, and keeps one NucleiLayer per image.
+    """Runs detections in one viewer, one at a time; what they find goes into the session of the image.
 
     Parameters
     ----------
     viewer : napari viewer
         Where the images are.
+    sessions : OpenSessions
+        Of the same viewer.
     """
 
     progressed = Signal(object)
@@ -82,19 +87,18 @@ class Detection(QObject):
     started = Signal()
     stopped = Signal(object)
     """An Ending."""
-    nuclei_changed = Signal()
-    """A nuclei layer came, went or changed."""
 
-    def __init__(self, viewer: ViewerModel, parent: QObject | None = None) -> None:
+    def __init__(self, viewer: ViewerModel, sessions: OpenSessions, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._viewer = viewer
-        self._layers: dict[Image, NucleiLayer] = {}
+        self._viewer, self.sessions = viewer, sessions
+        self._run: ModelRun | None = None
         self._job: Job | None = None
         self._image: Image | None = None
         self._pipeline: Pipeline | None = None
         self._found = self._new = 0
         self._began = 0.0
         self.message: Message | None = None
+        sessions.closing.connect(self._session_closing)
         viewer.layers.events.removed.connect(self._layer_removed)
 
     @classmethod
@@ -102,7 +106,7 @@ class Detection(QObject):
         """Return the one Detection of a viewer with a window: it outlives docks that are closed and opened again."""
         window = viewer.window._qt_window
         found = window.findChild(cls)
-        return cls(viewer, window) if found is None else found
+        return cls(viewer, OpenSessions.of(viewer), window) if found is None else found
 
     @property
     def running(self) -> bool:
@@ -115,8 +119,8 @@ class Detection(QObject):
         return self._job is not None and self._job.cancelling
 
     def nuclei_of(self, image: Image | None) -> NucleiLayer | None:
-        """Return the nuclei of an image, if it was detected on."""
-        return None if image is None else self._layers.get(image)
+        """Return the layer that shows an image's nuclei, if there is one."""
+        return self.sessions.nuclei_of(image)
 
     def region_of(self, image: Image, scope: Scope) -> list[Box | NDArray[np.float64]] | None:
         """Level-0 boxes and polygons of a scope; None is the whole slide.
@@ -174,38 +178,34 @@ class Detection(QObject):
             self._job = None
 
     def prepare(self, image: Image, choice: Choice) -> None:
-        """Make an empty nuclei layer for an image, so that the first nuclei do not wait for it.
+        """Open the image's session and make its layer, so that the first nuclei do not wait for them.
 
-        Does nothing while the models are not loaded, the resolution is unknown, or the image has its layer already.
+        A slide that was worked on before shows its nuclei at once; a new one waits until the models are loaded, whose
+        classes it begins with.
         """
-        pipeline = loaded_pipeline(choice)
-        if self.running or pipeline is None or mpp_of_layer(image) is None or image in self._layers:
+        if self.running:
             return
-        selected = self._viewer.layers.selection.active
-        self._make_layer(image, pipeline)
-        self._viewer.layers.selection.active = selected
+        pipeline = loaded_pipeline(choice)
+        self.sessions.open(image, None if pipeline is None else pipeline.scheme)
 
-    def _begin_nuclei(self, image: Image, pipeline: Pipeline) -> None:
-        """Make the image's nuclei layer if there is none, and tell its table that a run begins."""
-        nuclei = self._layers.get(image)
-        if nuclei is not None and nuclei.table.scheme != pipeline.scheme:
-            self._viewer.layers.remove(nuclei.layer)
-            nuclei = None
+    def _begin_nuclei(self, image: Image, pipeline: Pipeline) -> bool:
+        """Begin a model run in the image's session; False, and a word about it, when that is not possible."""
+        nuclei = self.sessions.open(image, pipeline.scheme)
+        if nuclei is not None and nuclei.session.scheme != pipeline.scheme and not nuclei.session.history(1):
+            nuclei = self.sessions.begin_anew(image, pipeline.scheme)
         if nuclei is None:
-            nuclei = self._make_layer(image, pipeline)
-        nuclei.table.begin_run()
+            trouble = self.sessions.trouble_with(image)
+            self._forget_run(Message(trouble.message if trouble else "The session is not open.", Tone.WARNING))
+            return False
+        try:
+            self._run = nuclei.session.begin_run(pipeline.weights, SAME_NUCLEUS_UM / nuclei.mpp)
+        except NucLoopError as error:
+            self._forget_run(Message(str(error), Tone.WARNING))
+            return False
         nuclei.layer.visible = True
         self._viewer.layers.selection.active = nuclei.layer
-        self.nuclei_changed.emit()
-
-    def _make_layer(self, image: Image, pipeline: Pipeline) -> NucleiLayer:
-        mpp = mpp_of_layer(image)
-        assert mpp is not None
-        nuclei = NucleiLayer(self._viewer, image, NucleiTable(pipeline.scheme), mpp)
-        nuclei.setParent(self)
-        nuclei.changed.connect(self.nuclei_changed)
-        self._layers[image] = nuclei
-        return nuclei
+        self.sessions.changed.emit()
+        return True
 
     def _take(self, items: list[Ready | TileResult]) -> None:
         tiles: list[TileResult] = []
@@ -215,12 +215,15 @@ class Detection(QObject):
             elif self._pipeline is None:
                 self._pipeline, self._began = item.pipeline, time.monotonic()
                 self._late_start(item.pipeline)
-        nuclei = self.nuclei_of(self._image)
-        if nuclei is None or not tiles:
+        if self._image is None or self._run is None or not tiles:
             return
-        found = Nuclei.concatenate([tile.nuclei for tile in tiles], nuclei.table.scheme)
-        self._found += len(found)
-        self._new += nuclei.add_found(found)
+        try:
+            # the tiles of a batch go in as one: one entry in the journal, one update of the layer
+            self._run.add(Nuclei.concatenate([tile.nuclei for tile in tiles], tiles[0].nuclei.scheme))
+        except NucLoopError as error:
+            self._forget_run(Message(str(error), Tone.ERROR))
+            return
+        self._found, self._new = self._run.found, self._run.new
         done, total = tiles[-1].done, tiles[-1].total
         self.progressed.emit(Progress(done, total, self._new, self._seconds_left(done, total)))
 
@@ -246,7 +249,7 @@ class Detection(QObject):
             self._say(_last_word(ending, self._found, self._new))
         for notice in self._pipeline.notices if self._pipeline is not None else []:
             self._say(Message(notice, Tone.WARNING))
-        self._image, self._job = None, None
+        self._image, self._job, self._run = None, None, None
         self.stopped.emit(ending)
 
     def _forget_run(self, message: Message) -> None:
@@ -255,18 +258,15 @@ class Detection(QObject):
         self.cancel()
         self._say(message)
 
+    def _session_closing(self, image: Image) -> None:
+        if image is self._image and image in self._viewer.layers:
+            text = "The nuclei layer was deleted while it was worked on, so detection stopped. No nucleus is lost."
+            self._forget_run(Message(text, Tone.WARNING))
+
     def _layer_removed(self, event: Any) -> None:
-        gone = event.value
-        for image, nuclei in list(self._layers.items()):
-            if gone is image or gone is nuclei.layer:
-                del self._layers[image]
-                nuclei.deleteLater()
-                if image is self._image:
-                    what = f"The image {image.name} was closed" if gone is image else "The nuclei were deleted"
-                    self._forget_run(Message(f"{what} while it was worked on, so detection stopped.", Tone.WARNING))
-                self.nuclei_changed.emit()
-        if self._image is not None and gone is self._image:
-            self._forget_run(Message(f"The image {self._image.name} was closed, so detection stopped.", Tone.WARNING))
+        if self._image is not None and event.value is self._image:
+            text = f"The image {self._image.name} was closed while it was worked on, so detection stopped."
+            self._forget_run(Message(text, Tone.WARNING))
 
     def _say(self, message: Message) -> None:
         self.message = message
@@ -274,12 +274,22 @@ class Detection(QObject):
 
 
 def _check_scheme(nuclei: NucleiLayer | None, pipeline: Pipeline) -> None:
-    if nuclei is not None and nuclei.table.scheme != pipeline.scheme and len(nuclei.table):
+    if nuclei is None or not nuclei.session.history(1):
+        return
+    missing = [name for name in pipeline.scheme.names if not _has_class(nuclei.session.scheme, name)]
+    if missing:
         raise DataError(
-            f"The nuclei of {nuclei.image.name} have the classes of {nuclei.table.scheme.name}, the chosen head gives "
-            f"those of {pipeline.scheme.name}. Delete the layer {nuclei.layer.name} to begin anew, or choose the head "
-            "it was made with."
+            f"The nuclei of {nuclei.image.name} have the classes of {nuclei.session.scheme.name}; the chosen head "
+            f"gives {', '.join(missing)} as well. Choose the head they were found with."
         )
+
+
+def _has_class(scheme: ClassScheme, name: str) -> bool:
+    try:
+        scheme.index(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _steps(

@@ -20,7 +20,7 @@ from nucloop.errors import NucLoopError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-__all__ = ["Ending", "How", "Job"]
+__all__ = ["Ending", "How", "Job", "stand_back"]
 
 SHORTEST_WAIT_MS = 20
 """Items that arrive within this time are handed over together."""
@@ -140,7 +140,7 @@ def _walk(steps: Callable[[], Iterable[Any]], inbox: deque[Any], stop: threading
     """Put every item into the inbox, and an Ending last. Runs in the thread and knows no QObject."""
     ending = Ending(How.DONE)
     generator: Any = None
-    _stand_back()
+    stand_back()
     try:
         generator = iter(steps())
         for item in generator:
@@ -162,7 +162,7 @@ def _walk(steps: Callable[[], Iterable[Any]], inbox: deque[Any], stop: threading
     inbox.append(ending)
 
 
-def _stand_back() -> None:
+def stand_back() -> None:
     """Let this thread, and those that it starts (the networks' own among them), run after the window's.
 
     Only Linux knows a niceness of single threads.

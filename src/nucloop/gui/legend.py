@@ -12,10 +12,11 @@ from nucloop.gui.colouring import NO_CLASS_COLOUR, ORIGIN_COLOURS, ORIGIN_NAMES,
 from nucloop.nuclei import UNLABELLED
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from qtpy.QtGui import QKeyEvent, QMouseEvent, QPaintEvent
 
     from nucloop.classes import ClassScheme
-    from nucloop.nuclei import Nuclei
 
 __all__ = ["ColourKey", "Legend"]
 
@@ -116,18 +117,15 @@ class Legend(QWidget):
         self._layout.setContentsMargins(0, 0, 0, 0)
         self._layout.setSpacing(1)
 
-    def show_nuclei(self, nuclei: Nuclei, hidden: frozenset[int]) -> None:
-        """Show the counts of a table and which labels are hidden."""
-        if nuclei.scheme != self._scheme:
-            self._build(nuclei.scheme)
+    def show_counts(self, scheme: ClassScheme, counts: Mapping[int, int], hidden: frozenset[int]) -> None:
+        """Show how many nuclei each label has, and which labels are hidden."""
+        if scheme != self._scheme:
+            self._build(scheme)
         self._hidden = hidden
-        counts = list(nuclei.counts().values())
-        without = len(nuclei) - sum(counts)
         alone = set(self.rows) - hidden
         for label, row in self.rows.items():
-            count = without if label == UNLABELLED else counts[label]
-            row.show_state(count, label in hidden, bool(hidden) and alone == {label})
-        self.rows[UNLABELLED].setVisible(without > 0)
+            row.show_state(counts[label], label in hidden, bool(hidden) and alone == {label})
+        self.rows[UNLABELLED].setVisible(counts[UNLABELLED] > 0)
 
     def _build(self, scheme: ClassScheme) -> None:
         for old in self.rows.values():

@@ -1,51 +1,49 @@
-"""The Points layer "Nuclei": shows a table of nuclei, and takes into it what a person does with napari's own tools."""
+"""The Points layer "Nuclei": a window onto a session. It holds what is in view; the session knows everything."""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
-from napari.layers import Points
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from nucloop.gui.colouring import ORIGIN_NAMES, ColourBy, fill_colours, rim_colours
-from nucloop.gui.view import placement
-from nucloop.nuclei import Nuclei, Origin
-from nucloop.overlap import SAME_NUCLEUS_UM
+from nucloop.gui.colouring import ColourBy, fill_colours, rim_colours
+from nucloop.gui.density import DensityLayer, density_picture
+from nucloop.gui.held import Held, choose, frame_of
+from nucloop.gui.messages import Message, Tone
+from nucloop.gui.point_edits import PointEdits
+from nucloop.gui.points_style import LAYER_NAME, empty_points, hover_features
+from nucloop.nuclei import UNLABELLED, Nuclei
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from napari.components import ViewerModel
     from napari.layers import Image
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
-    from nucloop.gui.nuclei_table import NucleiTable
+    from nucloop.errors import NucLoopError
+    from nucloop.session import Change, Session
 
 __all__ = ["LAYER_NAME", "NucleiLayer"]
 
-LAYER_NAME = "Nuclei"
-DIAMETER_UM = 5.0
-SCREEN_LIMITS = (3, 13)
-"""Smallest and largest diameter on screen: seen from afar, and never hiding the nucleus when zoomed in."""
-DRAG_PAUSE_MS = 200
+VIEW_PAUSE_MS = 80
+"""The view rests this long before the layer is filled for it: nobody waits for it while they move."""
 
 
 class NucleiLayer(QObject):
-    """A view of a NucleiTable in one Points layer of a viewer.
+    """A view of a session in one Points layer of a viewer.
 
-    The layer is a window: which nuclei it holds, and in which row, is known here alone. Counts and exports ask the
-    table.
+    Which nuclei the layer holds, and in which row, is known here alone. Counts, selections and exports ask the session.
 
     Parameters
     ----------
     viewer : napari viewer
         Gets the layer.
     image : Image layer
-        Where the nuclei were found; the layer lies on it, so that its data are level-0 pixels.
-    table : NucleiTable
+        Where the nuclei are; the layer lies on it, so that its data are level-0 pixels.
+    session : Session
         What is shown.
     mpp : float
         µm per level-0 pixel of the image.
@@ -53,21 +51,40 @@ class NucleiLayer(QObject):
 
     changed = Signal()
     """Nuclei, or what is shown of them, have changed."""
+    selection_changed = Signal()
+    said = Signal(object)
+    """A Message: an edit made with napari's own tools could not be done."""
 
-    def __init__(self, viewer: ViewerModel, image: Image, table: NucleiTable, mpp: float) -> None:
+    def __init__(self, viewer: ViewerModel, image: Image, session: Session, mpp: float) -> None:
         super().__init__()
-        self.image, self.table, self.mpp = image, table, mpp
-        self._ids = np.zeros(0, np.int64)
+        self.viewer, self.image, self.session, self.mpp = viewer, image, session, mpp
+        self.current_label = UNLABELLED
+        """The class that a nucleus gets when a person adds it."""
+        self.held = Held(np.zeros(0, np.int64))
+        self._elsewhere = np.zeros(0, np.int64)
         self._pushing = False
-        self._colour_by = ColourBy.CLASS
-        self._hidden: frozenset[int] = frozenset()
-        self._least = 0.0
-        self.layer = _empty_layer(image, mpp)
-        self._settle_timer = QTimer(self)
-        self._settle_timer.setSingleShot(True)
-        self._settle_timer.timeout.connect(self.push)
+        self._colour_by, self._hidden, self._least = ColourBy.CLASS, frozenset[int](), 0.0
+        self._reader: str | None = None
+        self.layer = empty_points(image, mpp)
+        self.density = DensityLayer(viewer, image)
+        self._view_timer = QTimer(self)
+        self._view_timer.setSingleShot(True)
+        self._view_timer.timeout.connect(self._fit_view)
         viewer.add_layer(self.layer)
-        self.layer.events.data.connect(self._take_in)
+        self._edits = PointEdits(self)
+        self.layer.selected_data.events.items_changed.connect(self._selection_heard)
+        self.layer.events.visible.connect(self._visibility_heard)
+        self._view_events = (viewer.scene.camera.events.zoom, viewer.scene.camera.events.center)
+        for event in (*self._view_events, viewer.canvas.events.size):
+            event.connect(self._view_heard)
+        self._end_hearing = session.subscribe(self._heard)
+        if len(session):
+            self.push()
+
+    @property
+    def ids(self) -> NDArray[np.int64]:
+        """The nuclei that the layer holds, in the order of its rows."""
+        return self._edits.ids
 
     @property
     def colour_by(self) -> ColourBy:
@@ -99,6 +116,33 @@ class NucleiLayer(QObject):
         self._least = float(value)
         self._filter()
 
+    @property
+    def reader(self) -> str | None:
+        """Whose labels are shown; None shows the last word about each nucleus."""
+        return self._reader
+
+    @reader.setter
+    def reader(self, name: str | None) -> None:
+        self._reader = name
+        self.push()
+
+    def shown(self, ids: ArrayLike | None = None) -> Nuclei:
+        """Return nuclei, all without `ids`, as they are to be shown to the person at the screen."""
+        session = self.session
+        if self._reader is None or session.blinded:
+            return session.shown(ids)
+        return session.nuclei_of(self._reader, ids)
+
+    def counts(self) -> dict[int, int]:
+        """Count nuclei of the session by label, as they are shown; UNLABELLED is among them."""
+        session = self.session
+        if session.blinded:
+            named = session.counts_of(session.author, blinded=True)
+        else:
+            named = session.counts if self._reader is None else session.counts_of(self._reader)
+        counts = dict(enumerate(named.values()))
+        return {**counts, UNLABELLED: len(session) - sum(counts.values())}
+
     def visible(self, nuclei: Nuclei) -> NDArray[np.bool_]:
         """Which nuclei the class and confidence filters let through, (N,)."""
         shown = ~np.isin(nuclei.label, list(self._hidden))
@@ -107,116 +151,156 @@ class NucleiLayer(QObject):
             shown &= np.isnan(confidence) | (confidence >= self._least)
         return np.asarray(shown)
 
-    def shown_count(self) -> int:
-        """How many nuclei of the table pass the filters."""
-        return int(self.visible(self.table.nuclei).sum())
+    def visible_ids(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return those of ids that the filters let through."""
+        if not self._hidden and self._least <= 0:
+            return ids
+        return ids[self.visible(self.shown(ids))]
 
-    def add_found(self, found: Nuclei) -> int:
-        """Take in what a model found (see NucleiTable.add_found) and show it; return how many were new."""
-        new = self.table.add_found(found, SAME_NUCLEUS_UM / self.mpp)
-        if new:
-            self.push()
-        return new
+    def shown_count(self) -> int:
+        """How many nuclei of the session pass the filters; with a confidence filter it goes over all of them."""
+        if self._least > 0:
+            return int(self.visible(self.shown()).sum())
+        counts = self.counts()
+        return len(self.session) - sum(counts.get(label, 0) for label in self._hidden)
+
+    @property
+    def selected(self) -> NDArray[np.int64]:
+        """Ids of the selected nuclei, ascending, wherever they are."""
+        ids = self.ids
+        rows = [k for k in self.layer.selected_data if k < len(ids)]
+        return np.union1d(ids[rows], self._elsewhere)
+
+    def select(self, ids: ArrayLike) -> None:
+        """Select nuclei, in place of what was selected."""
+        wanted = np.asarray(ids, np.int64).reshape(-1)
+        self._put_selection(wanted[self.session.contains(wanted)])
+        self.layer.refresh(thumbnail=False, data_displayed=False, extent=False)
+        self.selection_changed.emit()
+
+    def in_view(self) -> NDArray[np.int64]:
+        """Ids of the nuclei that a person sees now: on screen, and let through by the filters."""
+        return self.visible_ids(self.session.in_box(*frame_of(self.viewer, self.image).box))
 
     def push(self) -> None:
-        """Bring the layer up to the table in one update."""
-        self._settle_timer.stop()
-        window = self._window()
-        selected = self._ids[[k for k in self.layer.selected_data if k < len(self._ids)]]
-        rows_stay = len(window) >= len(self._ids) and np.array_equal(window.ids[: len(self._ids)], self._ids)
-        if not rows_stay:
-            self.layer.selected_data = set()
-        self._ids = window.ids.copy()
-        with self._one_update():
+        """Bring the layer up to the session in one update."""
+        self._edits.settle()
+        held = choose(self.session, frame_of(self.viewer, self.image))
+        before, selected = self.ids, self.selected
+        window = self.shown(held.ids)
+        same_rows = np.array_equal(held.ids, before)
+        self.held, self._edits.ids = held, held.ids
+        with self._one_update(same_rows):
+            if not same_rows:
+                self.layer.selected_data.clear()
             self.layer.data = window.yx.copy()
-            self.layer.features = _features(window)
+            self.layer.features = hover_features(window)
             if len(window):
                 self.layer.face_color = fill_colours(window, self._colour_by)
                 self.layer.border_color = rim_colours(window)
                 self.layer.shown = self.visible(window)
-        if not rows_stay and len(selected):
-            self.layer.selected_data = set(np.flatnonzero(np.isin(self._ids, selected)).tolist())
+            self._put_selection(selected[self.session.contains(selected)])
+        if self.layer.editable == held.afar:
+            self.layer.editable = not held.afar
+        self._show_density()
         self.changed.emit()
 
-    def _window(self) -> Nuclei:
-        """Return the nuclei that the layer is to hold."""
-        return self.table.nuclei
+    def hold(self, dragging: bool) -> None:
+        """Say whether points are being dragged: until they are let go, the layer is left as it is."""
+        self._edits.dragging = dragging
+
+    def close(self) -> None:
+        """Stop looking at the session, which stays open."""
+        self._end_hearing()
+        self._view_timer.stop()
+        self._edits.close()
+        for event in (*self._view_events, self.viewer.canvas.events.size):
+            event.disconnect(self._view_heard)
+        self.density.remove()
+
+    def _show_density(self) -> None:
+        if self.held.afar and self.held.frame is not None and self.layer.visible:
+            self.density.show(density_picture(self.session, self.held.frame, self._hidden), self.held.frame)
+        else:
+            self.density.hide()
 
     def _filter(self) -> None:
-        self._pushing = True
-        try:
-            self.layer.shown = self.visible(self.table.nuclei.take(self.table.rows(self._ids)))
-        finally:
-            self._pushing = False
+        if self.held.afar:
+            self._show_density()
+        else:
+            with self.pushing():
+                self.layer.shown = self.visible(self.shown(self.ids))
         self.changed.emit()
 
+    def _heard(self, change: Change) -> None:
+        """Show what an edit changed; what napari has just done itself is settled when it is done with it."""
+        if self._edits.busy:
+            self._edits.settle_later()
+        elif self.held.afar:
+            # a picture of so many is worth one update for several edits
+            self._view_timer.start(VIEW_PAUSE_MS)
+            self.changed.emit()
+        elif self._concerns(change):
+            self.push()
+        else:
+            self.changed.emit()
+
+    def _concerns(self, change: Change) -> bool:
+        if change.classes_changed or len(change.added) or len(change.moved):
+            return True
+        return bool(np.isin(self.ids, change.touched).any() or np.isin(self._elsewhere, change.removed).any())
+
+    def _view_heard(self, event: object = None) -> None:
+        self._view_timer.start(VIEW_PAUSE_MS)
+
+    def _fit_view(self) -> None:
+        """Fill the layer for a view that has come to rest."""
+        seen = frame_of(self.viewer, self.image)
+        if not self.held.serves(seen) or self._edits.busy:
+            if self._edits.dragging:
+                self._view_timer.start(VIEW_PAUSE_MS)
+            else:
+                self.push()
+
+    def _visibility_heard(self, event: object = None) -> None:
+        self._show_density()
+
+    def _selection_heard(self, event: object = None) -> None:
+        if not self._pushing:
+            self._elsewhere = np.zeros(0, np.int64)
+            self.selection_changed.emit()
+
+    def _put_selection(self, ids: NDArray[np.int64]) -> None:
+        inside = np.isin(self.ids, ids)
+        self._elsewhere = ids[~np.isin(ids, self.ids[inside])]
+        rows: Iterable[int] = np.flatnonzero(inside).tolist()
+        with self.pushing():
+            self.layer.selected_data.replace_selection(rows)
+
+    @property
+    def is_pushing(self) -> bool:
+        """Whether what the layer reports is the session's doing."""
+        return self._pushing
+
     @contextmanager
-    def _one_update(self) -> Iterator[None]:
+    def pushing(self) -> Iterator[None]:
+        """Within it, what the layer reports is the session's doing, not a person's."""
+        before, self._pushing = self._pushing, True
+        try:
+            yield
+        finally:
+            self._pushing = before
+
+    @contextmanager
+    def _one_update(self, same_rows: bool) -> Iterator[None]:
         """Let the layer draw once after several properties were set, not after each of them."""
         face, border = self.layer._face.events, self.layer._border.events
-        self._pushing = True
-        try:
+        with self.pushing():
             with self.layer.events.blocker_all(), face.blocker_all(), border.blocker_all():
                 yield
-            self.layer.refresh()
+            self.layer.refresh(extent=not same_rows)
             self.layer.events.features()
-        finally:
-            self._pushing = False
 
-    def _take_in(self, event: Any) -> None:
-        """Put into the table what a person has just done to the layer."""
-        action = str(event.action)
-        if self._pushing or action not in ("added", "removed", "changed"):
-            return
-        known, now = len(self._ids), len(self.layer.data)
-        if now < known:
-            gone = np.array([k for k in event.data_indices if -known <= k < known], np.intp)
-            # somebody assigned shorter data: what is missing is taken off the end
-            gone = gone if len(gone) == known - now else np.arange(now, known)
-            self.table.remove(self._ids[gone])
-            self._ids = np.delete(self._ids, gone)
-        elif now > known:
-            self._ids = np.append(self._ids, self.table.add_by_hand(self.layer.data[known:]))
-        if action == "changed":
-            self._take_in_moves()
-        self._settle_timer.start(DRAG_PAUSE_MS if action == "changed" else 0)
-
-    def _take_in_moves(self) -> None:
-        places = np.asarray(self.layer.data, np.float32)
-        rows = self.table.rows(self._ids)
-        moved = (places != self.table.nuclei.yx[rows]).any(1)
-        if moved.any():
-            self.table.move(self._ids[moved], places[moved])
-
-
-def _empty_layer(image: Image, mpp: float) -> Points:
-    layer = Points(
-        np.zeros((0, 2), np.float32),
-        ndim=2,
-        name=LAYER_NAME,
-        size=DIAMETER_UM / mpp,
-        symbol="disc",
-        border_width=0.08,
-        border_width_is_relative=True,
-        canvas_size_limits=SCREEN_LIMITS,
-        antialiasing=1,
-        **placement(image),
-        metadata={"nucloop": {"image": image.name, "mpp": mpp}},
-    )
-    layer.current_size = DIAMETER_UM / mpp
-    return layer
-
-
-def _features(nuclei: Nuclei) -> pd.DataFrame:
-    """Return what hovering over a nucleus shows, a line per column."""
-    names = [*nuclei.scheme.names, "no class yet"]
-    label = np.where(nuclei.label < 0, len(names) - 1, nuclei.label)
-    spoken = [ORIGIN_NAMES[o] for o in Origin]
-    return pd.DataFrame(
-        {
-            "class": pd.Categorical.from_codes(label, names),
-            "probability": np.where(nuclei.human, np.nan, nuclei.confidence),
-            "said by": pd.Categorical.from_codes(nuclei.origin, spoken),
-            "nucleus": nuclei.ids,
-        }
-    )
+    def refuse(self, error: NucLoopError) -> None:
+        """Say why an edit was not done, and show the nuclei as they are."""
+        self.said.emit(Message(str(error), Tone.ERROR))

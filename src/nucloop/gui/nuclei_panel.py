@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 from superqt import QLabeledDoubleSlider
 
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from nucloop.gui.nuclei_layer import NucleiLayer
 
 __all__ = ["NucleiPanel"]
+
+COUNTED_AT_ONCE = 50_000
+"""With a confidence filter all nuclei are looked at to be counted; beyond this many an edit does not wait for it."""
+COUNT_PAUSE_MS = 200
 
 
 class NucleiPanel(QWidget):
@@ -46,6 +50,9 @@ class NucleiPanel(QWidget):
         inside.addLayout(self._colour_row())
         self.key = ColourKey()
         inside.addWidget(self.key)
+        self._count_timer = QTimer(self)
+        self._count_timer.setSingleShot(True)
+        self._count_timer.timeout.connect(self._show_total)
         self.show_nuclei(None)
 
     def show_nuclei(self, nuclei: NucleiLayer | None) -> None:
@@ -55,11 +62,11 @@ class NucleiPanel(QWidget):
         self._content.setVisible(nuclei is not None)
         if nuclei is None:
             return
-        table = nuclei.table.nuclei
-        self.legend.show_nuclei(table, nuclei.hidden)
-        shown = nuclei.shown_count()
-        hidden = "" if shown == len(table) else f"  ·  {shown:,} shown"
-        self.total.setText(f"{len(table):,} nuclei in all{hidden}")
+        self.legend.show_counts(nuclei.session.scheme, nuclei.counts(), nuclei.hidden)
+        if nuclei.least_confidence > 0 and len(nuclei.session) > COUNTED_AT_ONCE:
+            self._count_timer.start(COUNT_PAUSE_MS)
+        else:
+            self._show_total()
         self.show_all.setVisible(bool(nuclei.hidden) or nuclei.least_confidence > 0)
         for widget in (self.confidence, self.colours):
             widget.blockSignals(True)
@@ -68,6 +75,12 @@ class NucleiPanel(QWidget):
         for widget in (self.confidence, self.colours):
             widget.blockSignals(False)
         self.key.show_key(nuclei.colour_by)
+
+    def _show_total(self) -> None:
+        if self._nuclei is not None:
+            count, shown = len(self._nuclei.session), self._nuclei.shown_count()
+            hidden = "" if shown == count else f"  ·  {shown:,} shown"
+            self.total.setText(f"{count:,} nuclei in all{hidden}")
 
     def _heading(self) -> QHBoxLayout:
         heading = QLabel("Classes")

@@ -39,8 +39,12 @@ def placement(image: Image) -> dict[str, Any]:
 
 
 def image_layers(viewer: ViewerModel) -> list[Image]:
-    """Images of a viewer, the topmost first."""
-    return [layer for layer in reversed(viewer.layers) if isinstance(layer, Image)]
+    """Images of a viewer, the topmost first; the picture of nuclei seen from afar is none."""
+    return [
+        layer
+        for layer in reversed(viewer.layers)
+        if isinstance(layer, Image) and not layer.metadata.get("nucloop", {}).get("density")
+    ]
 
 
 def view_box(viewer: ViewerModel, image: Image) -> Box:

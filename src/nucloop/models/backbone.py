@@ -50,7 +50,7 @@ class _PaddedConv(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(  # type: ignore[override]
+    def forward(  # type: ignore[override, unused-ignore]
         ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, groups: int, before: int, after: int
     ) -> Tensor:
         return F.conv2d(F.pad(x, (before, after, before, after)), weight, bias, 2, 0, 1, groups)

@@ -93,9 +93,16 @@ def _unknown(repo: str) -> WeightsError:
     )
 
 
-def _out_of_reach(repo: str, error: Exception) -> WeightsError:
-    if isinstance(error.__cause__, OSError) and error.__cause__.errno == errno.ENOSPC:
-        return _unkept(repo, error.__cause__)
+def _out_of_reach(repo: str, error: BaseException) -> WeightsError:
+    cause = error.__cause__
+    while cause is not None:
+        # the library calls a file "not found here" whatever kept it from being fetched
+        if isinstance(cause, OSError) and cause.errno == errno.ENOSPC:
+            return _unkept(repo, cause)
+        status = getattr(getattr(cause, "response", None), "status_code", 0)
+        if status:
+            return _refused(repo, status)
+        cause = cause.__cause__
     return WeightsError(
         f"{repo} is not on this computer yet, and the Hugging Face Hub cannot be reached. Connect to the network and "
         f"try again. {ELSEWHERE}"

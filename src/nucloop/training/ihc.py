@@ -56,7 +56,7 @@ def as_ihc(amounts: Tensor, points: NDArray[np.float32], mpp: float, zoom: float
     tint = chromatin * (1 - hidden) + flat
     # chromatin turns brown only near its own nucleus, and softly
     share = spread(brown) * torch.sigmoid((1.3 - distance) * 6)
-    pale = math.exp(rng.uniform(math.log(0.1), math.log(0.9))) * np.exp(rng.normal(0, 0.3, count))
+    pale = math.exp(rng.uniform(math.log(0.06), math.log(0.9))) * np.exp(rng.normal(0, 0.3, count))
     strength = math.exp(rng.uniform(math.log(0.5), math.log(5.0))) * np.exp(rng.normal(0, 0.5, count))
     dab = tint * share * spread(strength)
     if rng.random() < 0.3:

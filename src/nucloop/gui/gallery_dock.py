@@ -1,0 +1,242 @@
+"""The Gallery dock: crops of one class side by side, to be relabelled many at a time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+
+from nucloop.errors import NucLoopError
+from nucloop.gui.appearance import style_sheet
+from nucloop.gui.colouring import NO_CLASS_COLOUR
+from nucloop.gui.correcting import Correcting
+from nucloop.gui.crop_grid import CropGrid
+from nucloop.gui.crops import CropReader
+from nucloop.gui.gallery_order import EVERY_CLASS, Order, nuclei_in_order
+from nucloop.gui.layer_slide import slide_of_layer
+from nucloop.gui.messages import Message, MessageLine, Tone
+from nucloop.nuclei import UNLABELLED
+
+if TYPE_CHECKING:
+    import napari
+    from numpy.typing import NDArray
+    from qtpy.QtGui import QImage, QKeyEvent
+
+    from nucloop.gui.nuclei_layer import NucleiLayer
+    from nucloop.session import Change
+
+__all__ = ["GalleryDock"]
+
+MOST_MARKED = 2000
+"""A larger selection on the slide is not marked in the gallery."""
+
+
+class GalleryDock(QWidget):
+    """The dock widget.
+
+    Parameters
+    ----------
+    napari_viewer : napari.Viewer
+        Given by napari.
+    """
+
+    def __init__(self, napari_viewer: napari.Viewer) -> None:
+        super().__init__()
+        self.viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
+        self.correcting = Correcting.of(self.viewer)
+        self._nuclei: NucleiLayer | None = None
+        self._reader: CropReader | None = None
+        self._end_hearing = lambda: None
+        self._selecting = False
+        self._build()
+        self._refill_timer = QTimer(self)
+        self._refill_timer.setSingleShot(True)
+        self._refill_timer.timeout.connect(self._follow)
+        self.correcting.changed.connect(lambda: self._refill_timer.start(0))
+        self.correcting.sessions.closing.connect(self._closing)
+        self.correcting.said.connect(self.messages.say)
+        self.viewer.events.theme.connect(self._restyle)
+        self._restyle()
+        self._follow()
+
+    def refill(self) -> None:
+        """Look again which nuclei belong here, and sort them."""
+        nuclei = self._nuclei
+        if nuclei is None:
+            return
+        like = self.grid.selected[:1] if len(self.grid.selected) else nuclei.selected[:1]
+        ids = nuclei_in_order(
+            nuclei, self.classes.currentData(), self.order.currentData(), int(like[0]) if len(like) else None
+        )
+        self.grid.verticalScrollBar().setValue(0)
+        self.grid.show_ids(ids)
+        self._show_count()
+
+    def _build(self) -> None:
+        self.classes, self.order = QComboBox(), QComboBox()
+        self.classes.setToolTip("The class whose nuclei are shown")
+        for order in Order:
+            self.order.addItem(order.value, order)
+        for box in (self.classes, self.order):
+            box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+            box.activated.connect(lambda _: self.refill())
+        self.again = QPushButton("Sort again")
+        self.again.setToolTip("Look again which nuclei belong here. Crops that got another class have left already.")
+        self.again.clicked.connect(self.refill)
+        upper = QHBoxLayout()
+        upper.setSpacing(6)
+        upper.addWidget(self.classes, 1)
+        upper.addWidget(self.order, 1)
+        upper.addWidget(self.again)
+        self.grid = CropGrid(self._crops, self._colours)
+        self.grid.selection_changed.connect(self._grid_selected)
+        self.grid.clicked.connect(self._centre)
+        self.grid.key_pressed.connect(self._key)
+        self.count = QLabel()
+        self.count.setObjectName("NucloopDim")
+        self.count.setWordWrap(True)
+        self.empty = QLabel("No nuclei to show. Detect some first, or choose another class.")
+        self.empty.setObjectName("NucloopDim")
+        self.empty.setWordWrap(True)
+        self.empty.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.messages = MessageLine()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(12, 10, 12, 10)
+        layout.setSpacing(8)
+        layout.addLayout(upper)
+        layout.addWidget(self.count)
+        layout.addWidget(self.grid, 1)
+        layout.addWidget(self.empty, 1)
+        layout.addWidget(self.messages)
+        self.setMinimumWidth(300)
+
+    def _follow(self) -> None:
+        """Show the nuclei that the person means now."""
+        nuclei = self.correcting.nuclei
+        if nuclei is not self._nuclei:
+            self._leave()
+            if nuclei is not None:
+                self._enter(nuclei)
+        if nuclei is not None:
+            self._show_classes(nuclei)
+            if not len(self.grid.ids) and len(nuclei.session):
+                self.refill()
+            self._mark_selection(nuclei)
+        self._show_count()
+
+    def _enter(self, nuclei: NucleiLayer) -> None:
+        try:
+            self._reader = CropReader(slide_of_layer(nuclei.image), self)
+        except NucLoopError as error:
+            self.messages.say(Message(str(error), Tone.ERROR))
+            return
+        self._reader.arrived.connect(self.grid.viewport().update)
+        self._nuclei = nuclei
+        self._end_hearing = nuclei.session.subscribe(self._heard)
+
+    def _leave(self) -> None:
+        self._end_hearing()
+        self._end_hearing, self._nuclei = (lambda: None), None
+        self.grid.show_ids(np.zeros(0, np.int64))
+        if self._reader is not None:
+            self._reader.close()
+            self._reader.deleteLater()
+            self._reader = None
+
+    def _closing(self, image: object) -> None:
+        if self._nuclei is not None and self._nuclei.image is image:
+            self._leave()
+
+    def _show_classes(self, nuclei: NucleiLayer) -> None:
+        counts = nuclei.counts()
+        entries = [("All classes", EVERY_CLASS, len(nuclei.session))]
+        entries += [(name, label, counts[label]) for label, name in enumerate(nuclei.session.scheme.names)]
+        entries.append(("No class yet", UNLABELLED, counts[UNLABELLED]))
+        texts = [f"{name}  ({count:,})" for name, _, count in entries]
+        if [self.classes.itemData(k) for k in range(self.classes.count())] != [label for _, label, _ in entries]:
+            self.classes.clear()
+            for text, (_, label, _) in zip(texts, entries, strict=True):
+                self.classes.addItem(text, label)
+        for k, text in enumerate(texts):
+            self.classes.setItemText(k, text)
+
+    def _show_count(self) -> None:
+        shown, selected = len(self.grid.ids), len(self.grid.selected)
+        self.grid.setVisible(shown > 0)
+        self.empty.setVisible(shown == 0)
+        self.count.setVisible(shown > 0)
+        text = f"{shown:,} nuclei"
+        self.count.setText(f"{text}  ·  {selected:,} selected: a number key gives them a class" if selected else text)
+
+    def _crops(self, ids: NDArray[np.int64]) -> dict[int, QImage]:
+        if self._reader is None or self._nuclei is None:
+            return {}
+        return self._reader.ask(ids.tolist(), self._nuclei.session.positions(ids))
+
+    def _colours(self, ids: NDArray[np.int64]) -> list[str]:
+        if self._nuclei is None:
+            return [NO_CLASS_COLOUR] * len(ids)
+        colours = [*self._nuclei.session.scheme.colors, NO_CLASS_COLOUR]
+        return [colours[label] for label in self._nuclei.shown(ids).label.tolist()]
+
+    def _heard(self, change: Change) -> None:
+        """Let those go that no longer belong here; the others stay where they are, under the person's hand."""
+        nuclei = self._nuclei
+        if nuclei is None:
+            return
+        ids, label = self.grid.ids, self.classes.currentData()
+        stays = nuclei.session.contains(ids)
+        touched = np.flatnonzero(stays & np.isin(ids, change.relabelled))
+        if label != EVERY_CLASS and len(touched):
+            stays[touched] = nuclei.shown(ids[touched]).label == label
+        if len(change.relabelled) and str(change.way) != "done":
+            # what came back by undo belongs where it was: the order says where
+            self.refill()
+        elif not stays.all():
+            self.grid.show_ids(ids[stays])
+        self.grid.viewport().update()
+
+    def _grid_selected(self) -> None:
+        if self._nuclei is not None:
+            self._selecting = True
+            self._nuclei.select(self.grid.selected)
+            self._selecting = False
+        self._show_count()
+
+    def _mark_selection(self, nuclei: NucleiLayer) -> None:
+        selected = nuclei.selected
+        if not self._selecting and len(selected) <= MOST_MARKED and set(selected) != set(self.grid.selected):
+            self.grid.select(selected)
+
+    def _centre(self, nucleus: int) -> None:
+        if self._nuclei is not None:
+            place = self._nuclei.session.positions([nucleus])[0]
+            self.viewer.scene.camera.center = self._nuclei.layer.data_to_world(place)
+
+    def _key(self, event: QKeyEvent) -> None:
+        corrections = self.correcting.corrections
+        if corrections is None:
+            return
+        # here a key means the selected crops, wherever the mouse is
+        corrections.pixel = None
+        key, modifiers = event.key(), event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
+        if Qt.Key.Key_1 <= key <= Qt.Key.Key_9 and not modifiers:
+            corrections.give_class(key - Qt.Key.Key_1)
+        elif key == Qt.Key.Key_0 and not modifiers:
+            corrections.give_class(UNLABELLED)
+        elif key in (Qt.Key.Key_Delete, Qt.Key.Key_D) and not modifiers:
+            corrections.delete()
+        elif key == Qt.Key.Key_Y and not modifiers:
+            corrections.confirm()
+        elif key == Qt.Key.Key_Z and modifiers == Qt.KeyboardModifier.ControlModifier:
+            corrections.undo()
+        elif modifiers & Qt.KeyboardModifier.ControlModifier and key in (Qt.Key.Key_Y, Qt.Key.Key_Z):
+            corrections.redo()
+        else:
+            return
+        event.accept()
+
+    def _restyle(self, event: object = None) -> None:
+        self.setStyleSheet(style_sheet(self.viewer.theme))

@@ -1,0 +1,103 @@
+"""Which nuclei the layer holds: all while they are few, else those in view and around it, and from afar none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+    from napari.layers import Image
+
+    from nucloop.session import Session
+
+__all__ = ["MOST_POINTS", "Frame", "Held", "choose", "frame_of"]
+
+MOST_POINTS = 6_000
+"""napari draws this many points, and takes one edit of them, while nobody notices."""
+_MARGINS = (0.5, 0.2, 0.05, 0.0)
+"""How much of the view is held beyond each of its sides; the first that is not too many."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A rectangle of an image, level-0 pixels."""
+
+    top: float
+    left: float
+    height: float
+    width: float
+    pixel: float = 1.0
+    """Level-0 pixels per pixel of the screen."""
+
+    def grown(self, share: float) -> Frame:
+        """Return a frame larger by a share of its size on each side."""
+        dy, dx = share * self.height, share * self.width
+        return Frame(self.top - dy, self.left - dx, self.height + 2 * dy, self.width + 2 * dx, self.pixel)
+
+    def covers(self, other: Frame) -> bool:
+        """Whether another frame lies within this one."""
+        return (
+            self.top <= other.top
+            and self.left <= other.left
+            and other.top + other.height <= self.top + self.height
+            and other.left + other.width <= self.left + self.width
+        )
+
+    @property
+    def box(self) -> tuple[float, float, float, float]:
+        """Top, left, height and width."""
+        return self.top, self.left, self.height, self.width
+
+
+@dataclass(frozen=True)
+class Held:
+    """What the layer holds.
+
+    Parameters
+    ----------
+    ids : (N,) int64
+        Ascending; none while the nuclei are seen from afar.
+    frame : Frame or None
+        Where all nuclei are held; None is everywhere.
+    afar : bool
+        Whether there are so many in view that a picture of their density stands for them.
+    """
+
+    ids: NDArray[np.int64]
+    frame: Frame | None = None
+    afar: bool = False
+
+    def serves(self, seen: Frame) -> bool:
+        """Whether it will do for another view."""
+        return not self.afar and (self.frame is None or self.frame.covers(seen))
+
+
+def choose(session: Session, seen: Frame, most: int = MOST_POINTS) -> Held:
+    """Choose the nuclei to hold for a view: whatever there is, at most `most`."""
+    if len(session) <= most:
+        return Held(session.ids())
+    ids = session.in_box(*seen.box)
+    if len(ids) > most:
+        return Held(np.zeros(0, np.int64), seen, afar=True)
+    frame = seen
+    for margin in _MARGINS:
+        frame = seen.grown(margin)
+        more = session.in_box(*frame.box)
+        if len(more) <= most:
+            return Held(more, frame)
+    return Held(ids, seen)
+
+
+def frame_of(viewer: ViewerModel, image: Image) -> Frame:
+    """Return what is on screen in the pixels of an image, whether the image reaches there or not."""
+    half = np.array(viewer.canvas.size) / viewer.scene.camera.zoom / 2
+    centre = np.array(viewer.scene.camera.center[-2:])
+    corners = [centre + half * (dy, dx) for dy in (-1, 1) for dx in (-1, 1)]
+    places = np.array([np.asarray(image.world_to_data(corner), np.float64)[-2:] for corner in corners])
+    low, size = places.min(0), np.ptp(places, axis=0)
+    pixel = float(size.max() / max(viewer.canvas.size))
+    return Frame(float(low[0]), float(low[1]), float(size[0]), float(size[1]), pixel)

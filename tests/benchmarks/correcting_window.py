@@ -1,0 +1,173 @@
+"""A window to correct in, timed by what it has drawn."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
+
+import numpy as np
+from qtpy.QtCore import QEvent, QPoint, QPointF, Qt, QTimer
+from qtpy.QtGui import QMouseEvent
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QApplication
+from tests.benchmarks.stopwatch import TICK_MS, wait, wait_until
+
+from nucloop.gui.actions import open_correct_dock, open_gallery_dock
+from nucloop.gui.nuclei_layer import NucleiLayer
+from nucloop.gui.open_sessions import OpenSessions
+from nucloop.session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import napari
+
+WINDOW = (1440, 900)
+IDLE_MS = 300
+
+
+class CorrectingWindow:
+    """A slide with its session and the Correct dock."""
+
+    def __init__(self, viewer: napari.Viewer, path: Path) -> None:
+        self.viewer = viewer
+        viewer.window.resize(*WINDOW)
+        viewer.open(path, plugin="napari-nucloop")
+        image = viewer.layers[0]
+        nuclei = OpenSessions.of(viewer).open(image)
+        if nuclei is None:
+            raise RuntimeError("the session did not open")
+        self.nuclei: NucleiLayer = nuclei
+        self.dock = open_correct_dock(viewer)
+        viewer.layers.selection.active = nuclei.layer
+        self.canvas = viewer.window._qt_viewer.canvas.native
+        self._shown = 0.0
+        self.canvas.frameSwapped.connect(self._frame_shown)
+        self._ticks: list[float] = []
+        self._timer = QTimer(self.canvas)
+        self._timer.setTimerType(Qt.TimerType.PreciseTimer)
+        self._timer.timeout.connect(lambda: self._ticks.append(time.perf_counter()))
+        wait(IDLE_MS)
+        self._next_class = 0
+
+    def _frame_shown(self) -> None:
+        self._shown = time.perf_counter()
+
+    def look_at(self, middle: float, pixels: float) -> None:
+        """Show a square of `pixels` level-0 pixels, and wait until all is at rest."""
+        camera, scale = self.viewer.scene.camera, float(self.nuclei.layer.scale[-1])
+        camera.center = (middle * scale, middle * scale)
+        camera.zoom = min(self.viewer.canvas.size) / (pixels * scale)
+        wait(3 * IDLE_MS)
+        self._timer.start(TICK_MS)
+
+    def longest_freeze_ms(self) -> float:
+        """Return the longest time for which the window did not react since the view came to rest."""
+        self._timer.stop()
+        return 1000 * float(np.diff(self._ticks).max())
+
+    def edit(self) -> dict[str, float]:
+        """Point at a nucleus and press a number key; return ms until all is done, and the share of each step."""
+        ids = self.nuclei.in_view()
+        nucleus = int(ids[len(ids) // 2])
+        self._hover(self.nuclei.session.positions([nucleus])[0])
+        wait(IDLE_MS)
+        label = (int(self.nuclei.session.labels([nucleus])[0]) + 1) % len(self.nuclei.session.scheme)
+        before = self.dock.palette_rows.rows[label].count.text()
+        with _clocked() as steps:
+            began = time.perf_counter()
+            QTest.keyClick(self.canvas, Qt.Key(Qt.Key.Key_1 + label))
+            done = self._until_shown(began)
+        if self.dock.palette_rows.rows[label].count.text() == before:
+            raise RuntimeError("the counts in the dock are as they were")
+        return {"": 1000 * (done - began), **{f"{name}_": 1000 * value for name, value in steps.items()}}
+
+    def brush(self) -> tuple[float, float, float]:
+        """Sweep over the view and let go; return ms until that is shown, how many nuclei, and ms for its undo."""
+        session, pointer = self.nuclei.session, self.dock.correcting.pointer
+        assert pointer is not None
+        height, width = self.viewer.canvas.size
+        corrections = self.dock.correcting.corrections
+        assert corrections is not None
+        corrections.current = self._next_class = (self._next_class + 1) % len(session.scheme)
+        QTest.keyPress(self.canvas, Qt.Key.Key_B)
+        pointer.radius_um = 60
+        for y in np.linspace(0, height, 6):
+            for x in (0, width):
+                self._hover_pixel(QPoint(round(x), round(y)))
+                wait(TICK_MS)
+        wait(IDLE_MS)
+        began = time.perf_counter()
+        QTest.keyRelease(self.canvas, Qt.Key.Key_B)
+        brushed = self._until_shown(began) - began
+        newest = session.undoable
+        swept = 0 if newest is None else newest.nuclei
+        wait(IDLE_MS)
+        began = time.perf_counter()
+        QTest.keyClick(self.canvas, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+        undone = self._until_shown(began) - began
+        wait(IDLE_MS)
+        return 1000 * brushed, float(swept), 1000 * undone
+
+    def gallery_pages(self, repeat: int) -> list[float]:
+        """Turn pages of the gallery, each of crops not yet read; return ms until every crop of each is there."""
+        dock = open_gallery_dock(self.viewer)
+        wait_until(lambda: len(dock.grid.ids) > 0, "the gallery is filled")
+        wait_until(lambda: dock._reader is not None and not dock._reader.waiting, "the first page is read")
+        bar, times = dock.grid.verticalScrollBar(), []
+        for _ in range(repeat):
+            wait(IDLE_MS)
+            began = time.perf_counter()
+            bar.setValue(bar.value() + 20 * bar.pageStep())
+            dock.grid.viewport().repaint()
+            wait_until(lambda: not dock._reader.waiting, "the page is read")
+            dock.grid.viewport().repaint()
+            crops = max(len(dock.grid.on_screen()), 1)
+            # the bar speaks of 100 crops, whatever the size of the window
+            times.append(1000 * (time.perf_counter() - began) * 100 / crops)
+        return times
+
+    def _until_shown(self, began: float) -> float:
+        """Wait until a frame ordered after the edit is in the window and the dock has followed; return when."""
+        wait_until(lambda: self._shown > began and not self.dock._show_timer.isActive(), "the edit is drawn")
+        return max(self._shown, time.perf_counter() - TICK_MS / 1000)
+
+    def _hover(self, yx: Any) -> None:
+        scale, camera = float(self.nuclei.layer.scale[-1]), self.viewer.scene.camera
+        height, width = self.viewer.canvas.size
+        dy, dx = (np.asarray(yx) * scale - camera.center[-2:]) * camera.zoom
+        self._hover_pixel(QPoint(round(width / 2 + dx), round(height / 2 + dy)))
+
+    def _hover_pixel(self, point: QPoint) -> None:
+        place, none = QPointF(point), Qt.MouseButton.NoButton
+        world = QPointF(self.canvas.mapToGlobal(point))
+        move = QMouseEvent(QEvent.Type.MouseMove, place, world, none, none, Qt.KeyboardModifier.NoModifier)
+        QApplication.sendEvent(self.canvas, move)
+
+
+@contextmanager
+def _clocked() -> Iterator[dict[str, float]]:
+    """Within it, add up the seconds of the journal and of bringing the layer up to date."""
+    seconds = {"session": 0.0, "layer": 0.0}
+
+    def clocked(owner: Any, name: str, step: str) -> Any:
+        function = getattr(owner, name)
+
+        @wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            began = time.perf_counter()
+            try:
+                return function(*args, **kwargs)
+            finally:
+                seconds[step] += time.perf_counter() - began
+
+        return patch.object(owner, name, call)
+
+    with clocked(Session, "set_class", "session"), clocked(NucleiLayer, "push", "layer"):
+        yield seconds
+    # the layer follows within the session's edit
+    seconds["session"] -= seconds["layer"]
