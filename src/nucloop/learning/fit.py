@@ -110,7 +110,7 @@ def fit_head(
     weight = fitted[:, :-1] / spread
     bias = fitted[:, -1] - weight @ mean
     bias[~shown & ~known] = NEVER
-    keep = 0.5 if prior is None else prior.keep
+    keep = LinearHead.keep if prior is None else prior.keep
     return LinearHead(scheme, weight.astype(np.float32), bias.astype(np.float32), keep)
 
 

@@ -212,7 +212,7 @@ def load_head_with_extra(name: str, encoder: Card | None = None) -> tuple[Linear
         )
     scheme = ClassScheme.from_dict(card.classes, source=f"{card.name}.json")
     try:
-        head = LinearHead(scheme, tensors["weight"], tensors["bias"], float(card.config.get("keep", 0.5)))
+        head = LinearHead(scheme, tensors["weight"], tensors["bias"], float(card.config.get("keep", LinearHead.keep)))
     except (KeyError, ValueError, TypeError) as error:
         raise WeightsError(f"{card.name} is not a linear head ({error}). Choose another file.") from error
     return head, card, tensors

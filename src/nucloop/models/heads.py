@@ -25,13 +25,14 @@ class LinearHead:
     bias : (C + 1,) float32
         Likewise.
     keep : float
-        A point counts as a nucleus while its background probability is at most this.
+        A point counts as a nucleus while its background probability is at most this. By default no point is rejected:
+        on a stain that the head has not seen, what it takes for background are mostly nuclei that the detector found.
     """
 
     scheme: ClassScheme
     weight: NDArray[np.float32]
     bias: NDArray[np.float32]
-    keep: float = 0.5
+    keep: float = 1.0
 
     def __post_init__(self) -> None:
         rows = len(self.scheme) + 1

@@ -75,9 +75,11 @@ def commit() -> str:
     return run.stdout.strip()
 
 
-def _notice(data: Sequence[dict[str, Any]], initial: Path | None) -> str:
+def _notice(data: Sequence[dict[str, Any]], initial: Path | None, start: Card | None = None) -> str:
     keys = [*dict.fromkeys(entry["name"] for entry in data), *(["initial"] if initial else [])]
-    return " ".join(NOTICES.get(key, f"Trained on {key}; see its licence.") for key in keys)
+    told = start.notice if start else ""
+    said = [NOTICES.get(key, f"Trained on {key}; see its licence.") for key in keys]
+    return " ".join([sentence for sentence in said if sentence not in told] + ([told] if told else []))
 
 
 def _recipe(recipe: DetectorRecipe | EncoderRecipe, initial: Path | None) -> dict[str, Any]:
@@ -97,10 +99,9 @@ def save_detector(
 ) -> Card:
     """Write a detector with its card; `start` is the card of the detector that training went on from."""
     config = asdict(recipe.model)
-    notice, record = _notice(data, initial), _recipe(recipe, initial)
+    record = _recipe(recipe, initial)
     if start is not None:
         record["start"] = {"name": start.name, "sha256": start.sha256, "recipe": start.recipe, "commit": start.commit}
-        notice = " ".join(dict.fromkeys([notice, start.notice]))
     card = Card(
         kind="detector",
         name=out.stem,
@@ -112,7 +113,7 @@ def save_detector(
         training_data=data,
         recipe=record,
         commit=commit(),
-        notice=notice,
+        notice=_notice(data, initial, start),
     )
     return save_module(out, detector, card)
 
