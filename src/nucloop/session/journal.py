@@ -132,6 +132,14 @@ class Journal:
             ):
                 yield self._entry(row)
 
+    def entries_of(self, kind: EditKind) -> list[Entry]:
+        """Return all edits of a kind, the newest first."""
+        with reading(self.path):
+            rows = self.connection.execute(
+                f"SELECT {_COLUMNS} FROM edits WHERE kind = ? ORDER BY seq DESC", (kind.value,)
+            ).fetchall()
+        return [self._entry(row) for row in rows]
+
     def entry(self, seq: int) -> Entry:
         """Return one edit."""
         for entry in self.entries(seq - 1, seq):

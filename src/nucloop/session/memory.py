@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from nucloop.session.journal import Entry
     from nucloop.session.opening import Opened
 
-__all__ = ["Edit", "Memory"]
+__all__ = ["Edit", "Memory", "tidy_name"]
 
 SNAPSHOT_AFTER = 5_000
 """Single edits, or as much work, after which opening would take noticeably longer."""
@@ -49,6 +49,11 @@ class Edit:
     """Such as the weights of a model run, with their sha256."""
     in_force: bool
     """Whether it is done and not undone; true of undo and redo themselves."""
+
+
+def tidy_name(name: str) -> str:
+    """Return a reader's name as it is kept: in one line, and not endless."""
+    return " ".join(name.split())[:LONGEST_NAME]
 
 
 class Memory(View):
@@ -84,7 +89,7 @@ class Memory(View):
 
     @author.setter
     def author(self, name: str) -> None:
-        self._author = " ".join(name.split())[:LONGEST_NAME] or person()
+        self._author = tidy_name(name) or person()
 
     @property
     def path(self) -> Path | None:
@@ -110,6 +115,13 @@ class Memory(View):
         """Return the newest entries of the journal, in order; those that were undone are there too."""
         last = self.ledger.history.last
         return [self._edit(entry) for entry in self.ledger.journal.entries(after=max(0, last - newest), upto=last)]
+
+    def newest(self, kind: EditKind) -> Edit | None:
+        """Return the newest edit of a kind that is in force; None when there is none, or all were undone."""
+        for entry in self.ledger.journal.entries_of(kind):
+            if self.ledger.history.is_done(entry.step):
+                return self._edit(entry)
+        return None
 
     def remember(self, key: str, value: Any) -> None:
         """Keep something small as JSON, outside of undo: drawn regions, what was asked, where the view stood."""

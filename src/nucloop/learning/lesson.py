@@ -1,0 +1,235 @@
+"""One lesson: what people said of a session's nuclei, a head fitted to it, its gain, and what it would change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nucloop.errors import DataError
+from nucloop.learning.estimate import Estimate, estimate
+from nucloop.learning.examples import Examples, gather, is_taught
+from nucloop.learning.fit import NEVER, FitConfig, fit_head
+from nucloop.learning.folds import group_by_cell
+from nucloop.learning.head_files import LearnedHead, describe
+from nucloop.learning.relabel import Relabelling, relabel
+from nucloop.learning.replay import shared_classes
+from nucloop.models.heads import LinearHead
+from nucloop.nuclei import Origin
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from nucloop.classes import ClassScheme
+    from nucloop.learning.feature_store import FeatureStore
+    from nucloop.models.cards import Card
+    from nucloop.nuclei import Nuclei
+
+__all__ = ["Lesson", "Said", "head_in_scheme", "learn", "what_was_said"]
+
+FEWEST = 3
+"""Answers below which a head would only repeat them."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """How many nuclei people have spoken about, and who."""
+
+    corrected: int
+    added: int
+    confirmed: int
+    imported: int
+    people: tuple[str, ...] = ()
+
+    @property
+    def total(self) -> int:
+        """All that can be learned from."""
+        return self.corrected + self.added + self.confirmed + self.imported
+
+    def sentence(self) -> str:
+        """Say it in words, such as "34 corrected and 12 confirmed by Ann"."""
+        parts = [f"{n:,} {word}" for n, word in self._parts() if n]
+        if not parts:
+            return "nothing said yet"
+        listed = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+        return f"{listed} by {_names(self.people)}" if self.people else listed
+
+    def _parts(self) -> list[tuple[int, str]]:
+        return [
+            (self.corrected, "corrected"),
+            (self.added, "added"),
+            (self.confirmed, "confirmed"),
+            (self.imported, "imported"),
+        ]
+
+
+def _names(people: tuple[str, ...]) -> str:
+    return people[0] if len(people) == 1 else f"{', '.join(people[:-1])} and {people[-1]}"
+
+
+def what_was_said(nuclei: Nuclei, people: tuple[str, ...] = (), *, imported: bool = False) -> Said:
+    """Count what can be learned from nuclei, as `nucloop.learning.examples.is_taught` takes it."""
+    origin = nuclei.origin[is_taught(nuclei, imported=imported)]
+    corrected, added, confirmed, from_file = (
+        int((origin == o).sum()) for o in (Origin.CORRECTED, Origin.ADDED, Origin.CONFIRMED, Origin.IMPORTED)
+    )
+    return Said(corrected, added, confirmed, from_file, people)
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A head that was learned and is not applied yet.
+
+    Parameters
+    ----------
+    learned : LearnedHead
+        The new head with its card.
+    said : Said
+        What it was taught by.
+    gain : Estimate or None
+        Class F1 before and after on held-out corrections.
+    why_no_gain : str
+        Why nothing can be estimated, when `gain` is None.
+    change : Relabelling
+        What it says of the nuclei that nobody has spoken about.
+    """
+
+    learned: LearnedHead
+    said: Said
+    gain: Estimate | None
+    why_no_gain: str
+    change: Relabelling
+
+    def sentence(self) -> str:
+        """Say in one line what was learned and what it would change."""
+        gain = self.gain.sentence() if self.gain is not None else self.why_no_gain
+        return f"{self.said.sentence()}; {self.change.changed:,} nuclei would change class; {gain}"
+
+
+def learn(
+    nuclei: Nuclei,
+    store: FeatureStore,
+    encoder: Card,
+    *,
+    before: LearnedHead | None = None,
+    people: tuple[str, ...] = (),
+    version: int = 1,
+    imported: bool = False,
+    gain: Estimate | None = None,
+    method: str = "linear",
+    config: FitConfig | None = None,
+) -> Lesson:
+    """Fit a head to what people said of nuclei, estimate its gain, and classify the others.
+
+    Parameters
+    ----------
+    nuclei : Nuclei
+        All of a session.
+    store : FeatureStore
+        Their features; nuclei without are left aside.
+    encoder : Card
+        Whose features these are.
+    before : LearnedHead, optional
+        The head in use; it is where the fit starts when it reads the same encoder.
+    people : tuple of str
+        Who said it.
+    version : int
+        Number of the new head in its session.
+    imported : bool
+        Learn from imported classes too.
+    gain : Estimate, optional
+        Measured elsewhere, such as while the encoder was tuned.
+    method : str
+        How the encoder came about: linear, lora or full.
+
+    Raises
+    ------
+    DataError
+        With what to do, when there is too little to learn from.
+    """
+    config = config or FitConfig()
+    scheme = nuclei.scheme
+    if before is not None and before.card.encoder_sha256 != encoder.sha256:
+        before = None
+    examples, places = _examples(nuclei, store, imported)
+    _require_enough(examples, scheme)
+    replay = None if before is None else before.replay
+    prior = None if before is None else before.head
+    head = fit_head(scheme, examples, replay=replay, prior=prior, config=config)
+    why = ""
+    if gain is None:
+        gain, why = _gain(scheme, examples, places, before, config)
+    card = describe(
+        f"version {version}",
+        scheme,
+        examples,
+        encoder,
+        version=version,
+        when=datetime.now(UTC),
+        config=config,
+        parent="" if before is None else before.card.name,
+        author=_names(people) if people else "",
+        replay=replay,
+        gain=gain,
+    )
+    card = replace(card, recipe={**card.recipe, "method": method})
+    features, found = store.get(nuclei.ids)
+    learned = LearnedHead(head, card, replay, examples.ids[examples.ids > 0])
+    said = what_was_said(nuclei, people, imported=imported)
+    return Lesson(learned, said, gain, why, relabel(head, nuclei, features, found))
+
+
+def _examples(nuclei: Nuclei, store: FeatureStore, imported: bool) -> tuple[Examples, NDArray[np.float32]]:
+    """Return what was said of nuclei with features, and where these are, (N, 2) in µm-free level-0 pixels."""
+    taught = nuclei.take(is_taught(nuclei, imported=imported))
+    features, found = store.get(taught.ids)
+    taught = taught.take(found)
+    return gather(taught, features, imported=imported), taught.yx
+
+
+def _require_enough(examples: Examples, scheme: ClassScheme) -> None:
+    if 0 < len(examples) < FEWEST:
+        raise DataError(
+            f"Only {len(examples)} {'nucleus has' if len(examples) == 1 else 'nuclei have'} an answer, too few to "
+            "learn from. Give some more nuclei their class in the Correct dock, of each class if you can."
+        )
+    if not len(examples):
+        raise DataError(
+            "There is nothing to learn from yet. Correct some classes in the Correct dock, or confirm some that are "
+            f"right: a few of each of {', '.join(scheme.names)}."
+        )
+
+
+def _gain(
+    scheme: ClassScheme,
+    examples: Examples,
+    places: NDArray[np.float32],
+    before: LearnedHead | None,
+    config: FitConfig,
+) -> tuple[Estimate | None, str]:
+    groups = group_by_cell(places, None)
+    old = None if before is None else head_in_scheme(before.head, scheme)
+    seen = None if before is None else np.isin(examples.ids, before.taught_by)
+    parent = None if before is None else before.head
+    replay = None if before is None else before.replay
+    try:
+        gain = estimate(scheme, examples, groups, before=old, seen=seen, replay=replay, prior=parent, config=config)
+    except DataError as error:
+        return None, str(error)
+    return gain, ""
+
+
+def head_in_scheme(head: LinearHead, scheme: ClassScheme) -> LinearHead | None:
+    """Return a head's answers in another scheme, classes joined by name; None when they have too little in common."""
+    if head.scheme.names == scheme.names:
+        return head
+    shared = shared_classes(head.scheme, scheme)
+    if not shared:
+        return None
+    weight = np.zeros((len(scheme) + 1, head.features), np.float32)
+    bias = np.full(len(scheme) + 1, NEVER, np.float32)
+    for old, new in [*shared.items(), (len(head.scheme), len(scheme))]:
+        weight[new], bias[new] = head.weight[old], head.bias[old]
+    return LinearHead(scheme, weight, bias, head.keep)

@@ -1,0 +1,182 @@
+"""The kept features of one session: a folder beside it, filled as nuclei are found, in step with what is moved."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import threading
+import uuid
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nucloop.errors import DataError, NucLoopError
+from nucloop.learning.feature_store import FeatureStore
+from nucloop.learning.featurise import features_at
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from nucloop.learning.feature_store import StoreConfig
+    from nucloop.nuclei import Nuclei
+    from nucloop.session import Change, Session
+    from nucloop.slides import Slide
+    from nucloop.stages import Stage
+
+__all__ = ["Filling", "SessionFeatures", "fill_features"]
+
+SUFFIX = "-features"
+_KEY = "features"
+"""A name of its own for each session: features of a deleted session must never be taken for those of a new one."""
+
+
+class SessionFeatures:
+    """The feature stores of a session, one per encoder. Made and closed where the session is.
+
+    Parameters
+    ----------
+    session : Session
+        One that can be edited.
+    config : StoreConfig, optional
+        How much room they may take.
+    """
+
+    def __init__(self, session: Session, config: StoreConfig | None = None) -> None:
+        self._config = config
+        self._temporary: str | None = None
+        key = session.recall(_KEY)
+        if not isinstance(key, str):
+            key = uuid.uuid4().hex[:12]
+            if not session.read_only:
+                session.remember(_KEY, key)
+        if session.path is None or session.read_only:
+            self._temporary = tempfile.mkdtemp(prefix="nucloop-features-")
+            self._folder = Path(self._temporary)
+        else:
+            beside = session.path.with_name(session.path.name + SUFFIX)
+            self._folder = beside / key
+        self._stores: dict[str, FeatureStore] = {}
+        self._lock = threading.Lock()
+        self._writer: ThreadPoolExecutor | None = None
+        self._moved: set[int] = set()
+        self.trouble = ""
+        """Why features that came later could not be kept; empty while all is well."""
+        self._end_hearing = session.subscribe(self._heard)
+
+    @property
+    def folder(self) -> Path:
+        """Where they lie; made with the first features."""
+        return self._folder
+
+    def store(self, encoder_sha256: str, features: int) -> FeatureStore:
+        """Return the store of an encoder's features of this length, opened if need be; from any thread.
+
+        Raises
+        ------
+        DataError
+            If the folder cannot be written to.
+        """
+        with self._lock:
+            if encoder_sha256 not in self._stores:
+                self._drop_strangers()
+                self._stores[encoder_sha256] = FeatureStore(self._folder, encoder_sha256, features, self._config)
+            return self._stores[encoder_sha256]
+
+    def put_later(self, encoder_sha256: str, ids: NDArray[np.int64], features: NDArray[np.floating]) -> None:
+        """Keep features (K, F) of ids (K,), those of id 0 left out, without making anybody wait."""
+        known = ids > 0
+        if not known.any():
+            return
+        if self._writer is None:
+            self._writer = ThreadPoolExecutor(1, thread_name_prefix="nucloop-features")
+        task = self._writer.submit(self._put, encoder_sha256, ids[known], features[known])
+        task.add_done_callback(self._written)
+
+    def settle(self) -> None:
+        """Forget the features of what was moved while they were computed; where the session is."""
+        if self._moved:
+            moved = np.array(sorted(self._moved), np.int64)
+            self._moved.clear()
+            for store in list(self._stores.values()):
+                store.forget(moved)
+
+    def flush(self) -> None:
+        """Wait until all that came is kept."""
+        if self._writer is not None:
+            self._writer.submit(lambda: None).result()
+
+    def close(self) -> None:
+        """Let go of the files; a second call does nothing."""
+        self._end_hearing()
+        if self._writer is not None:
+            self._writer.shutdown()
+            self._writer = None
+        for store in self._stores.values():
+            store.close()
+        self._stores.clear()
+        if self._temporary is not None:
+            shutil.rmtree(self._temporary, ignore_errors=True)
+
+    def _put(self, encoder_sha256: str, ids: NDArray[np.int64], features: NDArray[np.floating]) -> None:
+        self.store(encoder_sha256, features.shape[1]).put(ids, features)
+
+    def _written(self, task: Future[None]) -> None:
+        error = task.exception()
+        if isinstance(error, NucLoopError):
+            self.trouble = str(error)
+
+    def _drop_strangers(self) -> None:
+        """Remove what sessions that were here before have left."""
+        beside = self._folder.parent
+        if self._temporary is None and beside.is_dir():
+            for folder in beside.iterdir():
+                if folder != self._folder and folder.is_dir():
+                    shutil.rmtree(folder, ignore_errors=True)
+
+    def _heard(self, change: Change) -> None:
+        if len(change.moved):
+            self._moved.update(change.moved.tolist())
+            for store in list(self._stores.values()):
+                try:
+                    store.forget(change.moved)
+                except DataError as error:
+                    self.trouble = str(error)
+
+
+@dataclass(frozen=True)
+class Filling:
+    """How many nuclei have features by now."""
+
+    done: int
+    total: int
+
+
+def fill_features(store: FeatureStore, nuclei: Nuclei, slide: Slide, stage: Stage) -> Iterator[Filling]:
+    """Compute and keep the features of those nuclei that have none; yield after each tile.
+
+    Raises
+    ------
+    SlideError
+        If the slide does not say its resolution, or is damaged.
+    DataError
+        If they cannot be kept, or the setting leaves no room for them.
+    """
+    missing = store.missing(nuclei.ids)
+    if not len(missing):
+        return
+    rows = np.flatnonzero(np.isin(nuclei.ids, missing))
+    ids, before = nuclei.ids[rows], len(nuclei) - len(rows)
+    yield Filling(before, len(nuclei))
+    for part in features_at(slide, stage, nuclei.yx[rows]):
+        kept = store.put(ids[part.rows], part.features)
+        if kept < len(part.rows):
+            raise DataError(
+                f"Features of {len(nuclei):,} nuclei need more room than the {store.config.max_bytes / 1e9:.1f} GB "
+                "that are allowed. Allow more in the settings, or choose an encoder with shorter features."
+            )
+        yield Filling(before + part.done, len(nuclei))

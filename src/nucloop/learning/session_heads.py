@@ -1,0 +1,173 @@
+"""The heads that a session has learned: kept in it for good, with what taught them; any of them can be used again."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from nucloop.errors import NucLoopError, WeightsError
+from nucloop.learning.head_files import LearnedHead
+from nucloop.models.cards import read_card, shipped_weights
+from nucloop.session import EditKind
+
+if TYPE_CHECKING:
+    from nucloop.learning.lesson import Lesson
+    from nucloop.learning.relabel import Relabelling
+    from nucloop.models.cards import Card
+    from nucloop.session import Change, Session
+
+__all__ = ["SessionHeads", "Version", "shipped_head"]
+
+_NOTE = "heads"
+MOST_VERSIONS = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Version:
+    """A head of a session, as its list shows it."""
+
+    number: int
+    """From 1, in the order in which they were learned or imported."""
+    sha256: str
+    """Of the kept bytes."""
+    time: str
+    """ISO 8601, UTC."""
+    method: str = "linear"
+    """linear, lora, full or imported."""
+    encoder: str = "embedded"
+    """Name of the encoder whose features it reads."""
+    encoder_sha256: str = ""
+    tuning_sha256: str = ""
+    """Of the kept bytes of a tuned encoder; empty for an encoder as it is published."""
+    taught: str = ""
+    """What it was taught by, in words."""
+    gain: str = ""
+    """What it was estimated to gain, in words."""
+
+
+class SessionHeads:
+    """The heads of one session.
+
+    Parameters
+    ----------
+    session : Session
+        Where they are kept.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def versions(self) -> list[Version]:
+        """All that were learned or imported, in order; a damaged list is empty, for the nuclei are worth more."""
+        try:
+            return TypeAdapter(list[Version]).validate_python(self._session.recall(_NOTE, []))
+        except (ValidationError, NucLoopError):
+            return []
+
+    @property
+    def next_number(self) -> int:
+        """What the next one will be called."""
+        return max((version.number for version in self.versions()), default=0) + 1
+
+    def current(self) -> Version | None:
+        """Return the one that was applied last and is not undone; None while the shipped head is in force."""
+        edit = self._session.newest(EditKind.NEW_HEAD)
+        head: Any = {} if edit is None else edit.details.get("weights", {})
+        sha256 = head.get("head", {}).get("sha256", "") if isinstance(head, dict) else ""
+        return next((version for version in self.versions() if version.sha256 == sha256), None)
+
+    def keep(self, lesson: Lesson, encoder: Card, tuning: bytes | None = None) -> Version:
+        """Keep a learned head, and the tuning of the encoder that it reads.
+
+        Raises
+        ------
+        SessionError
+            If the session cannot be written to.
+        """
+        card = lesson.learned.card
+        return self._add(
+            lesson.learned,
+            time=str(card.recipe.get("trained", "")),
+            method=str(card.recipe.get("method", "linear")),
+            encoder=encoder.name,
+            encoder_sha256=encoder.sha256,
+            tuning_sha256="" if tuning is None else self._session.keep_weights(tuning),
+            taught=lesson.said.sentence(),
+            gain="" if lesson.gain is None else lesson.gain.sentence(),
+        )
+
+    def take_in(self, learned: LearnedHead, encoder: Card, when: str, tuning_sha256: str = "") -> Version:
+        """Keep a head that came from a file."""
+        shown = learned.card.training_data[0] if learned.card.training_data else {}
+        taught = f"from a file: {learned.card.name}, trained on {shown.get('name', 'unknown data')}"
+        return self._add(
+            learned,
+            time=when,
+            method="imported",
+            encoder=encoder.name,
+            encoder_sha256=encoder.sha256,
+            tuning_sha256=tuning_sha256,
+            taught=taught,
+        )
+
+    def load(self, version: Version) -> LearnedHead:
+        """Return a kept head.
+
+        Raises
+        ------
+        WeightsError
+            If it is missing or damaged.
+        """
+        return LearnedHead.from_bytes(self._bytes(version.sha256, f"version {version.number}"))
+
+    def tuning(self, version: Version) -> bytes | None:
+        """Return the tuning of the encoder that a version reads; None for an encoder as it is published."""
+        if not version.tuning_sha256:
+            return None
+        return self._bytes(version.tuning_sha256, f"the encoder of version {version.number}")
+
+    def apply(self, version: Version | None, learned: LearnedHead, change: Relabelling) -> Change:
+        """Give nuclei that nobody has spoken about the classes of a head, as one step for undo.
+
+        Parameters
+        ----------
+        version : Version or None
+            Which one; None for the shipped head.
+        learned : LearnedHead
+            That head.
+        change : Relabelling
+            What it says.
+        """
+        head = {"name": learned.card.name, "sha256": learned.card.sha256 if version is None else version.sha256}
+        weights = {"head": head, "encoder": {"name": "", "sha256": learned.card.encoder_sha256}}
+        number = 0 if version is None else version.number
+        return self._session.relabel(
+            change.ids, change.label, change.probability, weights=weights, scheme=learned.head.scheme, version=number
+        )
+
+    def _add(self, learned: LearnedHead, **about: Any) -> Version:
+        versions = self.versions()
+        sha256 = self._session.keep_weights(learned.to_bytes())
+        known = next((version for version in versions if version.sha256 == sha256), None)
+        if known is not None:
+            return known
+        version = Version(number=self.next_number, sha256=sha256, **about)
+        self._session.remember(_NOTE, [asdict(v) for v in [*versions, version][-MOST_VERSIONS:]])
+        return version
+
+    def _bytes(self, sha256: str, what: str) -> bytes:
+        data = self._session.kept_weights(sha256)
+        if data is None:
+            raise WeightsError(f"The session no longer has {what}. Go back to another version, or learn again.")
+        return data
+
+
+def shipped_head(encoder: Card) -> LearnedHead | None:
+    """Return the head that ships for an encoder; None when none does."""
+    for name, path in shipped_weights().items():
+        card = read_card(path)
+        if card.kind == "head" and card.encoder_sha256 == encoder.sha256:
+            return LearnedHead.open(name, encoder)
+    return None
