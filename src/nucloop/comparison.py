@@ -14,15 +14,14 @@ from numpy.typing import NDArray
 
 from nucloop.errors import DataError
 from nucloop.formats import FORMATS, read_document
-from nucloop.metrics.marks import Marks, inside
+from nucloop.metrics.marks import inside
+from nucloop.metrics.naming import counted_classes, named_marks, others
 from nucloop.metrics.report import details_of
 from nucloop.metrics.scoring import FieldScore, pooled, rule_title, score_units
-from nucloop.nuclei import UNLABELLED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
-    from nucloop.classes import ClassScheme
     from nucloop.formats import Document
     from nucloop.nuclei import Nuclei
 
@@ -144,7 +143,9 @@ def compare(pairs: Sequence[FilePair], config: ComparisonConfig | None = None) -
         If a file cannot be read, no resolution is known, or two files state different ones.
     """
     config = config or ComparisonConfig()
-    result = Comparison(config, config.classes or _classes_of(read_document(pair.reference) for pair in pairs))
+    result = Comparison(
+        config, config.classes or counted_classes(read_document(pair.reference).nuclei for pair in pairs)
+    )
     for pair in pairs:
         found, truth = read_document(pair.predicted), read_document(pair.reference)
         mpp = _resolution(pair, found, truth, config.mpp)
@@ -162,27 +163,15 @@ def compare(pairs: Sequence[FilePair], config: ComparisonConfig | None = None) -
         yield result
 
 
-def _classes_of(documents: Iterable[Document]) -> tuple[str, ...]:
-    names: dict[str, None] = {}
-    for document in documents:
-        # A file that names no class has a scheme with one that nobody bears.
-        if (document.nuclei.label != UNLABELLED).any() or len(document.nuclei.scheme) > 1:
-            names |= dict.fromkeys(document.nuclei.scheme.names)
-    return tuple(names)
-
-
 def _add(result: Comparison, pair: FilePair, found: Nuclei, truth: Nuclei, mpp: float) -> None:
     config = result.config
     regions = list(config.regions)
     sides = []
     for nuclei, path in ((found, pair.predicted), (truth, pair.reference)):
         unit = _unit_of(nuclei.yx, regions, config.ignored)
-        marks = _marks(nuclei, mpp, result.names)
-        others = sorted(
-            {nuclei.scheme.names[k] for k in np.unique(nuclei.label[(marks.label < 0) & (nuclei.label >= 0)])}
-        )
-        if others:
-            result.remarks.append(f"{path.name}: {', '.join(others)} counted as detections, not as a class")
+        marks = named_marks(nuclei, mpp, result.names)
+        if unnamed := others(nuclei, result.names):
+            result.remarks.append(f"{path.name}: {', '.join(unnamed)} counted as detections, not as a class")
         sides.append((marks.take(unit >= 0), unit[unit >= 0]))
     (mine, mine_unit), (theirs, theirs_unit) = sides
     count = max(len(regions), 1)
@@ -202,18 +191,6 @@ def _unit_of(
         unit[inside(yx, [outline]) & (unit < 0)] = k
     unit[inside(yx, list(ignored))] = -1
     return unit
-
-
-def _marks(nuclei: Nuclei, mpp: float, names: tuple[str, ...]) -> Marks:
-    """Label marks by their positions in `names`, found by name or QuPath name, letter case aside."""
-    marks = Marks.of(nuclei, mpp)
-    return Marks(marks.yx, _positions(nuclei.scheme, names)[marks.label], marks.score)
-
-
-def _positions(scheme: ClassScheme, names: tuple[str, ...]) -> NDArray[np.int64]:
-    wanted = {name.casefold(): k for k, name in reversed(list(enumerate(names)))}
-    by_name = (wanted.get(c.name.casefold(), wanted.get(c.qupath.casefold(), UNLABELLED)) for c in scheme.classes)
-    return np.array([*by_name, UNLABELLED], np.int64)
 
 
 def _resolution(pair: FilePair, found: Document, truth: Document, given: float | None) -> float:

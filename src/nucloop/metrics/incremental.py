@@ -128,14 +128,23 @@ class IncrementalScore:
         )
         return FieldScore(self.names, detection, classes, c.copy())
 
-    def matched(self, side: SideName = "predicted") -> Matched:
-        """Say who matched whom: false alarms are predicted nuclei without a partner, misses references without."""
+    def matched(self, side: SideName = "predicted", ids: ArrayLike | None = None) -> Matched:
+        """Say who matched whom: false alarms are predicted nuclei without a partner, misses references without.
+
+        With `ids` only of these, as far as they count; KeyError for one that was never added.
+        """
         mine, other = self._sides[side], self._sides["reference" if side == "predicted" else "predicted"]
-        rows = np.flatnonzero(mine.here[: mine.length])
+        rows = np.flatnonzero(mine.here[: mine.length]) if ids is None else mine.rows(ids)
+        rows = rows[mine.here[rows]]
         partner = mine.partner[rows]
         ids = np.where(partner >= 0, other.ids[partner], NOBODY) if other.length else partner.astype(np.int64)
         same = other.label[partner] == mine.label[rows] if other.length else np.zeros(len(rows), bool)
         return Matched(mine.ids[rows], ids, (partner >= 0) & same)
+
+    def labels(self, ids: ArrayLike, side: SideName = "predicted") -> NDArray[np.int64]:
+        """Return the classes of nuclei as positions in `names`, (N,), or `UNLABELLED`; KeyError as below."""
+        mine = self._sides[side]
+        return mine.label[mine.rows(ids)]
 
     def add(self, nuclei: Nuclei, side: SideName = "predicted") -> Touched:
         """Add nuclei, or bring deleted ones back; those that are known are moved and relabelled."""

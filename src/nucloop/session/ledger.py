@@ -56,8 +56,8 @@ class Ledger:
         self.state, self.journal, self.history = state, journal, History()
         self.unsnapped = 0.0
 
-    def restore(self) -> None:
-        """Bring the state up to the journal, from its newest snapshot on.
+    def restore(self, upto: int | None = None) -> None:
+        """Bring the state up to the journal, or up to one of its edits, from the newest snapshot on.
 
         Raises
         ------
@@ -66,19 +66,19 @@ class Ledger:
         """
         with reading(self.journal.path):
             (last,) = self.journal.connection.execute("SELECT coalesce(max(seq), 0) FROM edits").fetchone()
-            snapshot = read_snapshot(self.journal.connection, last)
+            snapshot = read_snapshot(self.journal.connection, last if upto is None else min(last, upto))
         self.state.readers[:] = self.journal.readers()
         if snapshot is not None:
             for entry in self.journal.entries(upto=snapshot.seq):
                 self._take_note(entry)
             self.state.palette = snapshot.palette
             self.state.columns.restore(snapshot.size, snapshot.columns)
-        for _ in self.catch_up():
+        for _ in self.catch_up(upto):
             pass
 
-    def catch_up(self) -> Iterator[Change]:
-        """Carry out what the journal has and the state has not; yield a change for each edit."""
-        for entry in list(self.journal.entries(after=self.history.last)):
+    def catch_up(self, upto: int | None = None) -> Iterator[Change]:
+        """Carry out what the journal has and the state has not, or a part of it; yield a change for each edit."""
+        for entry in list(self.journal.entries(after=self.history.last, upto=upto)):
             if entry.reader > len(self.state.readers):
                 self.state.readers[:] = self.journal.readers()
             if not 1 <= entry.reader <= min(len(self.state.readers), MOST_READERS):
