@@ -11,12 +11,15 @@ from nucloop.gui.messages import Message
 from nucloop.learning.queue import ReviewQueue, Suggestion
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from nucloop.gui.corrections import Corrections
     from nucloop.session import Change
 
 __all__ = ["Review"]
 
 _ASKED = "review queue asked"
+_ANSWERS = ("set class", "confirm", "delete")
 ZOOM_UM = 80.0
 """How much of the slide is shown around a nucleus in question."""
 
@@ -39,6 +42,7 @@ class Review(QObject):
         self._queue: ReviewQueue | None = None
         self._past: list[Suggestion] = []
         self._at = -1
+        self._given: dict[int, str] = {}
         self.answers = 0
         """Answers given to questions since the window was opened."""
         self._end_hearing = self._nuclei.session.subscribe(self._heard)
@@ -47,6 +51,19 @@ class Review(QObject):
     def question(self) -> Suggestion | None:
         """What is asked now."""
         return self._past[self._at] if self._past and self._at >= 0 else None
+
+    def ask_about(self, ids: Iterable[int], why: str) -> None:
+        """Put nuclei first in the queue, in place of those that were put there before; why is said of each.
+
+        They wait for `next`. Those about which somebody speaks meanwhile are not asked about any more.
+        """
+        self._given = dict.fromkeys(ids, why)
+        self.changed.emit()
+
+    @property
+    def given(self) -> int:
+        """How many nuclei somebody has put first in the queue and nobody has spoken about yet."""
+        return len(self._given)
 
     def next(self) -> None:
         """Ask the next question: one that was gone back from, or a new one."""
@@ -85,8 +102,13 @@ class Review(QObject):
         self._end_hearing()
 
     def _next_of_queue(self) -> Suggestion | None:
+        session = self._nuclei.session
+        while self._given:
+            first = next(iter(self._given))
+            why = self._given.pop(first)
+            if session.contains([first])[0]:
+                return Suggestion(first, 0.0, why)
         if self._queue is None:
-            session = self._nuclei.session
             disputed = [
                 session.disagreements(a, b) for k, a in enumerate(session.readers) for b in session.readers[k + 1 :]
             ]
@@ -95,7 +117,6 @@ class Review(QObject):
                 asked=session.recall(_ASKED, []),
                 disputed=np.unique(np.concatenate([*disputed, np.zeros(0, np.int64)])).tolist(),
             )
-        session = self._nuclei.session
         while (suggestion := self._queue.next()) is not None:
             if session.contains([suggestion.id])[0]:
                 return suggestion
@@ -124,10 +145,13 @@ class Review(QObject):
 
     def _heard(self, change: Change) -> None:
         question = self.question
+        if self._given and str(change.way) == "done" and str(change.kind) in _ANSWERS:
+            for answered_id in change.touched.tolist():
+                self._given.pop(answered_id, None)
         if self._queue is not None:
             self._tell_queue(self._queue, change)
         answered = question is not None and question.id in change.touched
-        if answered and str(change.way) == "done" and str(change.kind) in ("set class", "confirm", "delete"):
+        if answered and str(change.way) == "done" and str(change.kind) in _ANSWERS:
             self.answers += 1
             self.next()
 
