@@ -20,7 +20,7 @@ from nucloop.metrics.report import details_of
 from nucloop.metrics.scoring import FieldScore, pooled, rule_title, score_units
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from nucloop.formats import Document
     from nucloop.nuclei import Nuclei
@@ -92,8 +92,15 @@ class Comparison:
         }
 
 
-def pair_files(predicted: Path, reference: Path) -> list[FilePair]:
+def pair_files(predicted: Path, reference: Path, also: tuple[str, ...] = ()) -> list[FilePair]:
     """Pair two files, or the files of two folders whose names are equal up to the first dot.
+
+    Parameters
+    ----------
+    predicted, reference : Path
+        Both files or both folders.
+    also : tuple of str
+        Endings of files in folders that are meant too, beside those of the formats.
 
     Raises
     ------
@@ -107,7 +114,7 @@ def pair_files(predicted: Path, reference: Path) -> list[FilePair]:
         raise DataError(f"{predicted.name} and {reference.name} must both be files or both be folders.")
     if not predicted.is_dir():
         return [FilePair(_stem(reference), predicted, reference)]
-    mine, theirs = _files_of(predicted), _files_of(reference)
+    mine, theirs = _files_of(predicted, also), _files_of(reference, also)
     if not theirs:
         raise DataError(f"{reference} holds no file of nuclei. Check the path.")
     missing = sorted(theirs.keys() - mine.keys())
@@ -123,8 +130,8 @@ def _stem(path: Path) -> str:
     return path.name.partition(".")[0]
 
 
-def _files_of(folder: Path) -> dict[str, Path]:
-    endings = tuple(suffix for one in FORMATS.values() for suffix in one.suffixes)
+def _files_of(folder: Path, also: tuple[str, ...]) -> dict[str, Path]:
+    endings = (*(suffix for one in FORMATS.values() for suffix in one.suffixes), *also)
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
         if path.is_file() and path.name.lower().endswith(endings):
@@ -134,8 +141,12 @@ def _files_of(folder: Path) -> dict[str, Path]:
     return found
 
 
-def compare(pairs: Sequence[FilePair], config: ComparisonConfig | None = None) -> Iterator[Comparison]:
-    """Score files; yield the comparison after each pair.
+def compare(
+    pairs: Sequence[FilePair],
+    config: ComparisonConfig | None = None,
+    read: Callable[[Path], Document] = read_document,
+) -> Iterator[Comparison]:
+    """Score files; yield the comparison after each pair. `read` reads one of them.
 
     Raises
     ------
@@ -143,11 +154,9 @@ def compare(pairs: Sequence[FilePair], config: ComparisonConfig | None = None) -
         If a file cannot be read, no resolution is known, or two files state different ones.
     """
     config = config or ComparisonConfig()
-    result = Comparison(
-        config, config.classes or counted_classes(read_document(pair.reference).nuclei for pair in pairs)
-    )
+    result = Comparison(config, config.classes or counted_classes(read(pair.reference).nuclei for pair in pairs))
     for pair in pairs:
-        found, truth = read_document(pair.predicted), read_document(pair.reference)
+        found, truth = read(pair.predicted), read(pair.reference)
         mpp = _resolution(pair, found, truth, config.mpp)
         _add(result, pair, found.nuclei, truth.nuclei, mpp)
         result.files.append(

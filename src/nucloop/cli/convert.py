@@ -9,9 +9,10 @@ import typer
 from nucloop.classes import ClassScheme, builtin_schemes
 from nucloop.cli.terminal import complain, say
 from nucloop.errors import DataError
-from nucloop.formats import FORMATS, Document, SlideInfo, adopt, format_of, read_document, read_regions, write_document
+from nucloop.formats import FORMATS, Document, SlideInfo, adopt, format_of, read_regions, write_document
 from nucloop.formats.fitting import misfits
 from nucloop.formats.scope import select
+from nucloop.session.exchange import read_annotations
 from nucloop.slides import open_slide
 
 __all__ = ["convert", "parse_mapping"]
@@ -20,7 +21,7 @@ NO_CLASS = {"", "-"}
 
 
 def convert(
-    source: Annotated[Path, typer.Argument(help="The file to read.", metavar="IN")],
+    source: Annotated[Path, typer.Argument(help="The file to read, or a session (.nucloop).", metavar="IN")],
     target: Annotated[Path, typer.Argument(help="The file to write.", metavar="OUT")],
     file_format: Annotated[
         str | None, typer.Option("--format", help=f"Of OUT, where its name does not say: {', '.join(FORMATS)}.")
@@ -35,6 +36,7 @@ def convert(
         float | None, typer.Option(min=0.01, max=50, help="µm per pixel of IN, where neither it nor the slide says.")
     ] = None,
     out_mpp: Annotated[float | None, typer.Option(min=0.01, max=50, help="µm per pixel that OUT gets.")] = None,
+    microns: Annotated[bool, typer.Option("--microns", help="Write places in µm (tables only).")] = False,
     regions: Annotated[Path | None, typer.Option(help="Only nuclei within the areas of this GeoJSON file.")] = None,
     confirmed: Annotated[bool, typer.Option("--confirmed", help="Only nuclei that a person spoke about.")] = False,
     only: Annotated[list[str] | None, typer.Option("--class", help="Only this class; may be given again.")] = None,
@@ -42,7 +44,7 @@ def convert(
 ) -> None:
     """Convert a file of nuclei; say what the new format cannot carry."""
     kind = format_of(target, file_format)
-    document = read_document(source, source_format)
+    document = read_annotations(source, source_format)
     for remark in document.remarks:
         complain(remark, about=source.name)
     document = _classified(document, scheme or kind.carries.classes, parse_mapping(mapping or []), source.name)
@@ -51,6 +53,7 @@ def convert(
     document = select(document, regions=outlines, confirmed=confirmed, classes=only)
     if out_mpp is not None:
         document = _rescaled(document, out_mpp)
+    document = replace(document, microns=microns)
     lost = write_document(target, document, file_format)
     counts = ", ".join(f"{count:,} {name}" for name, count in document.class_counts.items())
     say(f"{target}: {len(document.nuclei):,} nuclei{f' ({counts})' if counts else ''}, {kind.title}")

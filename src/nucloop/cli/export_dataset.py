@@ -1,6 +1,7 @@
 """``nucloop export-dataset``: annotated slides as a training set."""
 
 import hashlib
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
@@ -18,8 +19,10 @@ from nucloop.export.groups import GROUPS
 from nucloop.export.layouts import LAYOUTS
 from nucloop.export.manifest import Manifest
 from nucloop.export.sources import Source, SourceFiles, read_source_list
-from nucloop.formats import SlideInfo, adopt, read_document, read_regions
+from nucloop.formats import SlideInfo, adopt, read_regions
 from nucloop.formats.fitting import misfits
+from nucloop.session.exchange import is_session, read_annotations, slide_of_session
+from nucloop.session.place import SUFFIX
 from nucloop.slides import open_slide
 
 __all__ = ["export_dataset_command"]
@@ -27,10 +30,17 @@ __all__ = ["export_dataset_command"]
 
 def export_dataset_command(
     sources: Annotated[
-        Path, typer.Argument(help="CSV with columns slide, nuclei, and regions, patient, mpp if wanted.")
+        list[Path],
+        typer.Argument(
+            help="CSV with columns slide, nuclei, and regions, patient, mpp if wanted; or sessions (.nucloop) that lie "
+            "beside their slides, or folders of them."
+        ),
     ],
     out: Annotated[Path, typer.Option(help="New folder for the training set.")],
-    scheme: Annotated[str, typer.Option(help="Class scheme of the nuclei: a built-in name or a JSON/YAML file.")],
+    scheme: Annotated[
+        str | None,
+        typer.Option(help="Class scheme of the nuclei: a built-in name or a JSON/YAML file; a session has its own."),
+    ] = None,
     name: Annotated[str | None, typer.Option(help="Of the set; the folder's name unless given.")] = None,
     layout: Annotated[str, typer.Option(help=f"One of {', '.join(LAYOUTS)}.")] = "nucloop",
     size: Annotated[int, typer.Option(help="Side of a patch, pixels.")] = 224,
@@ -60,9 +70,12 @@ def export_dataset_command(
         description=description,
         exhaustive=not partly,
     )
-    classes, renamed = ClassScheme.named(scheme), parse_mapping(mapping or [])
+    classes, renamed = None if scheme is None else ClassScheme.named(scheme), parse_mapping(mapping or [])
     with ExitStack() as opened:
-        read = [_source(files, classes, renamed, opened) for files in read_source_list(sources)]
+        read = []
+        for files in files_of(sources):
+            read.append(_source(files, classes, renamed, opened))
+            classes = classes or read[0].nuclei.scheme
         last = ExportProgress(0, 0)
         with progress_bar() as bar:
             task = bar.add_task(config.name, total=None, note="")
@@ -72,20 +85,48 @@ def export_dataset_command(
         _report(last.manifest, out)
 
 
-def _source(files: SourceFiles, scheme: ClassScheme, mapping: dict[str, str | None], opened: ExitStack) -> Source:
-    slide = opened.enter_context(open_slide(files.slide, mpp=files.mpp))
-    document = read_document(files.nuclei)
+def files_of(sources: Sequence[Path]) -> list[SourceFiles]:
+    """Return the files of each slide: of lists, of sessions beside their slides, and of folders of sessions.
+
+    Raises
+    ------
+    DataError
+        If a list cannot be read, a folder has no session, or a session's slide is not beside it.
+    """
+    files: list[SourceFiles] = []
+    for path in sources:
+        sessions = sorted(path.glob(f"*{SUFFIX}")) if path.is_dir() else [path] if is_session(path) else None
+        if sessions is None:
+            files += read_source_list(path)
+        elif sessions:
+            files += [SourceFiles(slide_of_session(one), one) for one in sessions]
+        else:
+            raise DataError(f"There is no session (*{SUFFIX}) in {path}. Give another folder, or a list of slides.")
+    return files
+
+
+def _source(
+    files: SourceFiles, scheme: ClassScheme | None, mapping: dict[str, str | None], opened: ExitStack
+) -> Source:
+    document = read_annotations(files.nuclei)
+    own = is_session(files.nuclei)
+    if scheme is None and not own:
+        raise DataError(f"--scheme is missing: {files.nuclei.name} does not say which classes the set is to have.")
+    said = document.slide.mpp if own and document.slide is not None else None
+    slide = opened.enter_context(open_slide(files.slide, mpp=files.mpp or said))
     wrong = misfits(document, SlideInfo.of(slide))
     if wrong:
         raise DataError(f"{files.nuclei.name} does not fit {slide.name}. {' '.join(wrong)}")
-    known = {own: wanted for own, wanted in mapping.items() if wanted is None or wanted in scheme.names}
+    scheme = scheme or document.nuclei.scheme
+    known = {name: wanted for name, wanted in mapping.items() if wanted is None or wanted in scheme.names}
+    drawn = tuple(region.outline for region in document.regions) if own else ()
     return Source(
         slide=slide,
         nuclei=adopt(document.nuclei, scheme, known, source=files.nuclei.name),
-        regions=() if files.regions is None else tuple(read_regions(files.regions)),
+        regions=drawn if files.regions is None else tuple(read_regions(files.regions)),
         patient=files.patient,
         annotation=files.nuclei.name,
-        annotation_sha256=hashlib.sha256(files.nuclei.read_bytes()).hexdigest(),
+        annotation_sha256="" if own else hashlib.sha256(files.nuclei.read_bytes()).hexdigest(),
     )
 
 

@@ -12,6 +12,8 @@ from nucloop.errors import DataError
 from nucloop.formats import read_regions
 from nucloop.metrics.report import table_rows
 from nucloop.metrics.rules import RULES
+from nucloop.session.exchange import read_annotations
+from nucloop.session.place import SUFFIX
 
 __all__ = ["check_rule", "score_command"]
 
@@ -19,7 +21,7 @@ RULES_HELP = "; ".join(f"{rule.name}: {rule.label} ({rule.used_by})" for rule in
 
 
 def score_command(
-    predicted: Annotated[Path, typer.Argument(metavar="PRED", help="File of nuclei, or a folder of such files.")],
+    predicted: Annotated[Path, typer.Argument(metavar="PRED", help="File of nuclei, session, or folder of them.")],
     reference: Annotated[Path, typer.Argument(metavar="REF", help="What it is compared with, of any format.")],
     mpp: Annotated[float | None, typer.Option(min=0.01, max=100, help="µm per pixel; else as the files say.")] = None,
     radius_um: Annotated[float, typer.Option(min=0.1, max=100, help="Matching radius, µm.")] = 3.0,
@@ -44,10 +46,10 @@ def score_command(
         regions=tuple(read_regions(regions)) if regions else (),
         ignored=tuple(read_regions(ignore)) if ignore else (),
     )
-    pairs = pair_files(predicted, reference)
+    pairs = pair_files(predicted, reference, also=(SUFFIX,))
     with progress_bar() as bar:
         task = bar.add_task(reference.name, total=len(pairs), note="")
-        for result in compare(pairs, config):
+        for result in compare(pairs, config, read_annotations):
             bar.update(task, advance=1, note=f"detection F1 {result.total.detection.f1:.3f}")
     report = result.report()
     if json is not None:

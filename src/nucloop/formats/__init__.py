@@ -92,6 +92,9 @@ def write_document(path: str | Path, document: Document, format: str | None = No
     path = Path(path)
     kind = format_of(path, format)
     checked(document, "the table of nuclei")
+    if document.microns and not kind.carries.microns:
+        able = ", ".join(name for name, one in FORMATS.items() if one.carries.microns)
+        raise DataError(f"{kind.title} counts in pixels, not in µm. Export pixels, or one of: {able}.")
     if kind.carries.classes is not None:
         scheme = builtin_schemes()[kind.carries.classes]
         nuclei = adopt(document.nuclei, scheme, source=f"{kind.title} cannot carry these classes")

@@ -41,6 +41,8 @@ class Carries:
     slide: bool = False
     weights: bool = False
     classes: str | None = None
+    microns: bool = False
+    """Whether places may stand in it in µm."""
 
     def lost(self) -> list[str]:
         """Name what the format cannot carry, for a person who chooses one."""

@@ -19,16 +19,40 @@ if TYPE_CHECKING:
 
     from nucloop.formats.slide_info import FileHeader
 
-__all__ = ["KNOWN", "TEXT", "GrowingTable", "frame_of"]
+__all__ = ["KNOWN", "TEXT", "GrowingTable", "frame_of", "places_of"]
 
 TEXT = ("class", "origin", *NOTES)
 KNOWN = {"id", "y", "x", "y_um", "x_um", "score", *TEXT}
 _ORIGINS = {origin.name.lower(): int(origin) for origin in Origin}
 
 
+_DECIMALS = 4
+
+
+def places_of(document: Document, rows: slice = slice(None)) -> dict[str, NDArray[np.floating]]:
+    """Return the columns that say where nuclei are: y and x in pixels, or y_um and x_um from the first pixel's centre.
+
+    Raises
+    ------
+    DataError
+        If µm are asked for and the slide's resolution is not known.
+    """
+    yx = document.nuclei.yx[rows]
+    if not document.microns:
+        return {"y": yx[:, 0], "x": yx[:, 1]}
+    if document.slide is None or not document.slide.mpp:
+        raise DataError("Nobody knows how many µm a pixel of this slide is. Say so first, or export pixels.")
+    um = np.round(yx.astype(np.float64) * document.slide.mpp, _DECIMALS)
+    return {"y_um": um[:, 0], "x_um": um[:, 1]}
+
+
 def frame_of(document: Document, rows: slice) -> pd.DataFrame:
-    """Return rows as a table: id, y, x, class, score, origin, the notes there are, p_<class>."""
+    """Return rows as a table: id, y, x (or y_um, x_um), class, score, origin, the notes there are, p_<class>."""
     frame = document.nuclei.take(rows).to_frame()
+    if document.microns:
+        for name, places in places_of(document, rows).items():
+            frame[name[0]] = places
+            frame = frame.rename(columns={name[0]: name})
     for place, (name, texts) in enumerate(document.notes.items(), frame.columns.get_loc("origin") + 1):
         frame.insert(place, name, texts[rows])
     return frame

@@ -61,6 +61,8 @@ class Document:
         Drawn areas.
     remarks : tuple of str
         Sentences about what the file holds and could not be read.
+    microns : bool
+        Whether places are to be written in µm; here they are pixels all the same.
     """
 
     nuclei: Nuclei
@@ -70,6 +72,7 @@ class Document:
     outlines: tuple[NDArray[np.float32] | None, ...] | None = None
     regions: tuple[Region, ...] = ()
     remarks: tuple[str, ...] = ()
+    microns: bool = False
 
     def __post_init__(self) -> None:
         for name, column in self.notes.items():

@@ -9,7 +9,7 @@ import orjson
 
 from nucloop.errors import DataError
 from nucloop.formats.atomic import replacing_path
-from nucloop.formats.columns import KNOWN, TEXT, GrowingTable
+from nucloop.formats.columns import KNOWN, TEXT, GrowingTable, places_of
 from nucloop.formats.slide_info import FileHeader, SlideInfo, file_header
 from nucloop.nuclei import Origin
 
@@ -42,8 +42,7 @@ def write_parquet(path: Path, document: Document) -> None:
     nuclei = document.nuclei
     columns: dict[str, Any] = {
         "id": nuclei.ids,
-        "y": nuclei.yx[:, 0],
-        "x": nuclei.yx[:, 1],
+        **places_of(document),
         "class": _texts(nuclei.label, nuclei.scheme.names),
         "score": nuclei.score,
         "origin": _texts(nuclei.origin, [origin.name.lower() for origin in Origin]),

@@ -61,7 +61,7 @@ FORMATS: dict[str, Format] = {
         write=write_csv,
         read=read_csv,
         read_slide=read_csv_slide,
-        carries=Carries(**_TABLE),
+        carries=Carries(**_TABLE, microns=True),
         known_by=rf"\A(\xef\xbb\xbf)?({MARK.decode()}|[^\n]*[a-zA-Z])",
     ),
     "geojson": Format(
@@ -79,7 +79,7 @@ FORMATS: dict[str, Format] = {
         write=write_parquet,
         read=read_parquet,
         read_slide=read_parquet_slide,
-        carries=Carries(**_TABLE),
+        carries=Carries(**_TABLE, microns=True),
     ),
     "npz": Format(title="NumPy arrays", suffixes=(".npz",), write=write_npz, read=read_npz, carries=Carries(**_TABLE)),
     "tiatoolbox": Format(

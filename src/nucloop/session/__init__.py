@@ -23,6 +23,11 @@ For a window onto a session
 - ``counts``, ``unlabelled``, ``origins`` and ``len`` are kept up to date.
 - ``undoable`` and ``redoable`` say what undo and redo would do, for a menu.
 
+For files
+---------
+``nucloop.session.exchange`` gives a session, open or as a file, as the `Document` that exports, comparisons and
+training sets take, with its drawn regions; ``import_nuclei`` is the way back.
+
 The rules
 ---------
 - An id belongs to one nucleus for ever; after undo and redo it is the same one.

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from nucloop.errors import SessionError
-from nucloop.metrics.points import match_points
 from nucloop.nuclei import UNLABELLED, Nuclei, Origin
 from nucloop.overlap import new_nuclei
 from nucloop.session.columns import SILENT, Columns
@@ -24,12 +23,12 @@ __all__ = [
     "Who",
     "added",
     "confirmed",
-    "imported",
     "newly_found",
     "placed",
     "relabelled",
     "removed",
     "said",
+    "table_values",
     "unclassed",
 ]
 
@@ -220,31 +219,3 @@ def probabilities(state: State, scheme: ClassScheme, p: NDArray[np.floating]) ->
     positions = state.palette.positions_of(scheme)
     known = ~np.isnan(p).all(0)
     return {state.palette.codes[at]: p[:, k].astype(np.float16) for k, at in enumerate(positions) if known[k]}
-
-
-def imported(
-    view: View, state: State, who: Who, table: Nuclei, radius_px: float | None, *, force: bool
-) -> tuple[Patch, int]:
-    """Nuclei from a file: those within `radius_px` of one that is there give it their class, the others are new."""
-    columns, values = state.columns, table_values(state, who, table)
-    if radius_px is None or not len(table):
-        return Patch.addition(columns, values), 0
-    low, high = values["yx"].min(0) - radius_px - 1, values["yx"].max(0) + radius_px + 1
-    near = view.in_box(*low.tolist(), *(high - low).tolist()) - 1
-    pairs = match_points(columns["yx"][near], values["yx"], radius_px)
-    pairs = pairs[np.argsort(pairs[:, 0], kind="stable")]
-    new = np.ones(len(table), bool)
-    new[pairs[:, 1]] = False
-    speaks = table.human[pairs[:, 1]] & (values["label"][pairs[:, 1]] >= 0)
-    rows, source = near[pairs[speaks, 0]], pairs[speaks, 1]
-    label, origin = columns["label"][rows], columns["origin"][rows]
-    held_back = (origin != Origin.PREDICTED) & (label >= 0) & (not force)
-    locked = int((held_back & (label != values["label"][source])).sum())
-    rows, source = rows[~held_back], source[~held_back]
-    codes = values["label"][source]
-    patch = Patch.change(
-        columns,
-        rows,
-        {"label": codes, "origin": table.origin[source], "speaker": who.number, who.column: codes},
-    )
-    return patch.joined(Patch.addition(columns, {name: column[new] for name, column in values.items()})), locked

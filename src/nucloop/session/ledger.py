@@ -26,6 +26,7 @@ __all__ = ["Ledger"]
 
 NUCLEI_PER_EDIT = 500
 """Reading back an edit takes about as long as carrying out a change of this many nuclei."""
+_RECLASSING = (EditKind.CLASSES, EditKind.IMPORT)
 _WAYS = {EditKind.UNDO: Way.UNDONE, EditKind.REDO: Way.REDONE}
 
 
@@ -188,9 +189,12 @@ class Ledger:
         path = self.journal.path
         try:
             patch = Patch.decode(self.journal.patch(entry.seq), self.state.columns.size, first_time=first_time)
-            if entry.kind is not EditKind.CLASSES:
+            if entry.kind not in _RECLASSING:
                 return Deed(patch)
-            match entry.facts().get("classes"):
+            classes = entry.facts().get("classes")
+            if classes is None and entry.kind is EditKind.IMPORT:
+                return Deed(patch)
+            match classes:
                 case {"before": before, "after": after}:
                     return Deed(
                         patch,

@@ -52,7 +52,8 @@ class Patch:
         return len(self.added["yx"]) if self.added else 0
 
     def __len__(self) -> int:
-        return self.count + len(self.rows)
+        # rows that only keep a place between ids are no nuclei
+        return self.count - int(np.sum(self.added.get("removed", 0))) + len(self.rows)
 
     @classmethod
     def change(cls, columns: Columns, rows: NDArray[np.int64], values: Mapping[str, ArrayLike]) -> Patch:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -14,14 +15,15 @@ from nucloop.session.columns import distinct
 from nucloop.session.edits import Who
 from nucloop.session.history import EditKind
 from nucloop.session.identity import SlideIdentity
-from nucloop.session.memory import Memory
+from nucloop.session.imports import imported
+from nucloop.session.memory import Memory, tidy_name
 from nucloop.session.opening import Opened, open_file, open_in_memory
 from nucloop.session.patch import Patch
 from nucloop.session.place import session_path
 from nucloop.session.runs import ModelRun
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -147,28 +149,52 @@ class Session(Memory):
         return self.record(EditKind.CONFIRM, edits.confirmed(self._columns, self.who, self._alive(ids)))
 
     def import_nuclei(
-        self, nuclei: Nuclei, *, radius_px: float | None = None, source: str = "", force: bool = False
+        self,
+        nuclei: Nuclei,
+        *,
+        radius_px: float | None = None,
+        source: str = "",
+        force: bool = False,
+        reader: str = "",
+        new_classes: Sequence[NucleusClass] = (),
     ) -> Change:
-        """Take in nuclei from a file, in one step. Their labels count as the author's word where their origin is human.
+        """Take in nuclei from a file, in one step. Their labels count as a person's word where their origin is human.
 
         Parameters
         ----------
         nuclei : Nuclei
-            In level-0 pixels; their classes must be the session's, by name. Ids are given anew.
+            In level-0 pixels; their classes must be the session's, by name. A session that never had a nucleus takes
+            over their ids, where all are given; any other gives them anew.
         radius_px : float, optional
             A nucleus at most this far from one that is there is taken for the same, and gives it its class (locked ones
             stay unless `force`); without it all are added.
         source : str
             Where they come from, for the journal.
+        reader : str
+            Whose word it is, if not the author's. It is kept beside what others have said of locked nuclei.
+        new_classes : sequence of NucleusClass
+            Classes that the session gets first, in the same step.
 
         Raises
         ------
         SessionError
             If the session lacks one of the classes, or a place is impossible.
         """
-        state = self.ledger.state
-        patch, locked = edits.imported(self, state, self.who, nuclei, radius_px, force=force)
-        return self.record(EditKind.IMPORT, patch, details={"source": source}, locked=locked)
+        name, state = tidy_name(reader) or self._author, self.ledger.state
+        for one in new_classes:
+            state = replace(state, palette=state.palette.added(one))
+        other = name != self._author
+        who = Who(state.number_of(name), self.blinded and not other)
+        patch, locked = imported(self, state, who, nuclei, radius_px, force=force, apart=other)
+        details = {"source": source} | ({"taken_in_by": self._author} if other else {})
+        return self.record(
+            EditKind.IMPORT,
+            patch,
+            details=details,
+            locked=locked,
+            author=name,
+            palette=state.palette if new_classes else None,
+        )
 
     def begin_run(self, weights: Weights, radius_px: float, **details: Any) -> ModelRun:
         """Begin a model run, to which tiles are then added.
@@ -268,13 +294,14 @@ class Session(Memory):
         details: dict[str, Any] | None = None,
         palette: Palette | None = None,
         locked: int = 0,
+        author: str = "",
     ) -> Change:
         """Write an edit, carry it out and tell the listeners. For the edits above, and for runs."""
         self._require_writable()
         if not len(patch) and palette is None:
-            return Change(kind, Way.DONE, self._author, counts=self.counts, locked=locked)
+            return Change(kind, Way.DONE, author or self._author, counts=self.counts, locked=locked)
         change = self.ledger.record(
-            kind, self._author, patch, step=step, details=details, palette=palette, locked=locked
+            kind, author or self._author, patch, step=step, details=details, palette=palette, locked=locked
         )
         self._kept()
         self._listeners.tell(change)
