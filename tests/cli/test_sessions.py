@@ -34,7 +34,7 @@ def worked_on(folder: Path, name: str, *, regions: bool = True) -> Path:
             session.add(PLACES[label::3], label)
         if regions:
             left = np.array([[0, 0], [0, 110], [199, 110], [199, 0]], float)
-            keep_regions(session, [Region(left), Region(left + (0, 110))])
+            keep_regions(session, [Region(left), Region(left + np.array([0, 110]))])
         assert session.path is not None
         return session.path
 

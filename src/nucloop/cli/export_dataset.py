@@ -1,7 +1,5 @@
 """``nucloop export-dataset``: annotated slides as a training set."""
 
-import hashlib
-from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
@@ -11,19 +9,13 @@ import typer
 from nucloop.classes import ClassScheme
 from nucloop.cli.convert import parse_mapping
 from nucloop.cli.terminal import complain, progress_bar, say
-from nucloop.errors import DataError
 from nucloop.export.build import DatasetConfig, ExportProgress, export_dataset
 from nucloop.export.cutting import CutConfig
 from nucloop.export.folds import TEST
 from nucloop.export.groups import GROUPS
 from nucloop.export.layouts import LAYOUTS
 from nucloop.export.manifest import Manifest
-from nucloop.export.sources import Source, SourceFiles, read_source_list
-from nucloop.formats import SlideInfo, adopt, read_regions
-from nucloop.formats.fitting import misfits
-from nucloop.session.exchange import is_session, read_annotations, slide_of_session
-from nucloop.session.place import SUFFIX
-from nucloop.slides import open_slide
+from nucloop.session.training_sources import files_of, source_of
 
 __all__ = ["export_dataset_command"]
 
@@ -74,7 +66,7 @@ def export_dataset_command(
     with ExitStack() as opened:
         read = []
         for files in files_of(sources):
-            read.append(_source(files, classes, renamed, opened))
+            read.append(source_of(files, classes, renamed, opened))
             classes = classes or read[0].nuclei.scheme
         last = ExportProgress(0, 0)
         with progress_bar() as bar:
@@ -83,51 +75,6 @@ def export_dataset_command(
                 bar.update(task, completed=last.done, total=last.total)
     if last.manifest is not None:
         _report(last.manifest, out)
-
-
-def files_of(sources: Sequence[Path]) -> list[SourceFiles]:
-    """Return the files of each slide: of lists, of sessions beside their slides, and of folders of sessions.
-
-    Raises
-    ------
-    DataError
-        If a list cannot be read, a folder has no session, or a session's slide is not beside it.
-    """
-    files: list[SourceFiles] = []
-    for path in sources:
-        sessions = sorted(path.glob(f"*{SUFFIX}")) if path.is_dir() else [path] if is_session(path) else None
-        if sessions is None:
-            files += read_source_list(path)
-        elif sessions:
-            files += [SourceFiles(slide_of_session(one), one) for one in sessions]
-        else:
-            raise DataError(f"There is no session (*{SUFFIX}) in {path}. Give another folder, or a list of slides.")
-    return files
-
-
-def _source(
-    files: SourceFiles, scheme: ClassScheme | None, mapping: dict[str, str | None], opened: ExitStack
-) -> Source:
-    document = read_annotations(files.nuclei)
-    own = is_session(files.nuclei)
-    if scheme is None and not own:
-        raise DataError(f"--scheme is missing: {files.nuclei.name} does not say which classes the set is to have.")
-    said = document.slide.mpp if own and document.slide is not None else None
-    slide = opened.enter_context(open_slide(files.slide, mpp=files.mpp or said))
-    wrong = misfits(document, SlideInfo.of(slide))
-    if wrong:
-        raise DataError(f"{files.nuclei.name} does not fit {slide.name}. {' '.join(wrong)}")
-    scheme = scheme or document.nuclei.scheme
-    known = {name: wanted for name, wanted in mapping.items() if wanted is None or wanted in scheme.names}
-    drawn = tuple(region.outline for region in document.regions) if own else ()
-    return Source(
-        slide=slide,
-        nuclei=adopt(document.nuclei, scheme, known, source=files.nuclei.name),
-        regions=drawn if files.regions is None else tuple(read_regions(files.regions)),
-        patient=files.patient,
-        annotation=files.nuclei.name,
-        annotation_sha256="" if own else hashlib.sha256(files.nuclei.read_bytes()).hexdigest(),
-    )
 
 
 def _report(manifest: Manifest, out: Path) -> None:
