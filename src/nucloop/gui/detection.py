@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from qtpy.QtCore import QObject, Signal
 
 from nucloop.errors import DataError, NucLoopError, RegionError
@@ -17,13 +18,13 @@ from nucloop.gui.open_sessions import OpenSessions
 from nucloop.gui.pipelines import Choice, load_pipeline, loaded_pipeline
 from nucloop.gui.view import drawn_regions, view_box, view_centre
 from nucloop.inference import Pipeline
+from nucloop.learning.session_heads import classified, head_in_use
 from nucloop.nuclei import Nuclei
 from nucloop.overlap import SAME_NUCLEUS_UM
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import numpy as np
     from napari.components import ViewerModel
     from napari.layers import Image
     from numpy.typing import NDArray
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from nucloop.classes import ClassScheme
     from nucloop.gui.nuclei_layer import NucleiLayer
     from nucloop.inference import TileResult
+    from nucloop.models.heads import LinearHead
     from nucloop.session import ModelRun
     from nucloop.slides import Box
 
@@ -95,6 +97,7 @@ class Detection(QObject):
         self._job: Job | None = None
         self._image: Image | None = None
         self._pipeline: Pipeline | None = None
+        self._head: LinearHead | None = None
         self._found = self._new = 0
         self._began = 0.0
         self.message: Message | None = None
@@ -198,6 +201,7 @@ class Detection(QObject):
             self._forget_run(Message(trouble.message if trouble else "The session is not open.", Tone.WARNING))
             return False
         try:
+            self._head = head_in_use(nuclei.session, pipeline.weights["encoder"]["sha256"])
             self._run = nuclei.session.begin_run(pipeline.weights, SAME_NUCLEUS_UM / nuclei.mpp)
         except NucLoopError as error:
             self._forget_run(Message(str(error), Tone.WARNING))
@@ -218,14 +222,22 @@ class Detection(QObject):
         if self._image is None or self._run is None or not tiles:
             return
         try:
-            # the tiles of a batch go in as one: one entry in the journal, one update of the layer
-            self._run.add(Nuclei.concatenate([tile.nuclei for tile in tiles], tiles[0].nuclei.scheme))
+            self._enter(tiles, self._run, self._image)
         except NucLoopError as error:
             self._forget_run(Message(str(error), Tone.ERROR))
             return
         self._found, self._new = self._run.found, self._run.new
         done, total = tiles[-1].done, tiles[-1].total
         self.progressed.emit(Progress(done, total, self._new, self._seconds_left(done, total)))
+
+    def _enter(self, tiles: list[TileResult], run: ModelRun, image: Image) -> None:
+        """Put tiles into the session, with the classes of the head that was learned there, and keep their features."""
+        # the tiles of a batch go in as one: one entry in the journal, one update of the layer
+        found = Nuclei.concatenate([tile.nuclei for tile in tiles], tiles[0].nuclei.scheme)
+        features = np.concatenate([tile.features for tile in tiles])
+        ids = run.add(found if self._head is None else classified(found, features, self._head))
+        if self._pipeline is not None:
+            self.sessions.features_of(image).put_later(self._pipeline.weights["encoder"]["sha256"], ids, features)
 
     def _late_start(self, pipeline: Pipeline) -> None:
         """Do what could not be done before the models were loaded."""

@@ -11,6 +11,7 @@ from nucloop.errors import NucLoopError
 from nucloop.gui.layer_slide import mpp_of_layer, slide_of_layer
 from nucloop.gui.nuclei_layer import NucleiLayer
 from nucloop.gui.session_places import Answer, Trouble, Way, has_session, open_session, trouble_with, why_not_kept
+from nucloop.learning.session_features import SessionFeatures
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,6 +43,7 @@ class OpenSessions(QObject):
         self._viewer = viewer
         self._sessions: dict[Image, Session] = {}
         self._layers: dict[Image, NucleiLayer] = {}
+        self._features: dict[Image, SessionFeatures] = {}
         self._troubles: dict[Image, Trouble] = {}
         self._notes: dict[Image, str] = {}
         self._ways: dict[Image, Way] = {}
@@ -65,6 +67,12 @@ class OpenSessions(QObject):
     def session_of(self, image: Image | None) -> Session | None:
         """Return the session of an image, if it is open."""
         return None if image is None else self._sessions.get(image)
+
+    def features_of(self, image: Image) -> SessionFeatures:
+        """Return the kept features of an image whose session is open."""
+        if image not in self._features:
+            self._features[image] = SessionFeatures(self._sessions[image])
+        return self._features[image]
 
     def trouble_with(self, image: Image | None) -> Trouble | None:
         """Return why an image's session is not open, when it was tried."""
@@ -175,8 +183,11 @@ class OpenSessions(QObject):
     def _close_session(self, image: Image) -> None:
         session = self._sessions.pop(image, None)
         self._notes.pop(image, None)
+        features = self._features.pop(image, None)
         if session is None:
             return
+        if features is not None:
+            features.close()
         untouched = not session.read_only and session.path is not None and not session.history(1)
         path = session.path
         session.close()

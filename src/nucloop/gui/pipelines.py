@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 if TYPE_CHECKING:
     from nucloop.inference import Pipeline
 
-__all__ = ["DEVICES", "Choice", "Offer", "find_offer", "load_pipeline", "loaded_pipeline"]
+__all__ = ["DEVICES", "Choice", "Offer", "find_offer", "load_pipeline", "loaded_pipeline", "prepare_torch"]
 
 DEVICES = {"auto": "Automatic", "cuda": "GPU (CUDA)", "mps": "GPU (Apple)", "cpu": "CPU"}
 """Names a person reads, by the names the core knows."""
@@ -86,6 +86,12 @@ def find_offer() -> Offer:
     for name, path in shipped_weights().items():
         models.setdefault(read_card(path).kind, []).append(name)
     return Offer(["auto", *available_devices()], models)
+
+
+def prepare_torch() -> None:
+    """Import torch before anything else does; takes seconds the first time, so call it in a job."""
+    with _lock:
+        _import_torch()
 
 
 def _import_torch() -> None:

@@ -41,7 +41,7 @@ class Estimate:
     before, after : (C,) float64
         F1 with the head as it was and with a new one; NaN for a class without examples.
     folds : int
-        How many parts took turns in being held out.
+        How many parts took turns in being held out; 1 when a single part was.
     """
 
     classes: tuple[str, ...]
@@ -64,6 +64,8 @@ class Estimate:
         """Say it in words."""
         after = f"{self.mean_after:.2f}"
         gain = after if np.isnan(self.mean_before) else f"{self.mean_before:.2f} -> {after}"
+        if self.folds == 1:
+            return f"estimated F1 {gain} (on {self.support.sum():,} answers from other places)"
         return f"estimated F1 {gain} (cross-validated by region, {self.folds} parts, {self.support.sum():,} answers)"
 
 

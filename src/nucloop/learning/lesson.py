@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from nucloop.models.cards import Card
     from nucloop.nuclei import Nuclei
 
-__all__ = ["Lesson", "Said", "head_in_scheme", "learn", "what_was_said"]
+__all__ = ["Lesson", "Said", "head_in_scheme", "learn", "require_enough", "what_was_said"]
 
 FEWEST = 3
 """Answers below which a head would only repeat them."""
@@ -153,8 +153,9 @@ def learn(
     scheme = nuclei.scheme
     if before is not None and before.card.encoder_sha256 != encoder.sha256:
         before = None
+    said = what_was_said(nuclei, people, imported=imported)
+    require_enough(said, scheme)
     examples, places = _examples(nuclei, store, imported)
-    _require_enough(examples, scheme)
     replay = None if before is None else before.replay
     prior = None if before is None else before.head
     head = fit_head(scheme, examples, replay=replay, prior=prior, config=config)
@@ -177,7 +178,6 @@ def learn(
     card = replace(card, recipe={**card.recipe, "method": method})
     features, found = store.get(nuclei.ids)
     learned = LearnedHead(head, card, replay, examples.ids[examples.ids > 0])
-    said = what_was_said(nuclei, people, imported=imported)
     return Lesson(learned, said, gain, why, relabel(head, nuclei, features, found))
 
 
@@ -189,16 +189,23 @@ def _examples(nuclei: Nuclei, store: FeatureStore, imported: bool) -> tuple[Exam
     return gather(taught, features, imported=imported), taught.yx
 
 
-def _require_enough(examples: Examples, scheme: ClassScheme) -> None:
-    if 0 < len(examples) < FEWEST:
-        raise DataError(
-            f"Only {len(examples)} {'nucleus has' if len(examples) == 1 else 'nuclei have'} an answer, too few to "
-            "learn from. Give some more nuclei their class in the Correct dock, of each class if you can."
-        )
-    if not len(examples):
+def require_enough(said: Said, scheme: ClassScheme) -> None:
+    """Refuse to learn from next to nothing.
+
+    Raises
+    ------
+    DataError
+        With what to do.
+    """
+    if not said.total:
         raise DataError(
             "There is nothing to learn from yet. Correct some classes in the Correct dock, or confirm some that are "
             f"right: a few of each of {', '.join(scheme.names)}."
+        )
+    if said.total < FEWEST:
+        raise DataError(
+            f"Only {said.total} {'nucleus has' if said.total == 1 else 'nuclei have'} an answer, too few to learn "
+            "from. Give some more nuclei their class in the Correct dock, a few of each class if you can."
         )
 
 

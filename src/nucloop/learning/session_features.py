@@ -15,7 +15,6 @@ import numpy as np
 
 from nucloop.errors import DataError, NucLoopError
 from nucloop.learning.feature_store import FeatureStore
-from nucloop.learning.featurise import features_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -169,6 +168,9 @@ def fill_features(store: FeatureStore, nuclei: Nuclei, slide: Slide, stage: Stag
     missing = store.missing(nuclei.ids)
     if not len(missing):
         return
+    # torch takes seconds to import: whoever only keeps features does not wait for it
+    from nucloop.learning.featurise import features_at
+
     rows = np.flatnonzero(np.isin(nuclei.ids, missing))
     ids, before = nuclei.ids[rows], len(nuclei) - len(rows)
     yield Filling(before, len(nuclei))

@@ -5,20 +5,28 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from nucloop.errors import NucLoopError, WeightsError
 from nucloop.learning.head_files import LearnedHead
+from nucloop.learning.lesson import head_in_scheme
 from nucloop.models.cards import read_card, shipped_weights
+from nucloop.nuclei import Nuclei
 from nucloop.session import EditKind
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
     from nucloop.learning.lesson import Lesson
     from nucloop.learning.relabel import Relabelling
     from nucloop.models.cards import Card
+    from nucloop.models.heads import LinearHead
     from nucloop.session import Change, Session
 
-__all__ = ["SessionHeads", "Version", "shipped_head"]
+__all__ = ["SessionHeads", "Version", "classified", "head_in_use", "share_head", "shipped_head"]
 
 _NOTE = "heads"
 MOST_VERSIONS = 1000
@@ -78,8 +86,19 @@ class SessionHeads:
         sha256 = head.get("head", {}).get("sha256", "") if isinstance(head, dict) else ""
         return next((version for version in self.versions() if version.sha256 == sha256), None)
 
-    def keep(self, lesson: Lesson, encoder: Card, tuning: bytes | None = None) -> Version:
+    def keep(self, lesson: Lesson, encoder: str, encoder_card: Card, tuning: bytes | None = None) -> Version:
         """Keep a learned head, and the tuning of the encoder that it reads.
+
+        Parameters
+        ----------
+        lesson : Lesson
+            With the head.
+        encoder : str
+            The name by which the encoder is opened.
+        encoder_card : Card
+            Its card, tuned if it is.
+        tuning : bytes, optional
+            Its tuning.
 
         Raises
         ------
@@ -91,24 +110,24 @@ class SessionHeads:
             lesson.learned,
             time=str(card.recipe.get("trained", "")),
             method=str(card.recipe.get("method", "linear")),
-            encoder=encoder.name,
-            encoder_sha256=encoder.sha256,
+            encoder=encoder,
+            encoder_sha256=encoder_card.sha256,
             tuning_sha256="" if tuning is None else self._session.keep_weights(tuning),
             taught=lesson.said.sentence(),
             gain="" if lesson.gain is None else lesson.gain.sentence(),
         )
 
-    def take_in(self, learned: LearnedHead, encoder: Card, when: str, tuning_sha256: str = "") -> Version:
-        """Keep a head that came from a file."""
+    def take_in(self, learned: LearnedHead, encoder: str, encoder_card: Card, tuning: bytes | None = None) -> Version:
+        """Keep a head that came from a file; parameters as in `keep`."""
         shown = learned.card.training_data[0] if learned.card.training_data else {}
         taught = f"from a file: {learned.card.name}, trained on {shown.get('name', 'unknown data')}"
         return self._add(
             learned,
-            time=when,
+            time=str(learned.card.recipe.get("trained", "")),
             method="imported",
-            encoder=encoder.name,
-            encoder_sha256=encoder.sha256,
-            tuning_sha256=tuning_sha256,
+            encoder=encoder,
+            encoder_sha256=encoder_card.sha256,
+            tuning_sha256="" if tuning is None else self._session.keep_weights(tuning),
             taught=taught,
         )
 
@@ -162,6 +181,45 @@ class SessionHeads:
         if data is None:
             raise WeightsError(f"The session no longer has {what}. Go back to another version, or learn again.")
         return data
+
+
+def head_in_use(session: Session, encoder_sha256: str) -> LinearHead | None:
+    """Return the head that was learned in a session and is in use, in the session's classes.
+
+    None while the shipped one is, when it reads another encoder, or when the classes are others by now: then nuclei
+    that are found get the classes of the model that found them, until people learn again.
+    """
+    heads = SessionHeads(session)
+    version = heads.current()
+    if version is None or version.encoder_sha256 != encoder_sha256:
+        return None
+    return head_in_scheme(heads.load(version).head, session.scheme)
+
+
+def classified(found: Nuclei, features: NDArray[np.floating], head: LinearHead) -> Nuclei:
+    """Return nuclei (N,) with the classes that a head gives their features (N, F)."""
+    label, probability, _ = head.classify(features.astype(np.float32))
+    return Nuclei.from_points(head.scheme, found.yx, label=label, score=found.score, probability=probability)
+
+
+def share_head(heads: SessionHeads, version: Version, path: Path) -> str:
+    """Write a version and its card to a file for others, beside it the tuning of its encoder; say what was written.
+
+    Raises
+    ------
+    WeightsError
+        If it is damaged, or cannot be written.
+    """
+    from nucloop.learning.tuning import share_tuning
+
+    heads.load(version).share(path)
+    text = f"Version {version.number} is in {path.name}, with its card {path.with_suffix('.json').name}."
+    tuning = heads.tuning(version)
+    if tuning is None:
+        return text
+    beside = path.with_name(f"{path.stem}-encoder.safetensors")
+    share_tuning(beside, tuning)
+    return f"{text} The tuning of the encoder, without which it means nothing, is in {beside.name}."
 
 
 def shipped_head(encoder: Card) -> LearnedHead | None:

@@ -1,0 +1,432 @@
+"""Tuning an encoder to corrections: LoRA (Hu et al., ICLR 2022) or all of its weights, with its linear head.
+
+DeNuC's second variant: the encoder sees pictures around the nuclei that people spoke about, and learns together with a
+linear head that starts from the converged fit. Corrections are divided by place: some teach, some say when to stop, and
+some, that had no part in either, say what was gained.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from dataclasses import asdict, dataclass, replace
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from nucloop.configuration import read_strictly
+from nucloop.errors import DataError, WeightsError
+from nucloop.formats.atomic import replacing
+from nucloop.learning.estimate import Estimate, class_f1
+from nucloop.learning.examples import Examples, is_taught
+from nucloop.learning.fit import fit_head
+from nucloop.learning.folds import assign_folds, group_by_cell
+from nucloop.learning.lora import add_lora, lora_weights, merge_lora
+from nucloop.learning.tuning_tiles import PointTile, cut_tiles, varied
+from nucloop.models.cards import Card
+from nucloop.models.encoder import sample_at
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from nucloop.classes import ClassScheme
+    from nucloop.nuclei import Nuclei
+    from nucloop.slides import Slide
+
+__all__ = ["Epoch", "TuneConfig", "Tuned", "restore_encoder", "share_tuning", "tune", "tune_on_slide"]
+
+FORMAT = 1
+AT_ONCE = 16
+"""Pictures that go through the network together when nothing is learned."""
+Encoder = TypeVar("Encoder", bound=nn.Module)
+MEASURED, STOPPING = 0, 1
+"""Folds that measure the gain, and that say when to stop."""
+
+
+@read_strictly
+@dataclass(frozen=True, kw_only=True)
+class TuneConfig:
+    """How an encoder is tuned."""
+
+    method: Literal["lora", "full"] = "lora"
+    """Small matrices beside its own (LoRA), or all of its weights."""
+    rank: int = 8
+    """Of LoRA's matrices."""
+    alpha: int = 16
+    """LoRA's scale: what they say counts alpha / rank times."""
+    epochs: int = 20
+    patience: int = 4
+    """Epochs without a better F1 after which it stops."""
+    lr: float | None = None
+    """Largest learning rate; 2e-3 for LoRA and 3e-4 for all weights when absent."""
+    head_lr: float = 1e-3
+    weight_decay: float = 1e-4
+    batch: int = 8
+    """Pictures in a step."""
+    side: int = 128
+    """Of a picture, pixels at the encoder's resolution; wider where the encoder needs it."""
+    jitter_um: float = 0.4
+    """Standard deviation by which points are moved, µm: detections are not exact either."""
+    smoothing: float = 0.05
+    """Of the labels."""
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if min(self.rank, self.epochs, self.patience, self.batch) < 1 or self.side < 32:
+            raise ValueError("rank, epochs, patience and batch must be at least 1, and side at least 32")
+
+    @property
+    def rate(self) -> float:
+        """Largest learning rate of the encoder."""
+        return self.lr or {"lora": 2e-3, "full": 3e-4}[self.method]
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One pass over the corrections is done."""
+
+    number: int
+    """From 0: how things are before the first."""
+    epochs: int
+    loss: float
+    """NaN before the first."""
+    f1: float
+    """Mean class F1 of corrections that do not teach, with the head as trained so far."""
+    best: bool
+    """Whether this is the best so far; that one is kept."""
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """An encoder that was tuned.
+
+    Parameters
+    ----------
+    net : Module
+        With the changes worked in: used like the encoder it came from.
+    changes : dict of Tensor
+        LoRA's matrices, or all weights.
+    config : TuneConfig
+        How.
+    base : Card
+        Of the encoder it came from.
+    gain : Estimate or None
+        On corrections that neither taught nor said when to stop; None where there were too few places.
+    """
+
+    net: nn.Module
+    changes: dict[str, Tensor]
+    config: TuneConfig
+    base: Card
+    gain: Estimate | None
+
+    def to_bytes(self, base: bytes | None = None) -> bytes:
+        """Return what must be kept to have this encoder again; `base` is the tuning it began with."""
+        about = {"format": FORMAT, "encoder": self.base.name, "encoder_sha256": self.base.sha256}
+        steps = [] if base is None else _read(base)[0]
+        earlier = {} if base is None else _read(base)[1]
+        number = len(steps)
+        steps = [*steps, {**about, "config": asdict(self.config)}]
+        tensors = {f"{number}/{key}": value.contiguous().cpu() for key, value in self.changes.items()}
+        data: bytes = save({**earlier, **tensors}, {"tuning": json.dumps(steps)})
+        return data
+
+
+def tune_on_slide(
+    net: nn.Module, card: Card, slide: Slide, nuclei: Nuclei, config: TuneConfig, *, imported: bool = False
+) -> Iterator[Epoch | Tuned]:
+    """Tune an encoder to what people said of a slide's nuclei; yield each epoch, and last what came of it.
+
+    Parameters
+    ----------
+    net : Module
+        The encoder; it stays as it is.
+    card : Card
+        Its card.
+    slide : Slide
+        With a known resolution.
+    nuclei : Nuclei
+        Those that nobody has spoken about are left aside.
+
+    Raises
+    ------
+    DataError
+        If there is too little to learn from, or it all lies in one place.
+    """
+    taught = nuclei.take(is_taught(nuclei, imported=imported))
+    scale = slide.require_mpp() / card.mpp
+    groups = group_by_cell(taught.yx, slide.mpp)
+    tiles = cut_tiles(slide, card.mpp, (taught.yx + 0.5) * scale - 0.5, taught.label, groups, _side(net, config))
+    yield from tune(net, card, tiles, nuclei.scheme, config)
+
+
+def tune(
+    net: nn.Module, card: Card, tiles: Sequence[PointTile], scheme: ClassScheme, config: TuneConfig
+) -> Iterator[Epoch | Tuned]:
+    """Tune an encoder to labelled points in pictures; yield each epoch, and last what came of it.
+
+    The best epoch is kept, which may be none: then the encoder is as it was.
+
+    Parameters
+    ----------
+    net : Module
+        The encoder; it stays as it is.
+    tiles : sequence of PointTile
+        At `card.mpp`; labels are rows of `scheme`.
+
+    Raises
+    ------
+    DataError
+        If the points lie in fewer than two places, or are of one class.
+    """
+    parts = _divided(tiles)
+    torch.manual_seed(config.seed)
+    tuned = copy.deepcopy(net)
+    trained = add_lora(tuned, config.rank, config.alpha) if config.method == "lora" else _all_weights(tuned)
+    tuned.eval()  # batch statistics stay: a handful of pictures would spoil them
+    start = fit_head(scheme, _examples(_features(net, parts.teaching), parts.teaching))
+    head = _linear(start.weight, start.bias)
+    optimiser = torch.optim.AdamW(
+        [{"params": trained, "lr": config.rate}, {"params": head.parameters(), "lr": config.head_lr}],
+        weight_decay=config.weight_decay,
+    )
+    best_f1 = _f1(tuned, head, parts.stopping, len(scheme))
+    best = _changes(tuned, config)
+    yield Epoch(0, config.epochs, float("nan"), best_f1, True)
+    since = 0
+    for number in range(1, config.epochs + 1):
+        for group, rate in zip(optimiser.param_groups, (config.rate, config.head_lr), strict=True):
+            group["lr"] = rate * 0.5 * (1 + np.cos(np.pi * (number - 1) / config.epochs))
+        loss = _epoch(tuned, head, optimiser, parts.teaching, scheme, card.mpp, config, number)
+        f1 = _f1(tuned, head, parts.stopping, len(scheme))
+        better, since = f1 > best_f1, since + 1
+        if better:
+            best_f1, best, since = f1, _changes(tuned, config), 0
+        yield Epoch(number, config.epochs, loss, f1, better)
+        if since >= config.patience:
+            break
+    _load_changes(tuned, best, config)
+    gain = _gain(net, tuned, parts, scheme) if parts.measured else None
+    changes = {key: value.clone() for key, value in best.items()}
+    yield Tuned(merge_lora(tuned).requires_grad_(False).eval(), changes, config, card, gain)
+
+
+def restore_encoder(net: Encoder, card: Card, data: bytes) -> tuple[Encoder, Card]:
+    """Return an encoder as it was tuned, and its card.
+
+    Parameters
+    ----------
+    net : Module
+        The encoder that was tuned; changed in place.
+    card : Card
+        Its card.
+    data : bytes
+        As `Tuned.to_bytes` gives them.
+
+    Raises
+    ------
+    WeightsError
+        If they are damaged, or of another encoder.
+    """
+    steps, tensors = _read(data)
+    if steps[0]["encoder_sha256"] != card.sha256:
+        raise WeightsError(
+            f"This tuning is of another {steps[0]['encoder']} than the one that is installed. Tune it again."
+        )
+    try:
+        for number, step in enumerate(steps):
+            config = TuneConfig(**step["config"])
+            prefix = f"{number}/"
+            changes = {key[len(prefix) :]: value for key, value in tensors.items() if key.startswith(prefix)}
+            if config.method == "lora":
+                add_lora(net, config.rank, config.alpha)
+            _load_changes(net, changes, config)
+            merge_lora(net)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise WeightsError(f"The tuning of {card.name} is damaged ({error}). Tune it again.") from error
+    methods = ", ".join(step["config"]["method"] for step in steps)
+    name = f"{card.name} ({methods})"
+    net.requires_grad_(False).eval()
+    return net, replace(card, name=name, sha256=sha256(data).hexdigest())
+
+
+def share_tuning(path: Path, data: bytes) -> None:
+    """Write a tuning to a file for others, and its card beside it.
+
+    Raises
+    ------
+    WeightsError
+        If it cannot be written.
+    """
+    steps, _ = _read(data)
+    card = {"kind": "encoder tuning", "steps": steps, "sha256": sha256(data).hexdigest()}
+    try:
+        with replacing(path) as file:
+            file.write(data)
+        with replacing(path.with_suffix(".json")) as file:
+            file.write(json.dumps(card, indent=2).encode() + b"\n")
+    except OSError as error:
+        raise WeightsError(f"Cannot write {path}: {error.strerror or error}. Choose another folder.") from error
+
+
+def _read(data: bytes) -> tuple[list[dict[str, Any]], dict[str, Tensor]]:
+    try:
+        tensors = load(data)
+        length = int.from_bytes(data[:8], "little")
+        steps = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["tuning"])
+        if not steps or any(step["format"] != FORMAT for step in steps):
+            raise ValueError("unknown format")
+    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise WeightsError(f"This tuning of an encoder is damaged ({error}). Copy it again.") from error
+    return steps, tensors
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """Pictures that teach, that say when to stop, and that measure."""
+
+    teaching: list[PointTile]
+    stopping: list[PointTile]
+    measured: list[PointTile]
+
+
+def _divided(tiles: Sequence[PointTile]) -> _Parts:
+    """Divide by place; with two places only, nothing is left to measure with."""
+    label = np.concatenate([tile.label for tile in tiles]) if tiles else np.zeros(0, np.int16)
+    groups = np.repeat([tile.group for tile in tiles], [len(tile.label) for tile in tiles])
+    fold = assign_folds(groups, label) if len(label) else np.zeros(0, np.int64)
+    folds = int(fold.max()) + 1 if len(fold) else 0
+    if folds < 2:
+        raise DataError(
+            "All corrections lie in one place, so nobody could tell whether tuning the encoder helps elsewhere. "
+            "Correct some nuclei in other places first, or learn a linear head."
+        )
+    of_group = dict(zip(groups.tolist(), fold.tolist(), strict=True))
+    by_fold = [[tile for tile in tiles if of_group[tile.group] == k] for k in range(folds)]
+    if folds == 2:
+        return _Parts(by_fold[0], by_fold[1], [])
+    rest = [tile for k, part in enumerate(by_fold) if k not in (MEASURED, STOPPING) for tile in part]
+    return _Parts(rest, by_fold[STOPPING], by_fold[MEASURED])
+
+
+def _side(net: nn.Module, config: TuneConfig) -> int:
+    any_net: Any = net
+    least = max(config.side, int(getattr(any_net.config, "window", 0)))
+    align = max(any_net.config.strides)
+    return int(-(-least // align) * align)
+
+
+def _all_weights(net: nn.Module) -> list[nn.Parameter]:
+    """Unfreeze everything but batch norm, whose statistics stay as well."""
+    norms = (nn.BatchNorm2d, nn.LayerNorm, nn.GroupNorm)
+    kept = {id(p) for module in net.modules() if isinstance(module, norms) for p in module.parameters()}
+    for parameter in net.parameters():
+        parameter.requires_grad_(id(parameter) not in kept)
+    return [p for p in net.parameters() if p.requires_grad]
+
+
+def _linear(weight: NDArray[np.float32], bias: NDArray[np.float32]) -> nn.Linear:
+    layer = nn.Linear(weight.shape[1], weight.shape[0])
+    with torch.no_grad():
+        layer.weight.copy_(torch.from_numpy(weight))
+        layer.bias.copy_(torch.from_numpy(bias))
+    return layer
+
+
+def _epoch(
+    net: nn.Module,
+    head: nn.Linear,
+    optimiser: torch.optim.Optimizer,
+    tiles: list[PointTile],
+    scheme: ClassScheme,
+    mpp: float,
+    config: TuneConfig,
+    number: int,
+) -> float:
+    """Learn from every picture once; return the mean loss."""
+    rng = np.random.default_rng([config.seed, number])
+    counts = np.bincount(np.concatenate([t.label for t in tiles]), minlength=len(scheme) + 1)
+    # the classes that are shown, lifted by half as far as would make them alike
+    weight = torch.from_numpy(np.where(counts, (counts.sum() / np.maximum(counts, 1)) ** 0.5, 0)).float()
+    total, points = 0.0, 0
+    order = rng.permutation(len(tiles))
+    for first in range(0, len(order), config.batch):
+        rgb, yx, label = varied([tiles[k] for k in order[first : first + config.batch]], mpp, config.jitter_um, rng)
+        logits = head(_sampled(net, rgb, yx))
+        truth = torch.from_numpy(label.astype(np.int64))
+        loss = F.cross_entropy(logits, truth, weight, label_smoothing=config.smoothing)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_([p for g in optimiser.param_groups for p in g["params"]], 5.0)
+        optimiser.step()
+        total, points = total + loss.item() * len(label), points + len(label)
+    return total / max(points, 1)
+
+
+def _sampled(net: nn.Module, rgb: Tensor, points: Sequence[NDArray[np.float32]]) -> Tensor:
+    any_net: Any = net
+    maps = any_net(rgb)
+    picked = zip(maps, points, strict=True)
+    return torch.cat([sample_at(m, torch.from_numpy(p), any_net.stride) for m, p in picked])
+
+
+@torch.no_grad()
+def _features(net: nn.Module, tiles: Sequence[PointTile]) -> NDArray[np.float32]:
+    parts = []
+    for first in range(0, len(tiles), AT_ONCE):
+        some = tiles[first : first + AT_ONCE]
+        rgb = torch.from_numpy(np.stack([tile.rgb for tile in some])).permute(0, 3, 1, 2).float()
+        parts.append(_sampled(net, rgb, [tile.yx for tile in some]).numpy())
+    return np.concatenate(parts)
+
+
+def _labels(tiles: Sequence[PointTile]) -> NDArray[np.int16]:
+    return np.concatenate([tile.label for tile in tiles])
+
+
+def _examples(features: NDArray[np.float32], tiles: Sequence[PointTile]) -> Examples:
+    label = _labels(tiles)
+    return Examples(np.arange(1, len(label) + 1), features, label, np.zeros(len(label), bool))
+
+
+def _f1(net: nn.Module, head: nn.Linear, tiles: Sequence[PointTile], classes: int) -> float:
+    with torch.no_grad():
+        said = head(torch.from_numpy(_features(net, tiles)))[:, :classes].argmax(1).numpy().astype(np.int16)
+    return float(np.nanmean(class_f1(_labels(tiles), said, classes)))
+
+
+def _gain(net: nn.Module, tuned: nn.Module, parts: _Parts, scheme: ClassScheme) -> Estimate:
+    """Compare linear heads on the encoder as it was and as it is now, on pictures that neither has seen."""
+    truth, scores = _labels(parts.measured), []
+    known = [*parts.teaching, *parts.stopping]
+    for encoder in (net, tuned):
+        head = fit_head(scheme, _examples(_features(encoder, known), known))
+        said = head.classify(_features(encoder, parts.measured))[0]
+        scores.append(class_f1(truth, said, len(scheme)))
+    support = np.bincount(truth, minlength=len(scheme))[: len(scheme)].astype(np.int64)
+    return Estimate(scheme.names, support, scores[0], scores[1], 1)
+
+
+def _changes(net: nn.Module, config: TuneConfig) -> dict[str, Tensor]:
+    if config.method == "lora":
+        return {key: value.detach().clone() for key, value in lora_weights(net).items()}
+    named = {key for key, parameter in net.named_parameters() if parameter.requires_grad}
+    return {key: value.detach().clone() for key, value in net.state_dict().items() if key in named}
+
+
+def _load_changes(net: nn.Module, changes: dict[str, Tensor], config: TuneConfig) -> None:
+    wanted = set(lora_weights(net)) if config.method == "lora" else set(changes)
+    if wanted != set(changes) or not changes:
+        raise ValueError("its tensors are those of another network")
+    result = net.load_state_dict(changes, strict=False)
+    if result.unexpected_keys:
+        raise ValueError("its tensors are those of another network")
