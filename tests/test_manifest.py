@@ -1,8 +1,10 @@
+from fnmatch import fnmatch
 from importlib.resources import files
 from pathlib import Path
 
 import pytest
 
+from nucloop.formats import FORMATS
 from nucloop.slides import reader_for
 
 npe2 = pytest.importorskip("npe2", reason="npe2 is not installed: pip install 'napari-nucloop[dev]'")
@@ -35,6 +37,7 @@ def test_every_contribution_names_a_command_of_the_manifest(manifest: "npe2.Plug
     known = {command.id for command in contributions.commands or ()}
     used = [
         *(contributions.readers or ()),
+        *(contributions.writers or ()),
         *(contributions.widgets or ()),
         *(contributions.sample_data or ()),
         *(item for items in contributions.menus.values() for item in items),
@@ -62,6 +65,25 @@ def test_napari_offers_nucloop_for_a_zarr_folder(manifest: "npe2.PluginManifest"
 
 
 def test_a_reader_stands_behind_every_file_name_of_the_manifest(manifest: "npe2.PluginManifest") -> None:
-    patterns = {pattern for reader in manifest.contributions.readers or () for pattern in reader.filename_patterns}
+    patterns = {
+        pattern
+        for reader in manifest.contributions.readers or ()
+        for pattern in reader.filename_patterns
+        if reader.command.endswith("get_reader")
+    }
 
+    assert patterns
     assert [pattern for pattern in patterns if reader_for(Path("slide" + pattern[1:])) is None] == []
+
+
+def test_every_format_has_a_writer_and_its_files_a_reader(manifest: "npe2.PluginManifest") -> None:
+    written = {one.filename_extensions[0] for one in manifest.contributions.writers or ()}
+    read = [
+        pattern
+        for reader in manifest.contributions.readers or ()
+        for pattern in reader.filename_patterns
+        if reader.command.endswith("get_annotation_reader")
+    ]
+
+    assert written == {one.suffixes[0] for one in FORMATS.values()}
+    assert [s for one in FORMATS.values() for s in one.suffixes if not any(fnmatch(f"a{s}", p) for p in read)] == []

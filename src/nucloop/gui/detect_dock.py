@@ -14,6 +14,7 @@ from nucloop.gui.appearance import style_sheet
 from nucloop.gui.correcting import Correcting
 from nucloop.gui.detect_controls import DetectControls
 from nucloop.gui.detection import Detection
+from nucloop.gui.exchange import open_export, open_import
 from nucloop.gui.jobs import Ending, How, Job
 from nucloop.gui.layer_slide import mpp_of_layer, slide_of_layer
 from nucloop.gui.messages import Message, MessageLine, Tone
@@ -151,6 +152,8 @@ class DetectDock(QWidget):
         self.sessions.changed.connect(self._show_nuclei)
         self.sessions.said.connect(self.messages.say)
         self.undo.said.connect(self.messages.say)
+        self.nuclei.export_clicked.connect(lambda: open_export(self.viewer))
+        self.nuclei.import_clicked.connect(lambda: open_import(self.viewer))
         self.correct.clicked.connect(lambda: correct_nuclei(self.viewer))
         self.trouble.answered.connect(self._trouble_answered)
         self._hint_timer = QTimer(self)

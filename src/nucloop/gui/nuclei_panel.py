@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 from superqt import QLabeledDoubleSlider
 
@@ -24,6 +24,9 @@ COUNT_PAUSE_MS = 200
 class NucleiPanel(QWidget):
     """Shows and filters the nuclei of one image at a time."""
 
+    export_clicked = Signal()
+    import_clicked = Signal()
+
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._nuclei: NucleiLayer | None = None
@@ -39,6 +42,7 @@ class NucleiPanel(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.empty)
         layout.addWidget(self._content)
+        layout.addLayout(self._file_row())
         inside = QVBoxLayout(self._content)
         inside.setContentsMargins(0, 0, 0, 0)
         inside.setSpacing(6)
@@ -59,6 +63,7 @@ class NucleiPanel(QWidget):
         """Show the nuclei of an image; None when it has none yet."""
         self._nuclei = nuclei
         self.empty.setVisible(nuclei is None)
+        self.export.setVisible(nuclei is not None)
         self._content.setVisible(nuclei is not None)
         if nuclei is None:
             return
@@ -120,6 +125,18 @@ class NucleiPanel(QWidget):
         row = QHBoxLayout()
         row.addWidget(QLabel("Colour by"))
         row.addWidget(self.colours, 1)
+        return row
+
+    def _file_row(self) -> QHBoxLayout:
+        self.export, self.take_in = QPushButton("Export …"), QPushButton("Import …")
+        self.export.setToolTip("Write the nuclei to a file of another program, or make a training set")
+        self.take_in.setToolTip("Read nuclei from a file: to go on with, of another reader, or to compare with")
+        self.export.clicked.connect(self.export_clicked)
+        self.take_in.clicked.connect(self.import_clicked)
+        row = QHBoxLayout()
+        row.setSpacing(6)
+        row.addWidget(self.export, 1)
+        row.addWidget(self.take_in, 1)
         return row
 
     def _hide(self, labels: frozenset[int]) -> None:
