@@ -95,7 +95,7 @@ class LearnDock(QWidget):
         for button in self.findChildren(QPushButton):
             # a click here leaves the keyboard with the slide
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.setMinimumWidth(300)
+        self.setMinimumWidth(330)
 
     def _connect(self) -> None:
         learning = self.learning

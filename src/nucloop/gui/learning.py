@@ -247,6 +247,7 @@ class Learning(QObject):
 
     def _go(self, nuclei: NucleiLayer, steps: Callable[[], Iterable[object]]) -> None:
         self._nuclei, self._outcome = nuclei, None
+        self.sessions.features_of(nuclei.image).begin()
         self._job = Job(steps, self)
         self._job.items.connect(self._take)
         self._job.ended.connect(self._end)

@@ -10,7 +10,7 @@ import numpy as np
 
 from nucloop.errors import DataError
 from nucloop.gui.pipelines import prepare_torch
-from nucloop.inference import TURNS, InferenceConfig
+from nucloop.learning.featurise import encoder_stage
 from nucloop.learning.head_files import LearnedHead
 from nucloop.learning.lesson import Lesson, head_in_scheme, learn
 from nucloop.learning.relabel import Relabelling, relabel
@@ -20,7 +20,6 @@ from nucloop.learning.tuning import TuneConfig, Tuned, restore_encoder, tune_on_
 from nucloop.models.cards import Card
 from nucloop.models.zoo import open_encoder
 from nucloop.nuclei import Nuclei
-from nucloop.stages import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
 
     from nucloop.learning.session_features import SessionFeatures
     from nucloop.slides import Slide
+    from nucloop.stages import Stage
 
 __all__ = [
     "Applied",
@@ -70,9 +70,7 @@ class Encoders:
             net, card = open_encoder(name)
             if tuning is not None:
                 net, card = restore_encoder(net, card, tuning)
-            # the same turns as in detection, so that a nucleus has the same features from either
-            turns = TURNS[InferenceConfig().rotations]
-            self._stages[key] = Stage(net, card, "auto", 1, turns)  # type: ignore[arg-type]
+            self._stages[key] = encoder_stage(net, card)
             while len(self._stages) > KEPT_ENCODERS:
                 self._stages.pop(next(iter(self._stages)))
         return self._stages[key]

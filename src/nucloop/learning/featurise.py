@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from nucloop.inference import TURNS, InferenceConfig
 from nucloop.models.encoder import sample_at
 from nucloop.slides.tiling import Tile
-from nucloop.stages import read_window
+from nucloop.stages import Stage, read_window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nucloop.slides import Slide
-    from nucloop.stages import Stage
+    from torch import nn
 
-__all__ = ["FeaturePart", "features_at"]
+    from nucloop.models.cards import Card
+    from nucloop.slides import Slide
+
+__all__ = ["FeaturePart", "encoder_stage", "features_at"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,12 @@ class FeaturePart:
     done: int
     """Points finished, these included."""
     total: int
+
+
+def encoder_stage(net: nn.Module, card: Card, device: str = "auto") -> Stage:
+    """Return an encoder ready to run, seeing what it sees in detection: a nucleus has the same features from either."""
+    any_net: Any = net
+    return Stage(any_net, card, device, 1, TURNS[InferenceConfig().rotations])
 
 
 def features_at(slide: Slide, stage: Stage, yx: NDArray[np.floating], side: int = 1024) -> Iterator[FeaturePart]:

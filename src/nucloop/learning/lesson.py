@@ -27,7 +27,16 @@ if TYPE_CHECKING:
     from nucloop.models.cards import Card
     from nucloop.nuclei import Nuclei
 
-__all__ = ["Lesson", "Said", "head_in_scheme", "learn", "require_enough", "what_was_said"]
+__all__ = [
+    "Lesson",
+    "Said",
+    "fit_lesson",
+    "head_in_scheme",
+    "learn",
+    "require_enough",
+    "taught_examples",
+    "what_was_said",
+]
 
 FEWEST = 3
 """Answers below which a head would only repeat them."""
@@ -149,19 +158,59 @@ def learn(
     DataError
         With what to do, when there is too little to learn from.
     """
+    said = what_was_said(nuclei, people, imported=imported)
+    require_enough(said, nuclei.scheme)
+    examples, places = taught_examples(nuclei, store, imported=imported)
+    learned, measured, why = fit_lesson(
+        nuclei.scheme,
+        examples,
+        group_by_cell(places, None),
+        encoder,
+        before=before,
+        people=people,
+        version=version,
+        gain=gain,
+        method=method,
+        config=config,
+    )
+    features, found = store.get(nuclei.ids)
+    return Lesson(learned, said, measured, why, relabel(learned.head, nuclei, features, found))
+
+
+def fit_lesson(
+    scheme: ClassScheme,
+    examples: Examples,
+    groups: NDArray[np.int64],
+    encoder: Card,
+    *,
+    before: LearnedHead | None = None,
+    people: tuple[str, ...] = (),
+    version: int = 1,
+    gain: Estimate | None = None,
+    method: str = "linear",
+    config: FitConfig | None = None,
+) -> tuple[LearnedHead, Estimate | None, str]:
+    """Fit a head to examples and estimate its gain; parameters as in `learn`.
+
+    Parameters
+    ----------
+    groups : (N,) array
+        Places of the examples: one is never divided between fitting and measuring.
+
+    Returns
+    -------
+    LearnedHead, Estimate or None, str
+        The head with its card, its gain, and why that is not known when it is None.
+    """
     config = config or FitConfig()
-    scheme = nuclei.scheme
     if before is not None and before.card.encoder_sha256 != encoder.sha256:
         before = None
-    said = what_was_said(nuclei, people, imported=imported)
-    require_enough(said, scheme)
-    examples, places = _examples(nuclei, store, imported)
     replay = None if before is None else before.replay
     prior = None if before is None else before.head
     head = fit_head(scheme, examples, replay=replay, prior=prior, config=config)
     why = ""
     if gain is None:
-        gain, why = _gain(scheme, examples, places, before, config)
+        gain, why = _gain(scheme, examples, groups, before, config)
     card = describe(
         f"version {version}",
         scheme,
@@ -176,13 +225,13 @@ def learn(
         gain=gain,
     )
     card = replace(card, recipe={**card.recipe, "method": method})
-    features, found = store.get(nuclei.ids)
-    learned = LearnedHead(head, card, replay, examples.ids[examples.ids > 0])
-    return Lesson(learned, said, gain, why, relabel(head, nuclei, features, found))
+    return LearnedHead(head, card, replay, examples.ids[examples.ids > 0]), gain, why
 
 
-def _examples(nuclei: Nuclei, store: FeatureStore, imported: bool) -> tuple[Examples, NDArray[np.float32]]:
-    """Return what was said of nuclei with features, and where these are, (N, 2) in µm-free level-0 pixels."""
+def taught_examples(
+    nuclei: Nuclei, store: FeatureStore, *, imported: bool = False
+) -> tuple[Examples, NDArray[np.float32]]:
+    """Return what people said of those nuclei that have features, and where these are, (N, 2) in level-0 pixels."""
     taught = nuclei.take(is_taught(nuclei, imported=imported))
     features, found = store.get(taught.ids)
     taught = taught.take(found)
@@ -212,11 +261,10 @@ def require_enough(said: Said, scheme: ClassScheme) -> None:
 def _gain(
     scheme: ClassScheme,
     examples: Examples,
-    places: NDArray[np.float32],
+    groups: NDArray[np.int64],
     before: LearnedHead | None,
     config: FitConfig,
 ) -> tuple[Estimate | None, str]:
-    groups = group_by_cell(places, None)
     old = None if before is None else head_in_scheme(before.head, scheme)
     seen = None if before is None else np.isin(examples.ids, before.taught_by)
     parent = None if before is None else before.head

@@ -63,6 +63,7 @@ class SessionFeatures:
         self._lock = threading.Lock()
         self._writer: ThreadPoolExecutor | None = None
         self._moved: set[int] = set()
+        self._ever_moved: set[int] = set()
         self.trouble = ""
         """Why features that came later could not be kept; empty while all is well."""
         self._end_hearing = session.subscribe(self._heard)
@@ -96,8 +97,12 @@ class SessionFeatures:
         task = self._writer.submit(self._put, encoder_sha256, ids[known], features[known])
         task.add_done_callback(self._written)
 
+    def begin(self) -> None:
+        """Say that features will be computed from places as they are now; where the session is."""
+        self._moved.clear()
+
     def settle(self) -> None:
-        """Forget the features of what was moved while they were computed; where the session is."""
+        """Forget the features of what was moved since `begin`; where the session is."""
         if self._moved:
             moved = np.array(sorted(self._moved), np.int64)
             self._moved.clear()
@@ -122,7 +127,9 @@ class SessionFeatures:
             shutil.rmtree(self._temporary, ignore_errors=True)
 
     def _put(self, encoder_sha256: str, ids: NDArray[np.int64], features: NDArray[np.floating]) -> None:
-        self.store(encoder_sha256, features.shape[1]).put(ids, features)
+        # what was moved since it was found looks different where it is now
+        still = np.array([nucleus not in self._ever_moved for nucleus in ids.tolist()], bool)
+        self.store(encoder_sha256, features.shape[1]).put(ids[still], features[still])
 
     def _written(self, task: Future[None]) -> None:
         error = task.exception()
@@ -140,6 +147,7 @@ class SessionFeatures:
     def _heard(self, change: Change) -> None:
         if len(change.moved):
             self._moved.update(change.moved.tolist())
+            self._ever_moved.update(change.moved.tolist())
             for store in list(self._stores.values()):
                 try:
                     store.forget(change.moved)

@@ -42,7 +42,17 @@ if TYPE_CHECKING:
     from nucloop.nuclei import Nuclei
     from nucloop.slides import Slide
 
-__all__ = ["Epoch", "TuneConfig", "Tuned", "restore_encoder", "share_tuning", "tune", "tune_on_slide"]
+__all__ = [
+    "Epoch",
+    "TuneConfig",
+    "Tuned",
+    "features_in",
+    "picture_side",
+    "restore_encoder",
+    "share_tuning",
+    "tune",
+    "tune_on_slide",
+]
 
 FORMAT = 1
 AT_ONCE = 16
@@ -165,7 +175,7 @@ def tune_on_slide(
     taught = nuclei.take(is_taught(nuclei, imported=imported))
     scale = slide.require_mpp() / card.mpp
     groups = group_by_cell(taught.yx, slide.mpp)
-    tiles = cut_tiles(slide, card.mpp, (taught.yx + 0.5) * scale - 0.5, taught.label, groups, _side(net, config))
+    tiles = cut_tiles(slide, card.mpp, (taught.yx + 0.5) * scale - 0.5, taught.label, groups, picture_side(net, config))
     yield from tune(net, card, tiles, nuclei.scheme, config)
 
 
@@ -193,7 +203,7 @@ def tune(
     tuned = copy.deepcopy(net)
     trained = add_lora(tuned, config.rank, config.alpha) if config.method == "lora" else _all_weights(tuned)
     tuned.eval()  # batch statistics stay: a handful of pictures would spoil them
-    start = fit_head(scheme, _examples(_features(net, parts.teaching), parts.teaching))
+    start = fit_head(scheme, _examples(features_in(net, parts.teaching), parts.teaching))
     head = _linear(start.weight, start.bias)
     optimiser = torch.optim.AdamW(
         [{"params": trained, "lr": config.rate}, {"params": head.parameters(), "lr": config.head_lr}],
@@ -318,7 +328,8 @@ def _divided(tiles: Sequence[PointTile]) -> _Parts:
     return _Parts(rest, by_fold[STOPPING], by_fold[MEASURED])
 
 
-def _side(net: nn.Module, config: TuneConfig) -> int:
+def picture_side(net: nn.Module, config: TuneConfig) -> int:
+    """Return how large pictures an encoder needs, in pixels: what is asked for, or its window if that is larger."""
     any_net: Any = net
     least = max(config.side, int(getattr(any_net.config, "window", 0)))
     align = max(any_net.config.strides)
@@ -380,7 +391,8 @@ def _sampled(net: nn.Module, rgb: Tensor, points: Sequence[NDArray[np.float32]])
 
 
 @torch.no_grad()
-def _features(net: nn.Module, tiles: Sequence[PointTile]) -> NDArray[np.float32]:
+def features_in(net: nn.Module, tiles: Sequence[PointTile]) -> NDArray[np.float32]:
+    """Return the features (N, F) of all points of pictures, in order, by an encoder as it is."""
     parts = []
     for first in range(0, len(tiles), AT_ONCE):
         some = tiles[first : first + AT_ONCE]
@@ -400,7 +412,7 @@ def _examples(features: NDArray[np.float32], tiles: Sequence[PointTile]) -> Exam
 
 def _f1(net: nn.Module, head: nn.Linear, tiles: Sequence[PointTile], classes: int) -> float:
     with torch.no_grad():
-        said = head(torch.from_numpy(_features(net, tiles)))[:, :classes].argmax(1).numpy().astype(np.int16)
+        said = head(torch.from_numpy(features_in(net, tiles)))[:, :classes].argmax(1).numpy().astype(np.int16)
     return float(np.nanmean(class_f1(_labels(tiles), said, classes)))
 
 
@@ -409,8 +421,8 @@ def _gain(net: nn.Module, tuned: nn.Module, parts: _Parts, scheme: ClassScheme) 
     truth, scores = _labels(parts.measured), []
     known = [*parts.teaching, *parts.stopping]
     for encoder in (net, tuned):
-        head = fit_head(scheme, _examples(_features(encoder, known), known))
-        said = head.classify(_features(encoder, parts.measured))[0]
+        head = fit_head(scheme, _examples(features_in(encoder, known), known))
+        said = head.classify(features_in(encoder, parts.measured))[0]
         scores.append(class_f1(truth, said, len(scheme)))
     support = np.bincount(truth, minlength=len(scheme))[: len(scheme)].astype(np.int64)
     return Estimate(scheme.names, support, scores[0], scores[1], 1)
