@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
@@ -13,7 +14,7 @@ from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QFormLayout, QLabe
 
 from nucloop.classes import builtin_schemes
 from nucloop.errors import NucLoopError, RegionError
-from nucloop.formats import FORMATS, Document, Format, Region, adopt, unknown_classes, write_document
+from nucloop.formats import FORMATS, Document, Format, Region, adopt, format_of, unknown_classes, write_document
 from nucloop.formats.scope import select
 from nucloop.gui.class_table import ClassTable
 from nucloop.gui.messages import Message, Tone
@@ -74,7 +75,7 @@ class FilePage(QWidget):
         for box in (self.format, self.scope, self.classes, self.places):
             box.currentIndexChanged.connect(self._choice_changed)
         self.confirmed.toggled.connect(self.refresh)
-        self.file.changed.connect(self._show_place)
+        self.file.changed.connect(self._path_changed)
         self.table.changed.connect(self.changed)
         self._choice_changed()
 
@@ -229,6 +230,16 @@ class FilePage(QWidget):
         scheme = builtin_schemes()[bound]
         unknown = unknown_classes(self._nuclei.shown(self._ids()), scheme)
         self.table.ask(unknown, scheme, "This format has its own classes. What do these become?")
+
+    def _path_changed(self) -> None:
+        """Follow a file name that ends as another format does."""
+        name = "" if self.file.path is None else self.file.path.name.lower()
+        if name and not name.endswith(self._kind.suffixes):
+            with suppress(NucLoopError):
+                meant = format_of(Path(name))
+                self._suffix = meant.suffixes[0]
+                self.format.setCurrentIndex(next(k for k, one in enumerate(FORMATS.values()) if one is meant))
+        self._show_place()
 
     def _show_place(self) -> None:
         path = self.file.path

@@ -1,0 +1,189 @@
+"""Importing as a person does: choose a file, read what is in it, say what it is, and take it back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from qtpy.QtCore import Qt
+
+from nucloop.classes import ClassScheme, NucleusClass, builtin_schemes
+from nucloop.formats import Region, SlideInfo, write_nuclei
+from nucloop.gui.exchange import open_import
+from nucloop.gui.import_dialog import Use
+from nucloop.gui.view import drawn_regions
+from nucloop.nuclei import Nuclei, Origin
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from qtpy.QtWidgets import QWidget
+    from tests.gui.conftest import Bench
+
+    from nucloop.gui.import_dialog import ImportDialog
+
+pytestmark = pytest.mark.gui
+LONG_MS = 60_000
+THEIRS = ClassScheme("theirs", (NucleusClass("Tumor", "#ff0000"), NucleusClass("Plasma", "#00ff00")))
+PLACES = np.array([[100, 100], [200, 200], [300, 300.5]], float)
+HERE = SlideInfo(name="field", height=512, width=512, mpp=0.5)
+
+
+@pytest.fixture
+def dialog(bench: Bench) -> Iterator[ImportDialog]:
+    opened = open_import(bench.viewer)
+    assert opened is not None
+    bench.qtbot.waitUntil(opened.isVisible, timeout=LONG_MS)
+    yield opened
+    opened.close()
+
+
+def wrote(path: Path, places: np.ndarray = PLACES, slide: SlideInfo = HERE, **options: object) -> Path:
+    """Write a file of three nuclei of another program's classes."""
+    options = {"label": [0, 1, 0], "origin": Origin.IMPORTED} | options
+    regions = options.pop("regions", ())
+    write_nuclei(path, Nuclei.from_points(THEIRS, places, **options), slide, regions=regions)
+    return path
+
+
+def choose(bench: Bench, dialog: ImportDialog, path: Path) -> None:
+    """Type the path and press Enter."""
+    dialog.file.line.setText(str(path))
+    bench.qtbot.keyClick(dialog.file.line, Qt.Key.Key_Return)
+    bench.qtbot.waitUntil(lambda: dialog._job is None, timeout=LONG_MS)
+
+
+def press(bench: Bench, widget: QWidget) -> None:
+    assert widget.isVisible()
+    assert widget.isEnabled()
+    bench.push(widget)
+
+
+def test_nuclei_go_into_the_session_in_one_step_with_a_new_class(
+    bench: Bench, dialog: ImportDialog, tmp_path: Path
+) -> None:
+    choose(bench, dialog, wrote(tmp_path / "theirs.geojson"))
+    assert dialog.content.text() == "3 nuclei: 2 Tumor, 1 Plasma."
+    assert dialog.reason.text() == "Say what Plasma stands for."
+    assert not dialog.start.isEnabled()
+
+    dialog.table.boxes["Plasma"].setCurrentText("Add it as a class")
+    press(bench, dialog.start)
+
+    assert dialog.messages.text == "From theirs.geojson: 3 new nuclei. Ctrl+Z takes it back."
+    assert bench.session.counts == {"lymphocyte": 0, "tumour": 2, "stromal": 0, "Plasma": 1}
+    assert bench.kinds() == ["import"]
+    bench.session.undo()
+    assert len(bench.session) == 0
+    assert bench.session.scheme == builtin_schemes()["brca-m2c"]
+
+
+def test_known_nuclei_get_the_class_and_what_a_person_said_stays(
+    bench: Bench, dialog: ImportDialog, tmp_path: Path
+) -> None:
+    bench.find([[101, 100], [201, 200], [400, 400]])
+    bench.session.set_class([2], "stromal")
+    choose(bench, dialog, wrote(tmp_path / "theirs.csv"))
+    dialog.table.boxes["Plasma"].setCurrentText("lymphocyte")
+
+    press(bench, dialog.start)
+
+    assert [bench.label(k) for k in (1, 2, 3, 4)] == [1, 2, 0, 1]
+    assert "1 new nuclei; 1 that were there have its class; 1 keep what a person said" in dialog.messages.text
+
+
+def test_the_labels_of_another_reader_are_kept_under_their_name(
+    bench: Bench, dialog: ImportDialog, tmp_path: Path
+) -> None:
+    bench.find([[100, 100], [200, 200]])
+    bench.session.set_class([1, 2], "stromal")
+    choose(bench, dialog, wrote(tmp_path / "theirs.csv"))
+    dialog.table.boxes["Plasma"].setCurrentText("lymphocyte")
+    dialog.uses[Use.READER].click()
+    assert dialog.reason.text() == "Whose labels are they? Write the reader's name."
+
+    bench.qtbot.keyClicks(dialog.reader, "Dr B")
+    press(bench, dialog.start)
+
+    assert bench.session.labels_of("Dr B", [1, 2]).tolist() == [1, 0]
+    assert bench.session.labels([1, 2]).tolist() == [2, 2]
+    assert len(bench.session.disagreements(bench.session.author, "Dr B")) == 2
+
+
+def test_a_reference_lies_in_a_layer_of_its_own(bench: Bench, dialog: ImportDialog, tmp_path: Path) -> None:
+    choose(bench, dialog, wrote(tmp_path / "theirs.csv"))
+    dialog.uses[Use.REFERENCE].click()
+    assert not dialog.table.isVisible()
+
+    press(bench, dialog.start)
+
+    layer = bench.viewer.layers["theirs.csv"]
+    np.testing.assert_allclose(layer.data, PLACES)
+    assert layer.features["class"].tolist() == ["Tumor", "Plasma", "Tumor"]
+    assert layer.scale.tolist() == bench.image.scale.tolist()
+    assert bench.kinds() == []
+
+
+def test_a_file_of_another_magnification_is_noticed_and_scaled(
+    bench: Bench, dialog: ImportDialog, tmp_path: Path
+) -> None:
+    half = SlideInfo(name="field", height=256, width=256, mpp=1.0)
+    choose(bench, dialog, wrote(tmp_path / "half.csv", (PLACES + 0.5) / 2 - 0.5, half, label=[0, 0, 0]))
+    assert dialog.scale.text().endswith("multiply its places by 2")
+    assert dialog.scale.isChecked()
+    assert not dialog.doubts.isVisible()
+
+    dialog.scale.click()
+    assert "made at 1 µm per pixel, this slide has 0.5" in dialog.doubts.text
+    assert not dialog.start.isEnabled()
+    dialog.scale.click()
+    press(bench, dialog.start)
+
+    np.testing.assert_allclose(bench.session.nuclei().yx, PLACES, atol=1e-3)
+
+
+def test_a_file_of_another_slide_is_taken_only_when_a_person_insists(
+    bench: Bench, dialog: ImportDialog, tmp_path: Path
+) -> None:
+    other = SlideInfo(name="other", height=9000, width=512, mpp=0.5)
+    places = np.array([[100, 100], [8000, 100], [1, 1]])
+    choose(bench, dialog, wrote(tmp_path / "other.csv", places, other, label=[0, 0, 0]))
+    assert "made for a slide of 512 x 9000 pixels, other" in dialog.doubts.text
+    assert "1 of 3 nuclei lie outside the slide" in dialog.doubts.text
+    assert dialog.reason.text() == "The file does not seem to be of this slide."
+
+    dialog.anyway.click()
+    press(bench, dialog.start)
+
+    assert len(bench.session) == 3
+
+
+def test_regions_of_a_file_are_drawn(bench: Bench, dialog: ImportDialog, tmp_path: Path) -> None:
+    square = np.array([[10, 20], [10, 90], [80, 90], [80, 20]], float)
+    choose(bench, dialog, wrote(tmp_path / "a.geojson", label=[0, 0, 0], regions=[Region(square)]))
+    assert dialog.regions.text() == "Also take its 1 drawn region"
+
+    press(bench, dialog.start)
+
+    np.testing.assert_allclose(drawn_regions(bench.viewer, bench.image)[0], square, atol=1e-3)
+
+
+@pytest.mark.parametrize("text", ["", "[" * 100_000, '{"type": "FeatureCollection", "features": [{"geometry": 3}]}'])
+def test_a_damaged_file_is_refused_in_a_sentence_and_nothing_comes_in(
+    bench: Bench, dialog: ImportDialog, tmp_path: Path, text: str
+) -> None:
+    (tmp_path / "bad.geojson").write_text(text)
+
+    choose(bench, dialog, tmp_path / "bad.geojson")
+
+    assert "bad.geojson" in dialog.messages.text
+    assert not dialog.start.isEnabled()
+    assert len(bench.session) == 0
+
+
+def test_a_file_that_is_not_there_is_said(bench: Bench, dialog: ImportDialog, tmp_path: Path) -> None:
+    choose(bench, dialog, tmp_path / "nowhere.csv")
+
+    assert dialog.messages.text.startswith("There is no file ")
