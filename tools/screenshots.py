@@ -12,10 +12,13 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import napari
 from PIL import Image
+from qtpy.QtCore import QSettings, Qt
+from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QWidget
 
 from nucloop.classes import ClassScheme
@@ -27,6 +30,8 @@ from nucloop.gui.gallery_order import Order
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from nucloop.gui.crop_grid import CropGrid
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 COLOURS = 256
@@ -120,17 +125,32 @@ def take_correcting(camera: Photographer) -> QWidget:
     gallery.order.setCurrentIndex(gallery.order.findData(Order.UNSURE))
     gallery.refill()
     camera.pause(3)
-    gallery.grid.select(gallery.grid.ids[2:6])
+    gallery.grid.setFocus()
+    click(gallery.grid, 2)
+    click(gallery.grid, 6, Qt.KeyboardModifier.ShiftModifier)
+    camera.pause(2)
     camera.take("gallery")
     viewer.window.remove_dock_widget(gallery)
     nuclei.select([])
     return dock
 
 
+def click(grid: CropGrid, row: int, modifiers: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier) -> None:
+    """Click on a crop as a person does."""
+    QTest.mouseClick(grid.viewport(), Qt.MouseButton.LeftButton, modifiers, grid.cell(row).center())
+
+
 def main(folder: Path = IMAGES) -> None:
-    """Take all pictures."""
+    """Take all pictures into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    camera = Photographer(folder)
+    with TemporaryDirectory() as settings:
+        # pictures show what a newcomer sees, whatever this person has set
+        QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, settings)
+        take_all(Photographer(folder))
+
+
+def take_all(camera: Photographer) -> None:
+    """Walk through the program, and take a picture of every part."""
     viewer, dock = camera.viewer, camera.dock
     camera.take("welcome")
     camera.open_sample("ihc")

@@ -54,6 +54,7 @@ def _measure_one(path: Path, size: str, repeat: int, samples: dict[str, list[flo
                 samples[f"edit_{size}_{name}ms"].append(milliseconds)
         if size == "1e5":
             _sweep(window, repeat, samples)
+            samples["queue_next_ms"] += window.review(repeat * EDITS)
             samples["gallery_page_ms"] += window.gallery_pages(repeat)
         samples["correcting_freeze_ms"].append(window.longest_freeze_ms())
     finally:
@@ -61,7 +62,7 @@ def _measure_one(path: Path, size: str, repeat: int, samples: dict[str, list[flo
 
 
 def _sweep(window: CorrectingWindow, repeat: int, samples: dict[str, list[float]]) -> None:
-    window.look_at(SIDE["1e5"] / 2, 560)
+    window.look_at(SIDE["1e5"] / 2, 340)
     for _ in range(repeat):
         brush, swept, undo = window.brush()
         samples["brush_ms"].append(brush)

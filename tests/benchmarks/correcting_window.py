@@ -14,8 +14,10 @@ from qtpy.QtGui import QMouseEvent
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 from tests.benchmarks.stopwatch import TICK_MS, wait, wait_until
+from vispy.scene import SceneCanvas
 
 from nucloop.gui.actions import open_correct_dock, open_gallery_dock
+from nucloop.gui.correct_dock import CorrectDock
 from nucloop.gui.nuclei_layer import NucleiLayer
 from nucloop.gui.open_sessions import OpenSessions
 from nucloop.session import Session
@@ -84,7 +86,24 @@ class CorrectingWindow:
             done = self._until_shown(began)
         if self.dock.palette_rows.rows[label].count.text() == before:
             raise RuntimeError("the counts in the dock are as they were")
+        steps["window"] = done - began - sum(steps.values())
         return {"": 1000 * (done - began), **{f"{name}_": 1000 * value for name, value in steps.items()}}
+
+    def review(self, repeat: int) -> Iterator[float]:
+        """Press Space once after another; return ms until each nucleus in question is in the middle of the window."""
+        review = self.dock.correcting.review
+        assert review is not None
+        QTest.keyClick(self.canvas, Qt.Key.Key_Space)
+        for _ in range(repeat):
+            wait(IDLE_MS)
+            before = review.question
+            began = time.perf_counter()
+            QTest.keyClick(self.canvas, Qt.Key.Key_Space)
+            done = self._until_shown(began)
+            if review.question is None or review.question == before:
+                raise RuntimeError("there was no next question")
+            yield 1000 * (done - began)
+        review.stop()
 
     def brush(self) -> tuple[float, float, float]:
         """Sweep over the view and let go; return ms until that is shown, how many nuclei, and ms for its undo."""
@@ -95,7 +114,7 @@ class CorrectingWindow:
         assert corrections is not None
         corrections.current = self._next_class = (self._next_class + 1) % len(session.scheme)
         QTest.keyPress(self.canvas, Qt.Key.Key_B)
-        pointer.radius_um = 60
+        pointer.radius_um = 25
         for y in np.linspace(0, height, 6):
             for x in (0, width):
                 self._hover_pixel(QPoint(round(x), round(y)))
@@ -133,7 +152,7 @@ class CorrectingWindow:
 
     def _until_shown(self, began: float) -> float:
         """Wait until a frame ordered after the edit is in the window and the dock has followed; return when."""
-        wait_until(lambda: self._shown > began and not self.dock._show_timer.isActive(), "the edit is drawn")
+        wait_until(lambda: self._shown > began and not self.dock.showing.waiting, "the edit is drawn")
         return max(self._shown, time.perf_counter() - TICK_MS / 1000)
 
     def _hover(self, yx: Any) -> None:
@@ -151,8 +170,8 @@ class CorrectingWindow:
 
 @contextmanager
 def _clocked() -> Iterator[dict[str, float]]:
-    """Within it, add up the seconds of the journal and of bringing the layer up to date."""
-    seconds = {"session": 0.0, "layer": 0.0}
+    """Within it, add up the seconds of the journal, the layer, the dock and the canvas."""
+    seconds = {"session": 0.0, "layer": 0.0, "dock": 0.0, "canvas": 0.0}
 
     def clocked(owner: Any, name: str, step: str) -> Any:
         function = getattr(owner, name)
@@ -167,7 +186,13 @@ def _clocked() -> Iterator[dict[str, float]]:
 
         return patch.object(owner, name, call)
 
-    with clocked(Session, "set_class", "session"), clocked(NucleiLayer, "push", "layer"):
+    with (
+        clocked(Session, "set_class", "session"),
+        clocked(NucleiLayer, "push", "layer"),
+        clocked(NucleiLayer, "_show_labels", "layer"),
+        clocked(CorrectDock, "_show_nuclei", "dock"),
+        clocked(SceneCanvas, "_draw_scene", "canvas"),
+    ):
         yield seconds
     # the layer follows within the session's edit
     seconds["session"] -= seconds["layer"]

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from tests.benchmarks.isolation import Models
 
+EDIT_STEPS = ("session_", "layer_", "dock_", "canvas_", "window_")
 STAGES = ("read", "detect", "decode", "encode", "classify")
 
 SUBJECTS: dict[str, dict[str, str]] = {
@@ -24,10 +25,11 @@ SUBJECTS: dict[str, dict[str, str]] = {
         "view_nuclei": "nuclei",
     },
     "correcting": {
-        **{f"edit_{size}_{step}ms": "ms" for size in ("1e5", "1e6") for step in ("", "session_", "layer_")},
+        **{f"edit_{size}_{step}ms": "ms" for size in ("1e5", "1e6") for step in ("", *EDIT_STEPS)},
         "brush_ms": "ms",
         "undo_ms": "ms",
         "brush_nuclei": "nuclei",
+        "queue_next_ms": "ms",
         "gallery_page_ms": "ms",
         "correcting_freeze_ms": "ms",
     },

@@ -178,8 +178,9 @@ class Bench:
     def settle(self) -> None:
         """Wait until layer and dock have followed."""
         self.qtbot.waitUntil(lambda: not self.nuclei._edits.busy, timeout=LONG_MS)
-        self.qtbot.waitUntil(lambda: not self.nuclei._view_timer.isActive(), timeout=LONG_MS)
-        self.qtbot.waitUntil(lambda: not self.dock._show_timer.isActive(), timeout=LONG_MS)
+        timers = (self.nuclei._view_timer, self.nuclei._text_timer)
+        self.qtbot.waitUntil(lambda: not any(timer.isActive() for timer in timers), timeout=LONG_MS)
+        self.qtbot.waitUntil(lambda: not self.dock.showing.waiting, timeout=LONG_MS)
 
     def look_at(self, y: float, x: float, pixels: float) -> None:
         self.viewer.scene.camera.center = (y * MPP, x * MPP)

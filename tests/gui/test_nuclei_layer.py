@@ -66,7 +66,7 @@ def nuclei(qtbot: QtBot) -> Iterator[NucleiLayer]:
 
 
 def settled(nuclei: NucleiLayer, qtbot: QtBot) -> None:
-    qtbot.waitUntil(lambda: not nuclei._edits.busy, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: not nuclei._edits.busy and not nuclei._text_timer.isActive(), timeout=WAIT_MS)
 
 
 def test_layer_data_are_level_0_pixels_and_lie_on_the_image(nuclei: NucleiLayer, run: ModelRun) -> None:
@@ -307,10 +307,11 @@ def test_an_edit_that_cannot_be_kept_is_said_and_taken_back(nuclei: NucleiLayer,
     np.testing.assert_array_equal(nuclei.layer.data, PLACES)
 
 
-def test_a_blinded_reader_sees_no_class_but_their_own(nuclei: NucleiLayer, run: ModelRun) -> None:
+def test_a_blinded_reader_sees_no_class_but_their_own(nuclei: NucleiLayer, run: ModelRun, qtbot: QtBot) -> None:
     nuclei.session.author, nuclei.session.blinded = "second", True
     nuclei.push()
     assert nuclei.counts()[UNLABELLED] == 4
     nuclei.session.set_class([2], 1)
     assert nuclei.counts()[1] == 1
+    settled(nuclei, qtbot)
     assert nuclei.layer.features["class"].tolist() == ["no class yet", SCHEME.names[1], "no class yet", "no class yet"]

@@ -8,6 +8,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtGui import QKeySequence, QShortcut
 
 from nucloop.gui.detect_controls import SHORTCUT
+from nucloop.gui.dock_places import DockPlaces
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,19 +18,29 @@ if TYPE_CHECKING:
     from nucloop.gui.correct_dock import CorrectDock
     from nucloop.gui.detect_dock import DetectDock
     from nucloop.gui.gallery_dock import GalleryDock
+    from nucloop.gui.ki67_dock import Ki67Dock
+    from nucloop.gui.learn_dock import LearnDock
+    from nucloop.gui.measure_dock import MeasureDock
 
 __all__ = [
     "CORRECT_SHORTCUT",
     "bind_shortcuts",
     "correct_nuclei",
     "detect_nuclei",
+    "learn_from_corrections",
     "open_correct_dock",
     "open_dock",
     "open_gallery_dock",
+    "open_ki67_dock",
+    "open_learn_dock",
+    "open_measure_dock",
 ]
 
 PLUGIN, DOCK, CORRECT_DOCK, GALLERY_DOCK = "napari-nucloop", "Detect nuclei", "Correct", "Gallery"
+LEARN_DOCK = "Learn"
+MEASURE_DOCK, KI67_DOCK = "Measure", "Ki-67"
 CORRECT_SHORTCUT = "Ctrl+Shift+C"
+LEARN_SHORTCUT = "Ctrl+Shift+L"
 
 
 def detect_nuclei(viewer: napari.Viewer) -> None:
@@ -40,6 +51,11 @@ def detect_nuclei(viewer: napari.Viewer) -> None:
 def correct_nuclei(viewer: napari.Viewer) -> None:
     """Begin to correct: opens the Correct dock when it is closed, and gives the slide the keyboard."""
     open_correct_dock(_itself(viewer)).correcting.focus()
+
+
+def learn_from_corrections(viewer: napari.Viewer) -> None:
+    """Learn from corrections as the Learn dock is set; opens the dock when it is closed."""
+    open_learn_dock(_itself(viewer)).learn()
 
 
 def open_dock(viewer: napari.Viewer) -> DetectDock:
@@ -57,6 +73,21 @@ def open_gallery_dock(viewer: napari.Viewer) -> GalleryDock:
     return _opened(viewer, GALLERY_DOCK)
 
 
+def open_learn_dock(viewer: napari.Viewer) -> LearnDock:
+    """Return the viewer's Learn dock, opened when it is not there yet."""
+    return _opened(viewer, LEARN_DOCK)
+
+
+def open_measure_dock(viewer: napari.Viewer) -> MeasureDock:
+    """Return the viewer's Measure dock, opened when it is not there yet."""
+    return _opened(viewer, MEASURE_DOCK)
+
+
+def open_ki67_dock(viewer: napari.Viewer) -> Ki67Dock:
+    """Return the viewer's Ki-67 dock, opened when it is not there yet."""
+    return _opened(viewer, KI67_DOCK)
+
+
 def bind_shortcuts(viewer: napari.Viewer) -> None:
     """Make the shortcuts work whichever part of the viewer's window has the focus; once is enough.
 
@@ -64,10 +95,12 @@ def bind_shortcuts(viewer: napari.Viewer) -> None:
     """
     _bind(viewer, SHORTCUT, detect_nuclei)
     _bind(viewer, CORRECT_SHORTCUT, correct_nuclei)
+    _bind(viewer, LEARN_SHORTCUT, learn_from_corrections)
 
 
 def _opened(viewer: napari.Viewer, name: str) -> Any:
     dock, widget = viewer.window.add_plugin_dock_widget(PLUGIN, name)
+    DockPlaces.of(viewer).place()
     dock.show()
     dock.raise_()
     return widget

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import Qt
 from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import QFormLayout, QFrame, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
 from superqt import QCollapsible
@@ -18,6 +18,7 @@ from nucloop.gui.keys import COMMANDS, MOST_CLASS_KEYS
 from nucloop.gui.messages import MessageLine
 from nucloop.gui.readers_box import ReadersBox
 from nucloop.gui.review_strip import ReviewStrip
+from nucloop.gui.soon import Soon
 from nucloop.gui.undo_bar import UndoBar
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class CorrectDock(QWidget):
         self.empty = QLabel(_EMPTY)
         self.empty.setObjectName("NucloopDim")
         self.empty.setWordWrap(True)
-        self.inactive = QPushButton("Keys are off: another layer is active. Go to the nuclei")
+        self.inactive = QPushButton("Keys are off: another layer is active.\nGo to the nuclei")
         self.inactive.setObjectName("NucloopNotice")
         self.palette_rows = ClassPalette()
         self.selection = QLabel()
@@ -110,11 +111,13 @@ class CorrectDock(QWidget):
         return row
 
     def _view_buttons(self) -> QHBoxLayout:
-        self.select_view = QPushButton("Select all on screen")
-        self.confirm_view = QPushButton("Confirm all on screen")
+        self.select_view = QPushButton("Select all")
+        self.select_view.setToolTip("Select every nucleus on screen; once more selects none")
+        self.confirm_view = QPushButton("Confirm all")
         self.confirm_view.setToolTip("Say that every nucleus on screen has the right class")
         row = QHBoxLayout()
         row.setSpacing(6)
+        row.addWidget(QLabel("On screen"))
         row.addWidget(self.select_view, 1)
         row.addWidget(self.confirm_view, 1)
         return row
@@ -126,8 +129,9 @@ class CorrectDock(QWidget):
         section.layout().setContentsMargins(0, 0, 0, 0)
         content = QWidget()
         self._key_form = QFormLayout(content)
-        self._key_form.setContentsMargins(0, 0, 0, 0)
+        self._key_form.setContentsMargins(0, 2, 0, 6)
         self._key_form.setHorizontalSpacing(12)
+        self._key_form.setVerticalSpacing(5)
         self.change_keys = QPushButton("Change keys …")
         section.addWidget(content)
         section.addWidget(self.change_keys)
@@ -135,11 +139,8 @@ class CorrectDock(QWidget):
 
     def _connect(self) -> None:
         correcting = self.correcting
-        # several changes in one go are shown once
-        self._show_timer = QTimer(self)
-        self._show_timer.setSingleShot(True)
-        self._show_timer.timeout.connect(self._show)
-        correcting.changed.connect(lambda: self._show_timer.start(0))
+        self.showing = Soon(self._show, self)
+        correcting.changed.connect(self.showing.ask)
         correcting.said.connect(self.messages.say)
         self.undo.said.connect(self.messages.say)
         self.inactive.clicked.connect(correcting.focus)
@@ -190,12 +191,13 @@ class CorrectDock(QWidget):
         while self._key_form.rowCount():
             self._key_form.removeRow(0)
         self._shown_keys = self.correcting.keys
-        shown = [(f"1 – {MOST_CLASS_KEYS}", "Class of the nucleus under the cursor, or of all selected")]
+        shown = [(f"1 – {MOST_CLASS_KEYS}", "Give the class")]
         shown += [(_native(self._shown_keys[command.name]), command.words) for command in COMMANDS]
         for key, words in shown:
             chip, label = QLabel(key or "–"), QLabel(words)
             chip.setObjectName("NucloopKey")
-            label.setWordWrap(True)
+            for one in (chip, label):
+                one.setIndent(0)
             self._key_form.addRow(chip, label)
 
     def _class_chosen(self, label: int) -> None:
@@ -237,7 +239,7 @@ class CorrectDock(QWidget):
         nuclei = self.correcting.nuclei
         if nuclei is not None and nuclei.session.blinded:
             nuclei.push()
-        self._show_timer.start(0)
+        self.showing.ask()
 
     def _blinded_chosen(self, blinded: bool) -> None:
         nuclei = self.correcting.nuclei

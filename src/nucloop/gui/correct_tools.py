@@ -34,8 +34,11 @@ class CorrectTools(QWidget):
         layout.setSpacing(8)
         layout.addLayout(self._tool_row())
         layout.addWidget(self._radius_row())
-        self.lock = QCheckBox("Brush and lasso spare what people said")
-        self.lock.setToolTip("A number key pressed on a nucleus, or on a selection, always counts")
+        self.lock = QCheckBox("Lock what people said")
+        self.lock.setToolTip(
+            "Brush and lasso leave nuclei alone about which a person has spoken. "
+            "A number key pressed on a nucleus, or on a selection, always counts."
+        )
         self.lock.toggled.connect(self.lock_chosen)
         layout.addWidget(self.lock)
 

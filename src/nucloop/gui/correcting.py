@@ -9,10 +9,12 @@ from qtpy.QtCore import QObject, Signal
 from nucloop.gui.actions import correct_nuclei
 from nucloop.gui.canvas_watch import CanvasWatch
 from nucloop.gui.corrections import Corrections
+from nucloop.gui.dock_places import DockPlaces
 from nucloop.gui.keys import Hands, bind_keys, load_keys, save_keys
 from nucloop.gui.open_sessions import OpenSessions
 from nucloop.gui.pointer import Pointer
 from nucloop.gui.review import Review
+from nucloop.gui.selection_marks import mark_selection
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,6 +39,7 @@ class Correcting(QObject):
         self._viewer, self.sessions = viewer, sessions
         self._known: dict[NucleiLayer, Hands] = {}
         self._keys = load_keys()
+        DockPlaces.of(viewer)
         self._watch = CanvasWatch(viewer.window._qt_viewer.canvas.native, self._active_pointer)
         sessions.changed.connect(self._sessions_changed)
         sessions.said.connect(self.said)
@@ -104,13 +107,15 @@ class Correcting(QObject):
 
     def _take_in_hand(self, nuclei: NucleiLayer) -> Hands:
         corrections = Corrections(nuclei)
-        hands = Hands(corrections, Pointer(corrections), Review(corrections))
+        review = Review(corrections, lambda: self.sessions.features_of(nuclei.image))
+        hands = Hands(corrections, Pointer(corrections), review)
         corrections.said.connect(self.said)
         corrections.class_changed.connect(lambda _: self.changed.emit())
         hands.pointer.tool_changed.connect(lambda _: self.changed.emit())
         hands.review.changed.connect(self.changed)
         nuclei.selection_changed.connect(self.changed)
         bind_keys(hands, self._keys)
+        mark_selection(self._viewer, nuclei.layer)
         nuclei.layer.bind_key("C", lambda _: correct_nuclei(self._viewer), overwrite=True)
         if nuclei.current_label < 0:
             nuclei.current_label = 0

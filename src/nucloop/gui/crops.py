@@ -1,4 +1,4 @@
-"""Crops of nuclei for the gallery: read in a thread, what is on screen first, and kept for a while."""
+"""Crops of nuclei for the gallery: read in threads, what is on screen first, and kept for a while."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from qtpy.QtGui import QImage
 
 from nucloop.errors import NucLoopError
-from nucloop.gui.jobs import stand_back
 from nucloop.slides import Box
 
 if TYPE_CHECKING:
@@ -28,7 +27,10 @@ CROP_UM = 24.0
 CROP_PIXELS = 72
 """Side of a crop on screen."""
 MOST_KEPT = 3000
-POLL_MS = 15
+POLL_MS = 50
+"""Every arrival paints the whole window, which on a computer without a GPU costs more than the crops."""
+THREADS = 2
+"""Decoding a slide's tiles is most of the work, and frees the window meanwhile."""
 
 
 class CropReader(QObject):
@@ -48,13 +50,18 @@ class CropReader(QObject):
         self._slide, self._mpp = slide, slide.require_mpp()
         self._kept: OrderedDict[tuple[int, float, float], QImage] = OrderedDict()
         self._wanted: list[tuple[int, float, float]] = []
+        self._in_hand: set[tuple[int, float, float]] = set()
         self._read: list[tuple[tuple[int, float, float], QImage]] = []
         self._lock, self._work, self._over = threading.Lock(), threading.Event(), threading.Event()
         self._timer = QTimer(self)
         self._timer.timeout.connect(self._take)
         self.destroyed.connect(self._over.set)
-        self._thread = threading.Thread(target=self._walk, daemon=True, name="nucloop-crops")
-        self._thread.start()
+        self.destroyed.connect(self._work.set)
+        self._threads = [
+            threading.Thread(target=self._walk, daemon=True, name=f"nucloop-crops-{k}") for k in range(THREADS)
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def ask(self, ids: Sequence[int], yx: NDArray[np.floating]) -> dict[int, QImage]:
         """Return the crops that are here, and read the others; what was asked for before and is not here is dropped."""
@@ -64,7 +71,8 @@ class CropReader(QObject):
             if key in self._kept:
                 self._kept.move_to_end(key)
         with self._lock:
-            self._wanted = [key for key in keys if key not in self._kept]
+            coming = {*self._in_hand, *(key for key, _ in self._read)}
+            self._wanted = [key for key in keys if key not in self._kept and key not in coming]
             waiting = bool(self._wanted)
         if waiting:
             self._work.set()
@@ -81,12 +89,14 @@ class CropReader(QObject):
         self._timer.stop()
         self._over.set()
         self._work.set()
-        self._thread.join(2)
+        for thread in self._threads:
+            thread.join(2)
+        self._slide.close()
 
     def _take(self) -> None:
         with self._lock:
             read, self._read = self._read, []
-            done = not self._wanted
+            done = not self._wanted and not self._in_hand
         for key, crop in read:
             self._kept[key] = crop
         while len(self._kept) > MOST_KEPT:
@@ -97,22 +107,22 @@ class CropReader(QObject):
             self.arrived.emit()
 
     def _walk(self) -> None:
-        """Read what is wanted, one crop after another. Runs in the thread."""
-        stand_back()
+        """Read what is wanted, one crop after another. Runs in each of the threads."""
         while not self._over.is_set():
             with self._lock:
-                key = self._wanted[0] if self._wanted else None
+                key = self._wanted.pop(0) if self._wanted else None
                 if key is None:
                     self._work.clear()
+                else:
+                    self._in_hand.add(key)
             if key is None:
-                self._work.wait()
+                if not self._over.is_set():
+                    self._work.wait()
                 continue
             crop = self._crop(key)
             with self._lock:
-                if self._wanted and self._wanted[0] == key:
-                    self._wanted.pop(0)
+                self._in_hand.discard(key)
                 self._read.append((key, crop))
-        self._slide.close()
 
     def _crop(self, key: tuple[int, float, float]) -> QImage:
         side = max(8, round(CROP_UM / self._mpp))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from qtpy.QtCore import Qt, QTimer
-from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QBoxLayout, QComboBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from nucloop.errors import NucLoopError
 from nucloop.gui.appearance import style_sheet
@@ -15,20 +15,25 @@ from nucloop.gui.correcting import Correcting
 from nucloop.gui.crop_grid import CropGrid
 from nucloop.gui.crops import CropReader
 from nucloop.gui.gallery_order import EVERY_CLASS, Order, nuclei_in_order
+from nucloop.gui.known_features import features_in_parts, newest_store
 from nucloop.gui.layer_slide import slide_of_layer
 from nucloop.gui.messages import Message, MessageLine, Tone
+from nucloop.gui.soon import Soon
 from nucloop.nuclei import UNLABELLED
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     import napari
     from numpy.typing import NDArray
-    from qtpy.QtGui import QImage, QKeyEvent
+    from qtpy.QtGui import QImage, QKeyEvent, QResizeEvent
 
     from nucloop.gui.nuclei_layer import NucleiLayer
     from nucloop.session import Change
 
 __all__ = ["GalleryDock"]
 
+WIDE_PIXELS = 620
 MOST_MARKED = 2000
 """A larger selection on the slide is not marked in the gallery."""
 
@@ -51,10 +56,8 @@ class GalleryDock(QWidget):
         self._end_hearing = lambda: None
         self._selecting = False
         self._build()
-        self._refill_timer = QTimer(self)
-        self._refill_timer.setSingleShot(True)
-        self._refill_timer.timeout.connect(self._follow)
-        self.correcting.changed.connect(lambda: self._refill_timer.start(0))
+        self.following = Soon(self._follow, self)
+        self.correcting.changed.connect(self.following.ask)
         self.correcting.sessions.closing.connect(self._closing)
         self.correcting.said.connect(self.messages.say)
         self.viewer.events.theme.connect(self._restyle)
@@ -67,9 +70,8 @@ class GalleryDock(QWidget):
         if nuclei is None:
             return
         like = self.grid.selected[:1] if len(self.grid.selected) else nuclei.selected[:1]
-        ids = nuclei_in_order(
-            nuclei, self.classes.currentData(), self.order.currentData(), int(like[0]) if len(like) else None
-        )
+        one = int(like[0]) if len(like) else None
+        ids = nuclei_in_order(nuclei, self.classes.currentData(), self.order.currentData(), one, self._features())
         self.grid.verticalScrollBar().setValue(0)
         self.grid.show_ids(ids)
         self._show_count()
@@ -85,11 +87,16 @@ class GalleryDock(QWidget):
         self.again = QPushButton("Sort again")
         self.again.setToolTip("Look again which nuclei belong here. Crops that got another class have left already.")
         self.again.clicked.connect(self.refill)
-        upper = QHBoxLayout()
-        upper.setSpacing(6)
-        upper.addWidget(self.classes, 1)
-        upper.addWidget(self.order, 1)
-        upper.addWidget(self.again)
+        self.classes.setMinimumContentsLength(9)
+        self.order.setMinimumContentsLength(12)
+        self._upper = QBoxLayout(QBoxLayout.Direction.LeftToRight)
+        self._upper.setSpacing(6)
+        choices = QHBoxLayout()
+        choices.setSpacing(6)
+        choices.addWidget(self.classes, 1)
+        choices.addWidget(self.order, 1)
+        self._upper.addLayout(choices)
+        self._upper.addWidget(self.again)
         self.grid = CropGrid(self._crops, self._colours)
         self.grid.selection_changed.connect(self._grid_selected)
         self.grid.clicked.connect(self._centre)
@@ -97,6 +104,7 @@ class GalleryDock(QWidget):
         self.count = QLabel()
         self.count.setObjectName("NucloopDim")
         self.count.setWordWrap(True)
+        self._upper.addWidget(self.count, 1)
         self.empty = QLabel("No nuclei to show. Detect some first, or choose another class.")
         self.empty.setObjectName("NucloopDim")
         self.empty.setWordWrap(True)
@@ -105,12 +113,17 @@ class GalleryDock(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(12, 10, 12, 10)
         layout.setSpacing(8)
-        layout.addLayout(upper)
-        layout.addWidget(self.count)
+        layout.addLayout(self._upper)
         layout.addWidget(self.grid, 1)
         layout.addWidget(self.empty, 1)
         layout.addWidget(self.messages)
         self.setMinimumWidth(300)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Put everything above the crops into one line where there is room."""
+        wide = self.width() >= WIDE_PIXELS
+        self._upper.setDirection(QBoxLayout.Direction.LeftToRight if wide else QBoxLayout.Direction.TopToBottom)
+        super().resizeEvent(event)
 
     def _follow(self) -> None:
         """Show the nuclei that the person means now."""
@@ -161,6 +174,16 @@ class GalleryDock(QWidget):
                 self.classes.addItem(text, label)
         for k, text in enumerate(texts):
             self.classes.setItemText(k, text)
+
+    def _features(self) -> Callable[[NDArray[np.int64]], Iterator[NDArray[np.floating]]] | None:
+        if self._nuclei is None or self._nuclei.session.blinded:
+            return None
+        try:
+            store = newest_store(self.correcting.sessions.features_of(self._nuclei.image))
+        except NucLoopError:
+            # probabilities are compared instead
+            return None
+        return None if store is None else lambda ids: features_in_parts(store, ids)
 
     def _show_count(self) -> None:
         shown, selected = len(self.grid.ids), len(self.grid.selected)

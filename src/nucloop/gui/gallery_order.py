@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
@@ -33,7 +33,7 @@ def nuclei_in_order(
     label: int,
     order: Order,
     like: int | None = None,
-    features_of: Callable[[NDArray[np.int64]], NDArray[np.floating]] | None = None,
+    features_of: Callable[[NDArray[np.int64]], Iterator[NDArray[np.floating]]] | None = None,
 ) -> NDArray[np.int64]:
     """Return ids of nuclei of a class (UNLABELLED and EVERY_CLASS too), sorted.
 
@@ -48,8 +48,8 @@ def nuclei_in_order(
     like : int, optional
         The nucleus to compare with.
     features_of : callable, optional
-        Takes ids (N,), returns rows (N, F), NaN where features are not known. Without features the class probabilities
-        are compared.
+        Takes ids (N,), yields their features part by part, (K, F) each, NaN where they are not known. Without features
+        the class probabilities are compared.
     """
     table = nuclei.shown()
     if label != EVERY_CLASS:
@@ -57,11 +57,14 @@ def nuclei_in_order(
     if not len(table) or order is Order.PLACE:
         return table.ids
     if order is Order.SIMILAR and like is not None:
-        ids = np.append(table.ids, like)
-        rows = None if features_of is None else features_of(ids)
-        if rows is None or not np.isfinite(rows[-1]).all():
-            rows = np.nan_to_num(nuclei.session.nuclei(ids).probability)
-        return table.ids[np.argsort(_distance(rows[:-1], rows[-1]), kind="stable")]
+        one = np.array([like], np.int64)
+        known = None if features_of is None else next(features_of(one))[0]
+        if features_of is None or known is None or not np.isfinite(known).all():
+            known = np.nan_to_num(nuclei.shown(one).probability)[0]
+            distance = _distance(np.nan_to_num(table.probability), known)
+        else:
+            distance = np.concatenate([_distance(part, known) for part in features_of(table.ids)])
+        return table.ids[np.argsort(distance, kind="stable")]
     uncertainty = np.nan_to_num(table.uncertainty, nan=1.0)
     return table.ids[np.argsort(uncertainty if order is Order.SURE else -uncertainty, kind="stable")]
 

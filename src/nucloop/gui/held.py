@@ -17,9 +17,12 @@ if TYPE_CHECKING:
 __all__ = ["MOST_POINTS", "Frame", "Held", "choose", "frame_of"]
 
 MOST_POINTS = 6_000
+"""More than these in view are shown by a picture of their density."""
+EASY_POINTS = 2_000
 """napari draws this many points, and takes one edit of them, while nobody notices."""
-_MARGINS = (0.5, 0.2, 0.05, 0.0)
+_MARGINS = (0.5, 0.2)
 """How much of the view is held beyond each of its sides; the first that is not too many."""
+_LEAST_MARGIN = 0.05
 
 
 @dataclass(frozen=True)
@@ -78,18 +81,18 @@ class Held:
 
 def choose(session: Session, seen: Frame, most: int = MOST_POINTS) -> Held:
     """Choose the nuclei to hold for a view: whatever there is, at most `most`."""
-    if len(session) <= most:
+    if len(session) <= min(EASY_POINTS, most):
         return Held(session.ids())
     ids = session.in_box(*seen.box)
     if len(ids) > most:
         return Held(np.zeros(0, np.int64), seen, afar=True)
-    frame = seen
     for margin in _MARGINS:
         frame = seen.grown(margin)
         more = session.in_box(*frame.box)
-        if len(more) <= most:
+        if len(more) <= min(EASY_POINTS, most):
             return Held(more, frame)
-    return Held(ids, seen)
+    frame = seen.grown(_LEAST_MARGIN)
+    return Held(session.in_box(*frame.box), frame)
 
 
 def frame_of(viewer: ViewerModel, image: Image) -> Frame:

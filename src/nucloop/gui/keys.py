@@ -10,10 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from qtpy.QtCore import QSettings
 from qtpy.QtGui import QKeySequence
 
 from nucloop.gui.corrections import Corrections
+from nucloop.gui.own_settings import own_settings
 from nucloop.gui.pointer import Pointer, Tool
 from nucloop.gui.review import Review
 from nucloop.nuclei import UNLABELLED
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 __all__ = ["COMMANDS", "MOST_CLASS_KEYS", "Command", "Hands", "bind_keys", "load_keys", "save_keys"]
 
 MOST_CLASS_KEYS = 9
-_SETTINGS = ("NucLoop", "NucLoop")
 _GROUP = "correcting keys"
 _QT_TO_NAPARI = {"Del": "Delete", "Return": "Enter", "Esc": "Escape", "PgUp": "PageUp", "PgDown": "PageDown"}
 
@@ -57,7 +56,7 @@ class Hands(NamedTuple):
 
 
 COMMANDS = (
-    Command("add", "Add a nucleus under the cursor", "A", lambda c, _p, _r: c.add_here()),
+    Command("add", "Add a nucleus", "A", lambda c, _p, _r: c.add_here()),
     Command("delete", "Delete", "D", lambda c, _p, _r: c.delete(), also=("Del", "Backspace")),
     Command("confirm", "Confirm the class", "Y", lambda c, _p, _r: c.confirm()),
     Command("brush", "Brush, while held", "B", lambda _c, _p, _r: None, hold=Tool.BRUSH),
@@ -68,8 +67,8 @@ COMMANDS = (
     Command("select view", "Select all on screen", "Ctrl+Shift+A", lambda c, _p, _r: c.select_in_view()),
     Command("confirm view", "Confirm all on screen", "Ctrl+Shift+Y", lambda c, _p, _r: c.confirm_in_view()),
     Command("clear", "Select nothing", "Esc", lambda c, _p, _r: c.clear_selection()),
-    Command("review", "Next nucleus to review", "Space", lambda _c, _p, r: r.next()),
-    Command("review back", "The one before", "Shift+Space", lambda _c, _p, r: r.back()),
+    Command("review", "Review: next nucleus", "Space", lambda _c, _p, r: r.next()),
+    Command("review back", "Review: the one before", "Shift+Space", lambda _c, _p, r: r.back()),
     Command("undo", "Undo", "Ctrl+Z", lambda c, _p, _r: c.undo()),
     Command("redo", "Redo", "Ctrl+Y", lambda c, _p, _r: c.redo(), also=("Ctrl+Shift+Z",)),
 )
@@ -77,7 +76,7 @@ COMMANDS = (
 
 def load_keys() -> dict[str, str]:
     """Return the key of every command by its name, as the person has set it."""
-    settings = _settings()
+    settings = own_settings()
     settings.beginGroup(_GROUP)
     keys = {c.name: str(settings.value(c.name, c.key) or "") for c in COMMANDS}
     settings.endGroup()
@@ -86,7 +85,7 @@ def load_keys() -> dict[str, str]:
 
 def save_keys(keys: Mapping[str, str]) -> None:
     """Keep keys by command; those that are as they come are not written down."""
-    settings = _settings()
+    settings = own_settings()
     settings.beginGroup(_GROUP)
     settings.remove("")
     for command in COMMANDS:
@@ -143,7 +142,3 @@ def _napari_key(key: str) -> str:
         return ""
     *modifiers, last = text.split("+") if text != "+" else ["+"]
     return "+".join([*modifiers, _QT_TO_NAPARI.get(last, last)])
-
-
-def _settings() -> QSettings:
-    return QSettings(QSettings.Format.IniFormat, QSettings.Scope.UserScope, *_SETTINGS)

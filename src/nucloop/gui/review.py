@@ -7,21 +7,29 @@ from typing import TYPE_CHECKING
 import numpy as np
 from qtpy.QtCore import QObject, Signal
 
-from nucloop.gui.messages import Message
-from nucloop.learning.queue import ReviewQueue, Suggestion
+from nucloop.gui.jobs import Ending, How, Job
+from nucloop.gui.messages import Message, Tone
+from nucloop.gui.review_choice import asked_key, field_of, queue_of, regions_of
+from nucloop.learning.queue import Suggestion
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+
+    from numpy.typing import NDArray
 
     from nucloop.gui.corrections import Corrections
+    from nucloop.learning.queue import ReviewQueue
+    from nucloop.learning.session_features import SessionFeatures
     from nucloop.session import Change
 
 __all__ = ["Review"]
 
-_ASKED = "review queue asked"
 _ANSWERS = ("set class", "confirm", "delete")
 ZOOM_UM = 80.0
 """How much of the slide is shown around a nucleus in question."""
+AT_ONCE = 20_000
+"""Among so many nuclei a queue is made while nobody notices; among more, in the background."""
+_BLINDED = "A nucleus worth looking at. Why is not said while you work blinded"
 
 
 class Review(QObject):
@@ -31,13 +39,20 @@ class Review(QObject):
     ----------
     corrections : Corrections
         Of the nuclei that are asked about.
+    features : callable, optional
+        Returns the kept features of these nuclei.
     """
 
     changed = Signal()
     """There is another question, or another count."""
 
-    def __init__(self, corrections: Corrections) -> None:
+    def __init__(self, corrections: Corrections, features: Callable[[], SessionFeatures] | None = None) -> None:
         super().__init__(corrections)
+        self._features = features
+        self._regions: list[NDArray[np.float64]] = []
+        self._whose = ""
+        self._job: Job | None = None
+        self._missed: list[Change] = []
         self._corrections, self._nuclei = corrections, corrections.nuclei
         self._queue: ReviewQueue | None = None
         self._past: list[Suggestion] = []
@@ -50,7 +65,7 @@ class Review(QObject):
     @property
     def question(self) -> Suggestion | None:
         """What is asked now."""
-        return self._past[self._at] if self._past and self._at >= 0 else None
+        return self._past[self._at] if 0 <= self._at < len(self._past) else None
 
     def ask_about(self, ids: Iterable[int], why: str) -> None:
         """Put nuclei first in the queue, in place of those that were put there before; why is said of each.
@@ -65,6 +80,19 @@ class Review(QObject):
         """How many nuclei somebody has put first in the queue and nobody has spoken about yet."""
         return len(self._given)
 
+    @property
+    def why(self) -> str:
+        """Why this is asked; empty while nothing is."""
+        question = self.question
+        if question is None:
+            return ""
+        return _BLINDED if self._nuclei.session.blinded else question.why
+
+    @property
+    def choosing(self) -> bool:
+        """Whether the next question is still being chosen."""
+        return self._job is not None
+
     def next(self) -> None:
         """Ask the next question: one that was gone back from, or a new one."""
         session = self._nuclei.session
@@ -73,16 +101,14 @@ class Review(QObject):
             if session.contains([self._past[self._at].id])[0]:
                 self._look()
                 return
-        suggestion = self._next_of_queue()
-        if suggestion is None:
-            self._at = -1
-            self._corrections.said.emit(Message("Nothing is left to ask: all nuclei were looked at."))
-        else:
-            self._past.append(suggestion)
-            self._at = len(self._past) - 1
-            self._remember()
-            self._look()
-        self.changed.emit()
+        given = self._next_given()
+        if given is not None:
+            self._put(given)
+        elif self._job is None:
+            if self._queue is None or self._is_outdated():
+                self._begin()
+            if self._queue is not None:
+                self._ask(self._queue)
 
     def back(self) -> None:
         """Go back to the question before."""
@@ -94,53 +120,99 @@ class Review(QObject):
 
     def stop(self) -> None:
         """Ask nothing until the next time."""
-        self._at = -1
+        self._at = len(self._past)
         self.changed.emit()
 
     def close(self) -> None:
         """Listen no more."""
         self._end_hearing()
+        if self._job is not None:
+            self._job.cancel()
 
-    def _next_of_queue(self) -> Suggestion | None:
+    def _is_outdated(self) -> bool:
+        """Whether the queue was made for other regions, or another reader."""
+        regions = regions_of(self._nuclei)
+        same = len(regions) == len(self._regions) and all(map(np.array_equal, regions, self._regions))
+        return not same or self._whose != asked_key(self._nuclei.session)
+
+    def _begin(self) -> None:
+        """Make the queue, here or in the background."""
         session = self._nuclei.session
+        self._queue, self._regions, self._whose = None, regions_of(self._nuclei), asked_key(session)
+        field = field_of(self._nuclei, self._regions)
+        features = None if self._features is None else self._features()
+        if len(session) <= AT_ONCE:
+            self._queue = queue_of(field, features)
+            return
+        self._missed.clear()
+        self._job = Job(lambda: [queue_of(field, features)], self)
+        self._job.items.connect(self._queue_made)
+        self._job.ended.connect(self._job_ended)
+        self._job.start()
+        self.changed.emit()
+
+    def _queue_made(self, items: list[ReviewQueue]) -> None:
+        self._queue = items[0]
+        for change in self._missed:
+            if self._queue is not None:
+                self._tell_queue(self._queue, change)
+
+    def _job_ended(self, ending: Ending) -> None:
+        self._job = None
+        if ending.how is How.FAILED:
+            self._corrections.said.emit(Message(ending.message, Tone.ERROR, ending.details))
+        elif self._queue is not None:
+            self._ask(self._queue)
+        elif ending.how is How.DONE:
+            self._begin()
+        self.changed.emit()
+
+    def _next_given(self) -> Suggestion | None:
         while self._given:
             first = next(iter(self._given))
             why = self._given.pop(first)
-            if session.contains([first])[0]:
+            if self._nuclei.session.contains([first])[0]:
                 return Suggestion(first, 0.0, why)
-        if self._queue is None:
-            disputed = [
-                session.disagreements(a, b) for k, a in enumerate(session.readers) for b in session.readers[k + 1 :]
-            ]
-            self._queue = ReviewQueue(
-                session.nuclei(),
-                asked=session.recall(_ASKED, []),
-                disputed=np.unique(np.concatenate([*disputed, np.zeros(0, np.int64)])).tolist(),
-            )
-        while (suggestion := self._queue.next()) is not None:
-            if session.contains([suggestion.id])[0]:
-                return suggestion
         return None
+
+    def _ask(self, queue: ReviewQueue) -> None:
+        session = self._nuclei.session
+        suggestion = queue.next()
+        while suggestion is not None and not session.contains([suggestion.id])[0]:
+            suggestion = queue.next()
+        if suggestion is not None:
+            self._put(suggestion)
+            return
+        self._at = len(self._past)
+        left = "Nothing is left to ask: all nuclei were looked at."
+        if self._regions:
+            left = "Nothing is left to ask in the drawn regions. Delete them to be asked about all other nuclei."
+        self._corrections.said.emit(Message(left))
+        self.changed.emit()
+
+    def _put(self, suggestion: Suggestion) -> None:
+        """Put a new question."""
+        self._past.append(suggestion)
+        self._at = len(self._past) - 1
+        self._remember()
+        self._look()
 
     def _remember(self) -> None:
         session = self._nuclei.session
         if not session.read_only:
-            asked = {*session.recall(_ASKED, []), self._past[-1].id}
-            session.remember(_ASKED, sorted(asked))
+            whose = asked_key(session)
+            asked = {*session.recall(whose, []), self._past[-1].id}
+            session.remember(whose, sorted(asked))
 
     def _look(self) -> None:
         """Select the nucleus in question, and show it in the middle."""
         question, nuclei = self.question, self._nuclei
         if question is None:
             return
-        camera = nuclei.viewer.scene.camera
-        place = nuclei.session.positions([question.id])[0]
-        least = min(nuclei.viewer.canvas.size) / (ZOOM_UM / nuclei.mpp * float(abs(nuclei.layer.scale[-1])))
-        camera.zoom = max(camera.zoom, least)
-        camera.center = nuclei.layer.data_to_world(place)
-        nuclei.select([question.id])
+        nuclei.look_at(question.id, ZOOM_UM / nuclei.mpp)
         # the key that answers means this nucleus, not the one the mouse happens to lie on
         self._corrections.pixel = None
+        self._corrections.said.emit(None)
         self.changed.emit()
 
     def _heard(self, change: Change) -> None:
@@ -150,6 +222,8 @@ class Review(QObject):
                 self._given.pop(answered_id, None)
         if self._queue is not None:
             self._tell_queue(self._queue, change)
+        elif self._job is not None:
+            self._missed.append(change)
         answered = question is not None and question.id in change.touched
         if answered and str(change.way) == "done" and str(change.kind) in _ANSWERS:
             self.answers += 1

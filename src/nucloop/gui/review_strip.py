@@ -53,12 +53,14 @@ class ReviewStrip(QFrame):
 
     def show_review(self, review: Review) -> None:
         """Show the question of a review, or offer to begin."""
-        question = review.question
-        asking = question is not None
-        if question is None:
+        asking = review.question is not None
+        if review.choosing:
+            self.why.setText("Choosing what to ask …")
+        elif not asking:
             self.why.setText("Review: be shown the nuclei whose class teaches most, one after another.")
         else:
-            self.why.setText(question.why[0].upper() + question.why[1:] + ".")
+            self.why.setText(review.why[0].upper() + review.why[1:] + ".")
+        self.next.setEnabled(not review.choosing)
         self.next.setText("Skip" if asking else "Begin  ·  Space")
         self.back.setVisible(asking)
         self.stop.setVisible(asking)

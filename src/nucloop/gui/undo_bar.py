@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QHBoxLayout, QPushButton, QSizePolicy, QWidget
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QHBoxLayout, QPushButton, QSizePolicy, QStyle, QStyleOptionButton, QStylePainter, QWidget
 
 from nucloop.errors import NucLoopError
 from nucloop.gui.messages import Message, Tone
 from nucloop.session import EditKind
 
 if TYPE_CHECKING:
+    from qtpy.QtGui import QPaintEvent
+
     from nucloop.session import Edit, Session
 
 __all__ = ["UndoBar", "words_for"]
@@ -35,6 +37,18 @@ def words_for(edit: Edit) -> str:
     return _WORDS.get(edit.kind, edit.kind.value).format(n=n)
 
 
+class ElidedButton(QPushButton):
+    """A button whose words end in dots where there is no room for all of them; its tooltip has them all."""
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Paint what fits."""
+        option = QStyleOptionButton()
+        self.initStyleOption(option)
+        room = self.style().subElementRect(QStyle.SubElement.SE_PushButtonContents, option, self).width()
+        option.text = option.fontMetrics.elidedText(self.text(), Qt.TextElideMode.ElideRight, room)
+        QStylePainter(self).drawControl(QStyle.ControlElement.CE_PushButton, option)
+
+
 class UndoBar(QWidget):
     """Works on one session at a time; hidden until something can be undone or done again."""
 
@@ -44,16 +58,16 @@ class UndoBar(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._session: Session | None = None
-        self.undo = QPushButton("Undo")
-        self.redo = QPushButton("Redo")
+        self.undo = ElidedButton("Undo")
+        self.redo = ElidedButton("Redo")
         self.undo.clicked.connect(lambda: self._turn("undo"))
         self.redo.clicked.connect(lambda: self._turn("redo"))
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(6)
+        self._row = QHBoxLayout(self)
+        self._row.setContentsMargins(0, 0, 0, 0)
+        self._row.setSpacing(6)
         for button in (self.undo, self.redo):
             button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-            row.addWidget(button, 1)
+            self._row.addWidget(button, 1)
         self.show_session(None)
 
     def show_session(self, session: Session | None) -> None:
@@ -63,10 +77,11 @@ class UndoBar(QWidget):
         undoable = session.undoable if session is not None and possible else None
         redoable = session.redoable if session is not None and possible else None
         self.setVisible(undoable is not None or redoable is not None)
-        for button, name, key, edit in (
-            (self.undo, "Undo", "Ctrl+Z", undoable),
-            (self.redo, "Redo", "Ctrl+Y", redoable),
+        for place, (button, name, key, edit) in enumerate(
+            ((self.undo, "Undo", "Ctrl+Z", undoable), (self.redo, "Redo", "Ctrl+Y", redoable))
         ):
+            # the one that can do something needs the room for saying what
+            self._row.setStretch(place, 1 if edit is None else 2)
             button.setEnabled(edit is not None)
             button.setText(name if edit is None else f"{name} {words_for(edit)}")
             button.setToolTip(key if edit is None else f"{name} {words_for(edit)}, by {edit.author} ({key})")
