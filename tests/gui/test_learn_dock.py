@@ -281,7 +281,7 @@ def test_features_of_moved_nuclei_are_computed_anew(pupil: Class) -> None:
 
 
 def test_lora_is_drawn_as_it_goes_and_its_encoder_is_kept(pupil: Class) -> None:
-    pupil.say(24)
+    pupil.say(12)
     pupil.dock.more.expand()
     pupil.dock.method.method.setCurrentIndex(1)
     pupil.dock.method.epochs.setValue(1)

@@ -68,6 +68,13 @@ QLabel#NucloopHeading {{ color: {text}; font-weight: 600; }}
 QLabel#NucloopKey {{ color: {dim}; border: 1px solid {line}; border-radius: 3px; padding: 0px 4px; }}
 #NucloopMessage, #NucloopQuestion {{ background: {panel}; border: none; border-radius: 3px; }}
 #NucloopMessage QLabel, #NucloopQuestion QLabel {{ background: transparent; color: {text}; }}
+QLabel#NucloopBig {{ color: {text}; font-size: 26px; font-weight: 600; }}
+QLabel#NucloopFlaw {{ background: {panel}; border-left: 3px solid #e69f00; border-radius: 3px; padding: 6px 8px; }}
+QTableWidget#NucloopTable {{ background: transparent; border: none; }}
+QTableWidget#NucloopTable::item {{ padding: 0px 1px; }}
+QTableWidget#NucloopTable QHeaderView, QTableWidget#NucloopTable QHeaderView::section {{
+    background: transparent; border: none; color: {dim}; padding: 0px 2px;
+}}
 QFrame#NucloopLine {{ background: {line}; border: none; }}
 QPushButton#NucloopLink, QPushButton#NucloopOnly {{
     background: transparent; color: {dim}; border: none; padding: 1px 4px;

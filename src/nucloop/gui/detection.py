@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from qtpy.QtCore import QObject, Signal
 
-from nucloop.errors import DataError, NucLoopError, RegionError
-from nucloop.gui.jobs import Ending, How, Job
+from nucloop.errors import NucLoopError, RegionError
+from nucloop.gui.detection_words import check_scheme, last_word
+from nucloop.gui.jobs import Ending, Job
 from nucloop.gui.layer_slide import mpp_of_layer, slide_of_layer
 from nucloop.gui.messages import Message, Tone
 from nucloop.gui.open_sessions import OpenSessions
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from napari.layers import Image
     from numpy.typing import NDArray
 
-    from nucloop.classes import ClassScheme
     from nucloop.gui.nuclei_layer import NucleiLayer
     from nucloop.inference import TileResult
     from nucloop.models.heads import LinearHead
@@ -156,7 +156,7 @@ class Detection(QObject):
         regions = self.region_of(image, scope)
         pipeline = loaded_pipeline(choice)
         if pipeline is not None:
-            _check_scheme(self.nuclei_of(image), pipeline)
+            check_scheme(self.nuclei_of(image), pipeline)
         self._image, self._pipeline, self._found, self._new = image, pipeline, 0, 0
         self._began = time.monotonic()
         centre = view_centre(self._viewer, image)
@@ -244,7 +244,7 @@ class Detection(QObject):
         if self._image is None:
             return
         try:
-            _check_scheme(self.nuclei_of(self._image), pipeline)
+            check_scheme(self.nuclei_of(self._image), pipeline)
         except NucLoopError as error:
             self._forget_run(Message(str(error), Tone.ERROR))
         else:
@@ -258,7 +258,7 @@ class Detection(QObject):
 
     def _end(self, ending: Ending) -> None:
         if self._image is not None:
-            self._say(_last_word(ending, self._found, self._new))
+            self._say(last_word(ending, self._found, self._new))
         for notice in self._pipeline.notices if self._pipeline is not None else []:
             self._say(Message(notice, Tone.WARNING))
         self._image, self._job, self._run = None, None, None
@@ -285,25 +285,6 @@ class Detection(QObject):
         self.said.emit(message)
 
 
-def _check_scheme(nuclei: NucleiLayer | None, pipeline: Pipeline) -> None:
-    if nuclei is None or not nuclei.session.history(1):
-        return
-    missing = [name for name in pipeline.scheme.names if not _has_class(nuclei.session.scheme, name)]
-    if missing:
-        raise DataError(
-            f"The nuclei of {nuclei.image.name} have the classes of {nuclei.session.scheme.name}; the chosen head "
-            f"gives {', '.join(missing)} as well. Choose the head they were found with."
-        )
-
-
-def _has_class(scheme: ClassScheme, name: str) -> bool:
-    try:
-        scheme.index(name)
-    except ValueError:
-        return False
-    return True
-
-
 def _steps(
     image: Image,
     regions: list[Box | NDArray[np.float64]] | None,
@@ -315,23 +296,3 @@ def _steps(
     yield Ready(pipeline)
     with slide_of_layer(image) as slide:
         yield from pipeline.run(slide, regions, centre=centre)
-
-
-def _last_word(ending: Ending, found: int, new: int) -> Message:
-    """Say in a sentence how a run has ended."""
-    if ending.how is How.FAILED:
-        return Message(ending.message, Tone.ERROR, ending.details)
-    if ending.how is How.CANCELLED:
-        if not new:
-            return Message("Cancelled before anything new was found.")
-        return Message(f"Cancelled. {_nuclei(new)} found until then {'is' if new == 1 else 'are'} kept.")
-    if not found:
-        return Message("No nuclei found here. Move to a field with tissue, or zoom in, and detect again.", Tone.WARNING)
-    if not new:
-        return Message(f"Nothing new: {_nuclei(found)} found here {'was' if found == 1 else 'were'} known before.")
-    known = f"; {found - new:,} known before" if found > new else ""
-    return Message(f"{_nuclei(new)} {'added' if known else 'found'}{known}.", Tone.GOOD)
-
-
-def _nuclei(count: int) -> str:
-    return "1 nucleus" if count == 1 else f"{count:,} nuclei"

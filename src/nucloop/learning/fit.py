@@ -36,15 +36,15 @@ BIAS_PENALTY = 0.01
 @read_strictly
 @dataclass(frozen=True, kw_only=True)
 class FitConfig:
-    """How a head is fitted. The defaults were measured on other organs' slides (docs/learning.md)."""
+    """How a head is fitted. The defaults were chosen on training images of other organs (docs/learning.md)."""
 
-    l2: float = 0.15
+    l2: float = 0.4
     """Penalty on weights of standardised features, per feature."""
     replay: float = 200.0
     """How many examples the replay set counts for, however few corrections there are."""
     replay_per_correction: float = 2.0
     """What it counts for in addition for each correction that no confirmation balances."""
-    balance: float = 0.5
+    balance: float = 1.0
     """0 weighs all examples alike, 1 all classes alike; in between, rare classes are lifted in part."""
 
     def __post_init__(self) -> None:
