@@ -4,15 +4,19 @@ import sys
 
 import typer
 
+from nucloop.cli.agree import agree_command
 from nucloop.cli.app import app_command
 from nucloop.cli.convert import convert
 from nucloop.cli.detect import detect
 from nucloop.cli.evaluate import evaluate_command
 from nucloop.cli.export_dataset import export_dataset_command
+from nucloop.cli.ki67 import ki67_command
+from nucloop.cli.learn import learn_command
 from nucloop.cli.models import models
 from nucloop.cli.score import score_command
 from nucloop.cli.terminal import complain
 from nucloop.cli.train import train
+from nucloop.cli.train_head import train_head_command
 from nucloop.errors import NucLoopError
 
 __all__ = ["app", "main"]
@@ -25,9 +29,13 @@ app = typer.Typer(
     add_completion=False,
 )
 app.command("detect")(detect)
+app.command("learn")(learn_command)
+train.command("head")(train_head_command)
 app.add_typer(train, name="train")
 app.command("evaluate")(evaluate_command)
 app.command("score")(score_command)
+app.command("ki67")(ki67_command)
+app.command("agree")(agree_command)
 app.command("convert")(convert)
 app.command("export-dataset")(export_dataset_command)
 app.command("models")(models)

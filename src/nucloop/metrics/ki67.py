@@ -22,11 +22,26 @@ if TYPE_CHECKING:
     from nucloop.classes import ClassScheme
     from nucloop.nuclei import Nuclei
 
-__all__ = ["CUTOFFS", "HotSpot", "Ki67", "Ki67Config", "Ki67Mapping", "Requirement", "hot_spot", "measure_ki67"]
+__all__ = [
+    "CUTOFFS",
+    "HotSpot",
+    "Ki67",
+    "Ki67Config",
+    "Ki67Mapping",
+    "Requirement",
+    "hot_spot",
+    "measure_ki67",
+    "names_other_tissue",
+]
 
 CUTOFFS = (0.05, 0.20, 0.30)
 """Where indices are commonly divided: 5% and 30% (International Ki67 Working Group), 20% (breast, neuroendocrine)."""
 _OTHER_TISSUE = re.compile(r"other|normal|lymph|immune|strom|benign|background", re.IGNORECASE)
+
+
+def names_other_tissue(name: str) -> bool:
+    """Whether a class is named as other tissue than tumour."""
+    return _OTHER_TISSUE.search(name) is not None
 
 
 @dataclass(frozen=True)
@@ -58,7 +73,7 @@ class Ki67Mapping:
             If the names do not say which classes are positive and which negative.
         """
         named = {
-            word: frozenset(n for n in scheme.names if word in n.casefold() and not _OTHER_TISSUE.search(n))
+            word: frozenset(n for n in scheme.names if word in n.casefold() and not names_other_tissue(n))
             for word in ("positive", "negative")
         }
         if not all(named.values()):

@@ -65,12 +65,12 @@ def table_rows(run: str, report: Mapping[str, Any]) -> list[dict[str, object]]:
 
 
 def table_text(rows: Iterable[Mapping[str, object]], kind: str) -> str:
-    """Write rows with equal keys as ``md`` or ``csv``."""
+    """Write rows with equal keys as ``md``, ``csv`` or, as spreadsheets take it from the clipboard, ``tsv``."""
     lines = [{name: f"{v:.4f}" if isinstance(v, float) else str(v) for name, v in row.items()} for row in rows]
     names = list(lines[0]) if lines else []
-    if kind == "csv":
+    if kind in ("csv", "tsv"):
         text = io.StringIO()
-        writer = csv.DictWriter(text, names, lineterminator="\n")
+        writer = csv.DictWriter(text, names, lineterminator="\n", delimiter="," if kind == "csv" else "\t")
         writer.writeheader()
         writer.writerows(lines)
         return text.getvalue()

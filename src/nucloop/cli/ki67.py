@@ -1,0 +1,157 @@
+"""``nucloop ki67``: the Ki-67 index of a file of nuclei, as the dock shows it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+from rich.table import Table
+
+from nucloop.cli.terminal import check_writable, output, progress_bar, say, write_json
+from nucloop.errors import DataError
+from nucloop.formats import Document, SlideInfo, read_document
+from nucloop.formats.atomic import replacing
+from nucloop.ki67 import Ki67Result, Ki67Settings, Provenance, measure, report_html
+from nucloop.ki67.density import stain_words
+from nucloop.ki67.pictures import report_pictures
+from nucloop.ki67.regions import named_regions
+from nucloop.ki67.words import cutoff_words, need_words, percent, threshold_words
+from nucloop.metrics.dab import SlideStains, dab_of_slide, slide_stains
+from nucloop.slides import Slide, open_slide
+
+__all__ = ["ki67_command"]
+
+
+def ki67_command(
+    nuclei: Annotated[Path, typer.Argument(metavar="NUCLEI", help="File of nuclei, of any format.")],
+    slide: Annotated[Path | None, typer.Option(help="The slide: for DAB, and for the pictures of the report.")] = None,
+    mpp: Annotated[float | None, typer.Option(min=0.01, max=100, help="µm per pixel; else as the files say.")] = None,
+    regions: Annotated[Path | None, typer.Option(help="GeoJSON: only inside these areas, each on its own.")] = None,
+    dab: Annotated[bool, typer.Option("--dab", help="Tell positive nuclei by DAB, without training.")] = False,
+    threshold: Annotated[float | None, typer.Option(min=0, help="With --dab: optical density; else found.")] = None,
+    left_out: Annotated[str | None, typer.Option(help="With --dab: classes not counted, A,B,...")] = None,
+    positive: Annotated[str, typer.Option(help="Positive classes, A,B,...; else as their names say.")] = "",
+    negative: Annotated[str, typer.Option(help="Negative classes, A,B,...")] = "",
+    half_width: Annotated[float, typer.Option(min=0.001, max=0.49, help="Wanted half of the interval.")] = 0.05,
+    json: Annotated[Path | None, typer.Option(help="Write everything measured to this file.")] = None,
+    report: Annotated[Path | None, typer.Option(help="Write a report to this file (.html).")] = None,
+) -> None:
+    """Measure the Ki-67 index: per region, over all, on average and in the hot spot, with intervals."""
+    for path in (json, report):
+        if path is not None:
+            check_writable(path.parent)
+    if report is not None and report.suffix.lower() not in {".html", ".htm"}:
+        raise DataError(f"A report is written as .html, not as {report.name}. The window also prints it as PDF.")
+    if dab and slide is None:
+        raise DataError("To tell positive nuclei by DAB the slide is needed. Give it with --slide.")
+    document = read_document(nuclei)
+    settings = _settings(document, dab, threshold, left_out, positive, negative, half_width)
+    opened = None if slide is None else open_slide(slide, mpp=mpp)
+    try:
+        pixel = _mpp(nuclei, document, opened, mpp)
+        areas = named_regions(regions) if regions else {}
+        density, stains = _density(opened, document, settings)
+        result = measure(document.nuclei, settings, pixel, areas or None, density)
+        if json is not None:
+            write_json(json, result.to_dict())
+        if report is not None:
+            about = _provenance(nuclei, document, opened, pixel, stains)
+            pictures = {} if opened is None else report_pictures(opened, result, areas)
+            with replacing(report) as file:
+                file.write(report_html(result, about, pictures).encode())
+    finally:
+        if opened is not None:
+            opened.close()
+    _print(result)
+
+
+def _settings(
+    document: Document,
+    dab: bool,
+    threshold: float | None,
+    left_out: str | None,
+    positive: str,
+    negative: str,
+    half_width: float,
+) -> Ki67Settings:
+    guess = Ki67Settings.guess(document.nuclei.scheme)
+    if dab:
+        left = guess.left_out if left_out is None else _names(left_out, document)
+        return Ki67Settings(by_dab=True, left_out=left, threshold=threshold, half_width=half_width)
+    both = (_names(positive, document), _names(negative, document)) if positive or negative else None
+    if both is None and guess.by_dab:
+        raise DataError(
+            f"The classes ({', '.join(document.nuclei.scheme.names)}) do not say which are Ki-67 positive and which "
+            "negative. Say so with --positive and --negative, or use --dab."
+        )
+    yes, no = both or (guess.positive, guess.negative)
+    return Ki67Settings(positive=yes, negative=no, half_width=half_width)
+
+
+def _names(text: str, document: Document) -> frozenset[str]:
+    scheme = document.nuclei.scheme
+    try:
+        return frozenset(scheme.names[scheme.index(name.strip())] for name in text.split(",") if name.strip())
+    except ValueError as error:
+        raise DataError(f"{error}. Choose among these.") from error
+
+
+def _mpp(path: Path, document: Document, slide: Slide | None, given: float | None) -> float:
+    said = given or (slide.mpp if slide is not None else None) or (document.slide.mpp if document.slide else None)
+    if not said:
+        raise DataError(f"{path.name} does not say how many µm a pixel is. Give it, for example --mpp 0.25 at 40x.")
+    return said
+
+
+def _density(
+    slide: Slide | None, document: Document, settings: Ki67Settings
+) -> tuple[NDArray[np.float64] | None, SlideStains | None]:
+    if not settings.by_dab or slide is None:
+        return None, None
+    yx = document.nuclei.yx
+    stains, density = slide_stains(slide, yx), np.full(len(yx), np.nan)
+    with progress_bar() as bar:
+        task = bar.add_task("DAB", total=len(yx), note="")
+        for rows, values in dab_of_slide(slide, yx, stains):
+            density[rows] = values
+            bar.update(task, advance=len(rows))
+    return density, stains
+
+
+def _provenance(
+    path: Path, document: Document, slide: Slide | None, mpp: float, stains: SlideStains | None
+) -> Provenance:
+    info = SlideInfo.of(slide) if slide is not None else document.slide
+    if info is None:
+        info = SlideInfo(name=path.name, height=0, width=0, mpp=mpp)
+    return Provenance(
+        slide=info,
+        weights=document.weights or {},
+        stains="" if stains is None else stain_words(stains),
+        remarks=(f"nuclei of {path.name}",),
+    )
+
+
+def _print(result: Ki67Result) -> None:
+    ki67 = result.ki67
+    table = Table("", "index", "95%", "positive", "tumour nuclei")
+    rows = [(region.name, region) for region in ki67.regions]
+    rows += [("all regions", ki67.slide)] if len(rows) > 1 else []
+    rows += [("hot spot", ki67.hot_spot.index)] if ki67.hot_spot else []
+    for name, index in rows:
+        low, high = index.wilson
+        ends = f"{100 * low:.1f} to {100 * high:.1f}%" if index.total else ""
+        table.add_row(name, percent(index.value), ends, f"{index.positive:,}", f"{index.total:,}")
+    output.print(table)
+    if len(ki67.regions) > 1:
+        say(f"average of regions {percent(ki67.average)}")
+    if ki67.region_interval:
+        low, high = ki67.region_interval
+        say(f"95% by drawing regions: {100 * low:.1f} to {100 * high:.1f}%")
+    if result.threshold is not None:
+        say(f"positive: {threshold_words(result)}")
+    for cutoff in ki67.cutoffs:
+        say(cutoff_words(cutoff))
+    for line in need_words(ki67):
+        say(line)

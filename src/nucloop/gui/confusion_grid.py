@@ -1,0 +1,196 @@
+"""The confusion matrix as a picture that can be clicked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from qtpy.QtCore import QPoint, QPointF, QRect, QSize, Qt, Signal
+from qtpy.QtGui import QColor, QPainter, QPen
+from qtpy.QtWidgets import QSizePolicy, QToolTip, QWidget
+
+from nucloop.gui.score_table import _short
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from qtpy.QtCore import QEvent
+    from qtpy.QtGui import QMouseEvent, QPaintEvent
+
+    from nucloop.metrics.scoring import FieldScore
+
+__all__ = ["ConfusionGrid", "words_for_cell"]
+
+ROW, WIDEST_NAME = 26, 96
+_RIGHT, _WRONG = QColor("#2fa57f"), QColor("#e69f00")
+
+
+class ConfusionGrid(QWidget):
+    """Reference down, nuclei across; the last row holds false alarms, the last column misses."""
+
+    cell_clicked = Signal(int, int)
+    """Row and column of the confusion matrix."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setMouseTracking(True)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self._names: tuple[str, ...] = ()
+        self._used: list[int] = []
+        self._counts: NDArray[np.int64] = np.zeros((0, 0), np.int64)
+        self._hover: tuple[int, int] | None = None
+        self.chosen: tuple[int, int] | None = None
+        """The cell whose nuclei are shown."""
+
+    def show_score(self, score: FieldScore | None) -> None:
+        """Show the matrix of a score; without classes there is nothing to confuse."""
+        self.setVisible(score is not None)
+        if score is None:
+            return
+        counts = score.confusion
+        unnamed = len(score.names)
+        used = [k for k in range(len(counts)) if k != unnamed or counts[k].any() or counts[:, k].any()]
+        if used != self._used or score.names != self._names:
+            self._used, self._names = used, score.names
+            self.chosen = None
+            self.updateGeometry()
+        self._counts = counts
+        self.update()
+
+    def sizeHint(self) -> QSize:
+        """Return room for a row per class, and for names across."""
+        return QSize(260, self._top() + ROW * len(self._used) + 4)
+
+    def minimumSizeHint(self) -> QSize:
+        """Return the same height."""
+        return QSize(200, self.sizeHint().height())
+
+    def rect_of(self, row: int, column: int) -> QRect:
+        """Return where a cell is drawn."""
+        left, width = self._left(), self._width()
+        i, j = self._used.index(row), self._used.index(column)
+        return QRect(round(left + j * width), self._top() + i * ROW, round(width) - 2, ROW - 2)
+
+    def cell_at(self, place: QPoint) -> tuple[int, int] | None:
+        """Return the cell at a place; None beside them and in the corner that means nothing."""
+        for row in self._used:
+            for column in self._used:
+                if not self._empty(row, column) and self.rect_of(row, column).contains(place):
+                    return row, column
+        return None
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Draw names and cells."""
+        if not self._used:
+            return
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        text = self.palette().windowText().color()
+        left, width = self._left(), self._width()
+        for i, k in enumerate(self._used):
+            painter.setPen(text)
+            box = QRect(0, self._top() + i * ROW, left - 8, ROW - 2)
+            name = "false alarm" if k == len(self._counts) - 1 else self._name(k)
+            shown = self.fontMetrics().elidedText(name, Qt.TextElideMode.ElideRight, box.width())
+            painter.drawText(box, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, shown)
+            self._paint_head(painter, k, left + (i + 0.5) * width, width)
+        for row in self._used:
+            for column in self._used:
+                if not self._empty(row, column):
+                    self._paint_cell(painter, row, column, text)
+
+    def _paint_head(self, painter: QPainter, k: int, middle: float, width: float) -> None:
+        name = "missed" if k == len(self._counts) - 1 else self._name(k)
+        metrics = self.fontMetrics()
+        if self._flat(width):
+            box = QRect(round(middle - width / 2), 0, round(width) - 2, self._top() - 4)
+            painter.drawText(box, Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignBottom, name)
+            return
+        painter.save()
+        painter.translate(QPointF(middle + metrics.ascent() / 2 - 2, self._top() - 6))
+        painter.rotate(-90)
+        painter.drawText(0, 0, metrics.elidedText(name, Qt.TextElideMode.ElideRight, WIDEST_NAME))
+        painter.restore()
+
+    def _paint_cell(self, painter: QPainter, row: int, column: int, text: QColor) -> None:
+        count, box = int(self._counts[row, column]), self.rect_of(row, column)
+        total = max(int(self._counts[row].sum()), 1)
+        colour = QColor(_RIGHT if row == column else _WRONG)
+        colour.setAlphaF(0.08 + 0.72 * (count / total) if count else 0.05)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(colour)
+        painter.drawRoundedRect(box, 3, 3)
+        if (row, column) in (self._hover, self.chosen):
+            painter.setPen(QPen(text, 2 if (row, column) == self.chosen else 1))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.drawRoundedRect(box.adjusted(1, 1, -1, -1), 3, 3)
+        faint = QColor(text)
+        faint.setAlphaF(1.0 if count else 0.45)
+        painter.setPen(faint)
+        painter.drawText(box, Qt.AlignmentFlag.AlignCenter, _short(count))
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        """Say what a cell holds."""
+        cell = self.cell_at(event.pos())
+        if cell != self._hover:
+            self._hover = cell
+            self.update()
+        self.setCursor(Qt.CursorShape.PointingHandCursor if cell else Qt.CursorShape.ArrowCursor)
+        if cell:
+            tip = f"{self._counts[cell]:,} nuclei: {words_for_cell(self._names, *cell)}. A click shows them."
+            QToolTip.showText(event.globalPosition().toPoint(), tip, self)
+
+    def leaveEvent(self, event: QEvent) -> None:
+        """Forget where the mouse was."""
+        self._hover = None
+        self.update()
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Choose a cell."""
+        cell = self.cell_at(event.pos())
+        if cell and event.button() == Qt.MouseButton.LeftButton:
+            self.chosen = cell
+            self.update()
+            self.cell_clicked.emit(*cell)
+
+    def _name(self, k: int) -> str:
+        return (*self._names, "no class")[k]
+
+    def _empty(self, row: int, column: int) -> bool:
+        return row == column == len(self._counts) - 1
+
+    def _left(self) -> int:
+        names = ["false alarm", *(self._name(k) for k in self._used[:-1])]
+        return min(max(self.fontMetrics().horizontalAdvance(name) for name in names), WIDEST_NAME) + 10
+
+    def _width(self) -> float:
+        return (self.width() - self._left()) / max(len(self._used), 1)
+
+    def _flat(self, width: float) -> bool:
+        names = ["missed", *(self._name(k) for k in self._used[:-1])]
+        return all(self.fontMetrics().horizontalAdvance(name) + 4 < width for name in names)
+
+    def _top(self) -> int:
+        metrics = self.fontMetrics()
+        if self._flat(self._width()):
+            return metrics.height() + 6
+        names = ["missed", *(self._name(k) for k in self._used[:-1])]
+        return min(max(metrics.horizontalAdvance(name) for name in names), WIDEST_NAME) + 12
+
+    def resizeEvent(self, event: object) -> None:
+        """Names may fit across now, or no longer."""
+        self.updateGeometry()
+
+
+def words_for_cell(names: tuple[str, ...], row: int, column: int) -> str:
+    """Say what the nuclei of a cell are.
+
+    >>> words_for_cell(("a", "b"), 0, 1), words_for_cell(("a",), 2, 0), words_for_cell(("a",), 0, 2)
+    ('called b, a in the reference', 'called a, nothing in the reference', 'a in the reference, missed')
+    """
+    named = [*names, "no class"]
+    nothing = len(named)
+    if column == nothing:
+        return f"{named[row]} in the reference, missed"
+    if row == column:
+        return f"{named[row]}, as in the reference"
+    return f"called {named[column]}, {'nothing' if row == nothing else named[row]} in the reference"

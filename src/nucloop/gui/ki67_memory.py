@@ -1,0 +1,96 @@
+"""What the Ki-67 dock remembers: what counts as positive, per class scheme, and the drawn regions of a slide."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from qtpy.QtCore import QSettings
+
+from nucloop.errors import NucLoopError
+from nucloop.gui.view import draw_regions, drawn_regions, regions_layer
+from nucloop.ki67 import Ki67Settings
+
+if TYPE_CHECKING:
+    from nucloop.classes import ClassScheme
+    from nucloop.gui.nuclei_layer import NucleiLayer
+    from nucloop.session import Session
+
+__all__ = ["recall_regions", "recall_settings", "remember_regions", "remember_settings"]
+
+_SETTINGS, _REGIONS = "ki67 settings", "regions"
+
+
+def recall_settings(session: Session) -> Ki67Settings:
+    """Return what was chosen for this slide, else for other slides with these classes, else what the names say."""
+    guess = Ki67Settings.guess(session.scheme)
+    own = session.recall(_SETTINGS)
+    kept = own if own is not None else _of_scheme(session.scheme)
+    if not isinstance(kept, dict):
+        return guess
+    names = set(session.scheme.names)
+    sets = {key: frozenset(kept.get(key, ())) & names for key in ("positive", "negative", "left_out")}
+    if sets["positive"] & sets["negative"]:
+        return guess
+    threshold = kept.get("threshold") if own is not None else None
+    return Ki67Settings(
+        by_dab=bool(kept.get("by_dab")),
+        threshold=float(threshold) if isinstance(threshold, int | float) and threshold > 0 else None,
+        half_width=float(min(max(kept.get("half_width", 0.05), 0.005), 0.49)),
+        **sets,
+    )
+
+
+def remember_settings(session: Session, settings: Ki67Settings) -> None:
+    """Keep what was chosen: in the session, and (without the threshold, which is a slide's own) for the classes."""
+    plain: dict[str, Any] = {
+        "by_dab": settings.by_dab,
+        "threshold": settings.threshold,
+        "half_width": settings.half_width,
+        **{key: sorted(getattr(settings, key)) for key in ("positive", "negative", "left_out")},
+    }
+    if not session.read_only:
+        with suppress(NucLoopError):
+            session.remember(_SETTINGS, plain)
+    _store().setValue(_key(session.scheme), json.dumps({**plain, "threshold": None}))
+
+
+def remember_regions(nuclei: NucleiLayer) -> None:
+    """Keep the drawn regions in the session."""
+    if nuclei.session.read_only or nuclei.session.closed:
+        return
+    try:
+        outlines = drawn_regions(nuclei.viewer, nuclei.image)
+    except NucLoopError:
+        outlines = []
+    with suppress(NucLoopError):
+        nuclei.session.remember(_REGIONS, [outline.round(2).tolist() for outline in outlines])
+
+
+def recall_regions(nuclei: NucleiLayer) -> None:
+    """Draw the regions again that a session remembers, where none are drawn."""
+    kept = nuclei.session.recall(_REGIONS, [])
+    if not kept or regions_layer(nuclei.viewer) is not None:
+        return
+    active = nuclei.viewer.layers.selection.active
+    layer = draw_regions(nuclei.viewer, nuclei.image, "polygon")
+    layer.mode = "pan_zoom"
+    layer.add_polygons([np.asarray(outline, np.float64) for outline in kept])
+    nuclei.viewer.layers.selection.active = active
+
+
+def _of_scheme(scheme: ClassScheme) -> object:
+    text = _store().value(_key(scheme))
+    with suppress(TypeError, ValueError):
+        return json.loads(str(text))
+    return None
+
+
+def _key(scheme: ClassScheme) -> str:
+    return "ki67/" + "|".join(name.replace("/", " ") for name in scheme.names)
+
+
+def _store() -> QSettings:
+    return QSettings(QSettings.Format.IniFormat, QSettings.Scope.UserScope, "NucLoop", "NucLoop")

@@ -1,0 +1,183 @@
+"""Rings on the slide: misses, false alarms and wrong classes of a comparison, told apart by shape and colour."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.layers import Points
+from qtpy.QtCore import QObject, QTimer
+
+from nucloop.gui.held import MOST_POINTS, frame_of
+from nucloop.gui.references import RingMark
+from nucloop.gui.view import placement
+
+if TYPE_CHECKING:
+    from nucloop.gui.measuring import Measuring
+    from nucloop.gui.nuclei_layer import NucleiLayer
+
+__all__ = ["RINGS_NAME", "RING_STYLE", "Ring", "Rings"]
+
+RINGS_NAME = "Misses and false alarms"
+RING_UM = 9.0
+VIEW_PAUSE_MS = 60
+_LIMITS = (9, 26)
+
+
+class Ring(Enum):
+    """What is wrong at a place; the value is what a person reads."""
+
+    MISS = "Missed"
+    ALARM = "False alarm"
+    WRONG = "Wrong class"
+
+
+RING_STYLE = {Ring.MISS: ("square", "#00e5ff"), Ring.ALARM: ("diamond", "#ffb000"), Ring.WRONG: ("disc", "#ff4fd8")}
+"""Shape and colour; the shape alone tells them apart."""
+
+
+class Rings(QObject):
+    """Keeps a Points layer in step with a comparison; it holds what is in view.
+
+    Parameters
+    ----------
+    measuring : Measuring
+        The comparison.
+    """
+
+    def __init__(self, measuring: Measuring) -> None:
+        super().__init__(measuring)
+        self._measuring = measuring
+        self._nuclei: NucleiLayer | None = None
+        self.wanted = {Ring.MISS, Ring.ALARM}
+        self.layer: Points | None = None
+        self.too_many = False
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.timeout.connect(self.show)
+        self._view_events: tuple[Any, ...] = ()
+
+    def want(self, ring: Ring, wanted: bool) -> None:
+        """Show rings of one kind, or not."""
+        (self.wanted.add if wanted else self.wanted.discard)(ring)
+        self.show()
+
+    def show(self) -> None:
+        """Draw what is in view, as the comparison stands."""
+        measuring, nuclei = self._measuring, self._measuring.nuclei
+        self._watch(nuclei)
+        if measuring.busy and measuring.live is None and measuring.reference is not None:
+            # what is shown stays until the new figures are there
+            return
+        if nuclei is None or measuring.live is None or not self.wanted:
+            self.hide()
+            return
+        places, kinds = self._in_view(nuclei)
+        self.too_many = len(places) > MOST_POINTS
+        if self.too_many:
+            places, kinds = places[:0], []
+        if not len(places) and (self.layer is None or not len(self.layer.data)):
+            return
+        layer = self._layer_on(nuclei)
+        with layer.events.blocker_all():
+            layer.selected_data.clear()
+            layer.data = places
+            if len(places):
+                layer.symbol = [RING_STYLE[kind][0] for kind in kinds]
+                layer.border_color = [RING_STYLE[kind][1] for kind in kinds]
+                layer.features = {"what": [kind.value for kind in kinds]}
+        layer.refresh()
+        if layer.editable:
+            # napari makes a layer editable again when it is drawn anew
+            layer.editable = False
+
+    def hide(self) -> None:
+        """Take all rings away."""
+        if self.layer is not None and self.layer in self._measuring_layers():
+            self._measuring_layers().remove(self.layer)
+        self.layer = None
+
+    def close(self) -> None:
+        """Stop drawing."""
+        self._timer.stop()
+        self.hide()
+        self._watch(None)
+
+    def count(self, ring: Ring) -> int:
+        """How many there are on the whole slide."""
+        score = self._measuring.score
+        if score is None:
+            return 0
+        if ring is Ring.WRONG:
+            matched = score.confusion[:-1, :-1]
+            return int(matched.sum() - np.trace(matched))
+        return score.detection.fn if ring is Ring.MISS else score.detection.fp
+
+    def _in_view(self, nuclei: NucleiLayer) -> tuple[np.ndarray, list[Ring]]:
+        live, truth = self._measuring.live, self._measuring.truth
+        assert live is not None
+        assert truth is not None
+        box = frame_of(nuclei.viewer, nuclei.image).grown(0.1).box
+        parts: list[np.ndarray] = []
+        kinds: list[Ring] = []
+        if Ring.MISS in self.wanted:
+            low, high = np.array(box[:2]), np.array(box[:2]) + box[2:]
+            seen = truth.ids[((truth.yx >= low) & (truth.yx < high)).all(1)]
+            missed = live.matched("reference", seen)
+            rows = np.isin(truth.ids, missed.ids[missed.partner < 0])
+            parts.append(truth.yx[rows])
+            kinds += [Ring.MISS] * int(rows.sum())
+        if self.wanted & {Ring.ALARM, Ring.WRONG}:
+            found = live.matched("predicted", nuclei.session.in_box(*box))
+            for ring, rows in (
+                (Ring.ALARM, found.partner < 0),
+                (Ring.WRONG, (found.partner >= 0) & ~found.agrees),
+            ):
+                if ring in self.wanted and rows.any():
+                    parts.append(nuclei.session.positions(found.ids[rows]))
+                    kinds += [ring] * int(rows.sum())
+        return np.concatenate([*parts, np.zeros((0, 2), np.float32)]), kinds
+
+    def _layer_on(self, nuclei: NucleiLayer) -> Points:
+        layers = self._measuring_layers()
+        if self.layer is None or self.layer not in layers:
+            active = nuclei.viewer.layers.selection.active
+            self.layer = Points(
+                np.zeros((0, 2)),
+                ndim=2,
+                name=RINGS_NAME,
+                size=RING_UM / nuclei.mpp,
+                face_color="transparent",
+                border_width=0.14,
+                canvas_size_limits=_LIMITS,
+                metadata={RingMark: True},
+                **placement(nuclei.image),
+            )
+            layers.append(self.layer)
+            layers.selection.active = active
+        return self.layer
+
+    def _measuring_layers(self) -> Any:
+        nuclei = self._nuclei
+        return [] if nuclei is None else nuclei.viewer.layers
+
+    def _watch(self, nuclei: NucleiLayer | None) -> None:
+        if nuclei is self._nuclei:
+            return
+        for event in self._view_events:
+            event.disconnect(self._view_heard)
+        if self._nuclei is not None:
+            self.hide()
+        self._nuclei = nuclei
+        if nuclei is not None:
+            viewer = nuclei.viewer
+            camera = viewer.scene.camera.events
+            self._view_events = (camera.zoom, camera.center, viewer.canvas.events.size)
+            for event in self._view_events:
+                event.connect(self._view_heard)
+        else:
+            self._view_events = ()
+
+    def _view_heard(self, event: object = None) -> None:
+        self._timer.start(VIEW_PAUSE_MS)

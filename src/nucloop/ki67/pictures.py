@@ -1,0 +1,30 @@
+"""All pictures of a report, by the name under which it shows them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nucloop.ki67.report import OVERVIEW
+from nucloop.ki67.thumbnails import overview, region_picture
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from nucloop.ki67.measurement import Ki67Result
+    from nucloop.slides import Slide
+
+__all__ = ["report_pictures"]
+
+MOST_REGIONS = 20
+"""A report with more pictures than this would not be read."""
+
+
+def report_pictures(slide: Slide, result: Ki67Result, regions: Mapping[str, NDArray[np.floating]]) -> dict[str, bytes]:
+    """Return PNG files: `OVERVIEW`, and the first regions by name."""
+    pictures = {OVERVIEW: overview(slide, result, regions)}
+    for name, outline in list(regions.items())[:MOST_REGIONS]:
+        pictures[name] = region_picture(slide, result, outline)
+    return pictures

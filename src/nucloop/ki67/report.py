@@ -1,0 +1,158 @@
+"""The report of a Ki-67 measurement, one HTML page that needs nothing else."""
+
+from __future__ import annotations
+
+import base64
+import html
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from nucloop import __version__
+from nucloop.formats.slide_info import SlideInfo, Weights
+from nucloop.ki67.words import cutoff_words, need_words, percent, threshold_words
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nucloop.ki67.measurement import Ki67Result
+    from nucloop.metrics.ki67_index import Index
+
+__all__ = ["OVERVIEW", "Provenance", "report_html"]
+
+OVERVIEW = "overview"
+"""Name of the picture of the whole slide; the others bear the names of regions."""
+_STYLE = """
+body { font-family: sans-serif; color: #222; max-width: 780px; margin: 24px auto; font-size: 11pt; }
+h1 { font-size: 18pt; margin-bottom: 2px; } h2 { font-size: 13pt; margin-top: 18px; }
+table { border-collapse: collapse; } th { text-align: left; } td, th { padding: 3px 12px 3px 0; }
+.big { font-size: 26pt; } .dim { color: #666; } td.n, th.n { text-align: right; }
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """Where figures come from."""
+
+    slide: SlideInfo
+    author: str = ""
+    weights: Weights = field(default_factory=dict)
+    stains: str = ""
+    """How the stains were told, in words; empty without DAB."""
+    remarks: tuple[str, ...] = ()
+    time: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+
+
+def report_html(
+    result: Ki67Result, provenance: Provenance, pictures: Mapping[str, bytes], *, embed: bool = True
+) -> str:
+    """Write the report.
+
+    Parameters
+    ----------
+    result : Ki67Result
+    provenance : Provenance
+    pictures : dict of PNG files
+        `OVERVIEW` and one by each region's name, as far as there are any.
+    embed : bool
+        Put the pictures into the page; else they are asked for by their place, ``picture:0`` and so on.
+
+    Returns
+    -------
+    str
+        HTML that a browser shows and Qt prints.
+    """
+    ki67 = result.ki67
+    places = {name: _source(k, data, embed) for k, (name, data) in enumerate(pictures.items())}
+    made = " · ".join(html.escape(word) for word in (provenance.time, provenance.author) if word)
+    parts = [
+        f"<h1>Ki-67 index of {html.escape(provenance.slide.name)}</h1>",
+        f'<p class="dim">{made}</p>',
+        f'<p><span class="big">{percent(ki67.slide.value)}</span> &nbsp; {_counted(ki67.slide)}</p>',
+        _intervals(result),
+        _table(result),
+        "<h2>Cut-offs</h2><ul>" + "".join(f"<li>{html.escape(cutoff_words(c))}</li>" for c in ki67.cutoffs) + "</ul>",
+        "<h2>Enough?</h2><ul>" + "".join(f"<li>{html.escape(w)}</li>" for w in need_words(ki67)) + "</ul>",
+    ]
+    if OVERVIEW in places:
+        parts.append(f'<h2>Where</h2><p><img src="{places[OVERVIEW]}"></p>')
+    for name, place in places.items():
+        if name != OVERVIEW:
+            parts.append(f'<h2>{html.escape(name)}</h2><p><img src="{place}"></p>')
+    if len(places) > 1:
+        parts.append('<p class="dim">Orange: positive. Blue: negative. Nuclei without a ring were not counted.</p>')
+    parts.append(_provenance(result, provenance))
+    title = html.escape(f"Ki-67 of {provenance.slide.name}")
+    return (
+        f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style>'
+        f"</head><body>{''.join(parts)}</body></html>"
+    )
+
+
+def _source(number: int, data: bytes, embed: bool) -> str:
+    return f"data:image/png;base64,{base64.b64encode(data).decode()}" if embed else f"picture:{number}"
+
+
+def _counted(index: Index) -> str:
+    return f"{index.positive:,} positive of {index.total:,} tumour nuclei"
+
+
+def _intervals(result: Ki67Result) -> str:
+    ki67 = result.ki67
+    words = f"95% interval {_ends(ki67.slide.wilson)} (Wilson, by the number of nuclei)"
+    if ki67.region_interval is not None:
+        words += f"; {_ends(ki67.region_interval)} (by drawing regions with replacement)"
+    return f"<p>{words}.</p>"
+
+
+def _table(result: Ki67Result) -> str:
+    ki67 = result.ki67
+    rows = list(ki67.regions) if ki67.regions and ki67.regions[0].name != "slide" else []
+    lines = [_row(index) for index in rows]
+    lines.append(_row(ki67.slide, "all regions" if rows else "slide"))
+    if ki67.average is not None and len(rows) > 1:
+        lines.append(f'<tr><td>average of regions</td><td class="n">{percent(ki67.average)}</td></tr>')
+    if ki67.hot_spot is not None:
+        size = 2 * ki67.hot_spot.radius_um
+        lines.append(_row(ki67.hot_spot.index, f"hot spot, a circle of {size:.0f} µm"))
+    heads = "".join(f'<th class="n">{name}</th>' for name in ("index", "95%", "positive", "all"))
+    head = f"<tr><th></th>{heads}</tr>"
+    return f"<h2>Regions</h2><table>{head}{''.join(lines)}</table>"
+
+
+def _row(index: Index, name: str | None = None) -> str:
+    cells = [
+        percent(index.value),
+        _ends(index.wilson) if index.total else "–",
+        f"{index.positive:,}",
+        f"{index.total:,}",
+    ]
+    numbers = "".join(f'<td class="n">{cell}</td>' for cell in cells)
+    return f"<tr><td>{html.escape(name or index.name)}</td>{numbers}</tr>"
+
+
+def _ends(ends: tuple[float, float]) -> str:
+    return f"{100 * ends[0]:.1f} to {100 * ends[1]:.1f}%"
+
+
+def _provenance(result: Ki67Result, provenance: Provenance) -> str:
+    settings, slide = result.settings, provenance.slide
+    rows = [("Slide", f"{slide.name}, {slide.width} x {slide.height} pixels of {slide.mpp:g} µm")]
+    if slide.sha256:
+        rows.append(("First megabyte", f"sha256 {slide.sha256}"))
+    if settings.by_dab:
+        rows.append(("Positive", threshold_words(result)))
+        left_out = ", ".join(sorted(settings.left_out)) or "nothing"
+        rows.append(("Not counted", left_out))
+        if provenance.stains:
+            rows.append(("Stains", provenance.stains))
+    else:
+        rows.append(("Positive", ", ".join(sorted(settings.positive))))
+        rows.append(("Negative", ", ".join(sorted(settings.negative))))
+    rows += [
+        (kind, f"{one.get('name', '')}, sha256 {one.get('sha256', '')}") for kind, one in provenance.weights.items()
+    ]
+    rows += [("Program", f"NucLoop {__version__}"), *(("Remark", remark) for remark in provenance.remarks)]
+    lines = "".join(f"<tr><td>{html.escape(k)}</td><td>{html.escape(v)}</td></tr>" for k, v in rows)
+    note = "For research use. A pathologist answers for the index of a patient."
+    return f'<h2>Settings and provenance</h2><table>{lines}</table><p class="dim">{note}</p>'
