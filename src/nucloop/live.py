@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nucloop.metrics.curve import Curve, f1_curve
-from nucloop.metrics.incremental import IncrementalScore, Matched
+from nucloop.metrics.incremental import IncrementalScore, Matched, SideName
 from nucloop.metrics.marks import inside
 from nucloop.metrics.naming import counted_classes, named_marks, renamed
 from nucloop.metrics.rules import match
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Cell", "LiveComparison", "LiveConfig", "by_rule", "threshold_curve", "with_ids"]
 
 Ids = NDArray[np.int64]
+_MANY = 2_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,18 +110,25 @@ class LiveComparison:
     def matched(self, side: str = "predicted", ids: ArrayLike | None = None) -> Matched:
         """Say who matched whom on the side ``predicted`` or ``reference``; of `ids` those that are known and count."""
         known = self._found_ids if side == "predicted" else self._truth_ids
-        asked = None if ids is None else [i for i in np.asarray(ids).tolist() if i in known]
-        return self._score.matched("predicted" if side == "predicted" else "reference", asked)
+        name: SideName = "predicted" if side == "predicted" else "reference"
+        if ids is None:
+            return self._score.matched(name)
+        asked = np.asarray(ids, np.int64).reshape(-1)
+        if len(asked) > _MANY:
+            everyone = self._score.matched(name)
+            rows = np.isin(everyone.ids, asked)
+            return Matched(everyone.ids[rows], everyone.partner[rows], everyone.agrees[rows])
+        return self._score.matched(name, [i for i in asked.tolist() if i in known])
 
     def follow(self, nuclei: Nuclei, gone: ArrayLike = (), side: str = "predicted") -> None:
         """Take over nuclei that were added, moved or given another class, and ids of those that are gone."""
         known = self._found_ids if side == "predicted" else self._truth_ids
-        where = "predicted" if side == "predicted" else "reference"
+        where: SideName = "predicted" if side == "predicted" else "reference"
         lost = [i for i in np.asarray(gone, np.int64).tolist() if i in known]
         if lost:
-            self._score.delete(lost, where)  # type: ignore[arg-type]
+            self._score.delete(lost, where)
         if len(nuclei):
-            self._score.add(renamed(nuclei, self.names), where)  # type: ignore[arg-type]
+            self._score.add(renamed(nuclei, self.names), where)
             known.update(nuclei.ids.tolist())
 
     def cell(self, row: int, column: int) -> Cell:

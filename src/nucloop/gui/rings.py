@@ -22,7 +22,10 @@ __all__ = ["RINGS_NAME", "RING_STYLE", "Ring", "Rings"]
 RINGS_NAME = "Misses and false alarms"
 RING_UM = 9.0
 VIEW_PAUSE_MS = 60
+MOST_LOOKED_AT = 50_000
+"""With more nuclei on screen rings would cover them all."""
 _LIMITS = (9, 26)
+_MARGIN = 0.1
 
 
 class Ring(Enum):
@@ -73,8 +76,10 @@ class Rings(QObject):
         if nuclei is None or measuring.live is None or not self.wanted:
             self.hide()
             return
-        places, kinds = self._in_view(nuclei)
-        self.too_many = len(places) > MOST_POINTS
+        seen = nuclei.session.in_box(*frame_of(nuclei.viewer, nuclei.image).grown(_MARGIN).box)
+        self.too_many = len(seen) > MOST_LOOKED_AT
+        places, kinds = self._in_view(nuclei, seen[:0] if self.too_many else seen)
+        self.too_many |= len(places) > MOST_POINTS
         if self.too_many:
             places, kinds = places[:0], []
         if not len(places) and (self.layer is None or not len(self.layer.data)):
@@ -114,11 +119,11 @@ class Rings(QObject):
             return int(matched.sum() - np.trace(matched))
         return score.detection.fn if ring is Ring.MISS else score.detection.fp
 
-    def _in_view(self, nuclei: NucleiLayer) -> tuple[np.ndarray, list[Ring]]:
+    def _in_view(self, nuclei: NucleiLayer, ids: np.ndarray) -> tuple[np.ndarray, list[Ring]]:
         live, truth = self._measuring.live, self._measuring.truth
         assert live is not None
         assert truth is not None
-        box = frame_of(nuclei.viewer, nuclei.image).grown(0.1).box
+        box = frame_of(nuclei.viewer, nuclei.image).grown(_MARGIN).box
         parts: list[np.ndarray] = []
         kinds: list[Ring] = []
         if Ring.MISS in self.wanted:
@@ -129,7 +134,7 @@ class Rings(QObject):
             parts.append(truth.yx[rows])
             kinds += [Ring.MISS] * int(rows.sum())
         if self.wanted & {Ring.ALARM, Ring.WRONG}:
-            found = live.matched("predicted", nuclei.session.in_box(*box))
+            found = live.matched("predicted", ids)
             for ring, rows in (
                 (Ring.ALARM, found.partner < 0),
                 (Ring.WRONG, (found.partner >= 0) & ~found.agrees),

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from nucloop.nuclei import Nuclei
 
-__all__ = ["IncrementalScore", "Matched", "Touched"]
+__all__ = ["IncrementalScore", "Matched", "SideName", "Touched"]
 
 SideName = Literal["predicted", "reference"]
 

@@ -1,0 +1,90 @@
+import numpy as np
+import pytest
+
+from nucloop.classes import ClassScheme
+from nucloop.errors import DataError
+from nucloop.formats import SlideInfo
+from nucloop.ki67 import Ki67Settings, Provenance, measure, report_html
+from nucloop.ki67.density import Densities
+from nucloop.ki67.pictures import report_pictures
+from nucloop.ki67.regions import named
+from nucloop.nuclei import Nuclei
+from nucloop.slides import slide_from_array
+
+PATHEREA = ClassScheme.named("patherea-ki67")
+BRCA = ClassScheme.named("brca-m2c")
+MPP = 0.5
+SQUARES = named([np.array([[0.0, x], [0, x + 100], [100, x + 100], [100, x]]) for x in (0, 100)])
+
+
+def nuclei(scheme, seed=0, n=200):
+    rng = np.random.default_rng(seed)
+    return Nuclei.from_points(
+        scheme, rng.uniform(1, 199, (n, 2)), label=rng.integers(-1, len(scheme), n), ids=np.arange(1, n + 1)
+    )
+
+
+def test_a_scheme_that_names_them_is_counted_by_class_any_other_by_dab():
+    by_class = Ki67Settings.guess(PATHEREA)
+    assert (by_class.by_dab, by_class.positive, by_class.negative) == (
+        False, frozenset({"tumour positive"}), frozenset({"tumour negative"}),
+    )  # fmt: skip
+    by_dab = Ki67Settings.guess(BRCA)
+    assert by_dab.by_dab
+    assert by_dab.left_out == {"lymphocyte", "stromal"}
+
+
+def test_by_class_it_is_the_index_of_these_classes():
+    table = nuclei(PATHEREA)
+    result = measure(table, Ki67Settings.guess(PATHEREA), MPP)
+    counts = table.counts()
+    assert result.ki67.slide.positive == counts["tumour positive"]
+    assert result.ki67.slide.negative == counts["tumour negative"]
+
+
+def test_by_dab_what_is_left_out_or_was_not_measured_is_not_counted():
+    table = nuclei(BRCA)
+    density = np.where(np.arange(200) % 3 == 0, 1.2, 0.1) + np.random.default_rng(1).normal(0, 0.02, 200)
+    density[:10] = np.nan
+    result = measure(table, Ki67Settings.guess(BRCA), MPP, density=density)
+    counted = np.isin(table.label, [-1, BRCA.index("tumour")]) & np.isfinite(density)
+    assert result.ki67.slide.total == counted.sum()
+    assert result.ki67.slide.positive == (counted & (density > 0.6)).sum()
+    assert result.threshold.certain
+
+    by_hand = measure(table, Ki67Settings(by_dab=True, threshold=0.01), MPP, density=density)
+    assert by_hand.threshold.method == "chosen"
+    assert by_hand.ki67.slide.value == 1.0
+
+
+def test_settings_that_say_nothing_are_refused_in_a_sentence():
+    with pytest.raises(DataError, match="Say which classes are positive"):
+        measure(nuclei(PATHEREA), Ki67Settings(), MPP)
+    with pytest.raises(DataError, match="no nuclei"):
+        measure(nuclei(BRCA).take([]), Ki67Settings(by_dab=True), MPP, density=np.zeros(0))
+
+
+def test_densities_are_remembered_until_a_nucleus_moves():
+    known, ids = Densities(), np.array([3, 900])
+    yx = np.array([[1, 2], [3, 4]], np.float32)
+    assert np.isnan(known.of(ids, yx)).all()
+    known.keep(ids, yx, np.array([0.5, 0.7]))
+    assert known.of(ids, yx).tolist() == [0.5, 0.7]
+    yx[1] += 1
+    assert np.isnan(known.of(ids, yx)).tolist() == [False, True]
+
+
+def test_a_report_holds_figures_pictures_settings_and_provenance():
+    slide = slide_from_array(np.full((200, 200, 3), 200, np.uint8), mpp=MPP, name="a <slide>")
+    result = measure(nuclei(PATHEREA), Ki67Settings.guess(PATHEREA), MPP, SQUARES)
+    pictures = report_pictures(slide, result, SQUARES)
+    assert list(pictures) == ["overview", "region 1", "region 2"]
+    weights = {"detector": {"name": "denuc", "sha256": "ab" * 32}}
+    about = Provenance(slide=SlideInfo.of(slide), author="Dr A", weights=weights)
+    page = report_html(result, about, pictures)
+    index = f"{100 * result.ki67.slide.value:.1f}%"
+    for words in (index, "a &lt;slide&gt;", "Dr A", "ab" * 32, "region 2", "30%", "NucLoop", "tumour positive"):
+        assert words in page
+    assert page.count("data:image/png;base64,") == 3
+    assert "<slide>" not in page
+    assert 'src="picture:1"' in report_html(result, about, pictures, embed=False)
