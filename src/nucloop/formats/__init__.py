@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from nucloop.classes import ClassScheme, builtin_schemes
 from nucloop.errors import DataError
 from nucloop.formats.carries import Carries, left_out
+from nucloop.formats.collector import no_cycles
 from nucloop.formats.document import Document, Region, checked
 from nucloop.formats.mapping import UnknownClassesError, adopt, suggested_mapping, unknown_classes
 from nucloop.formats.regions import read_regions
@@ -99,7 +100,8 @@ def write_document(path: str | Path, document: Document, format: str | None = No
         scheme = builtin_schemes()[kind.carries.classes]
         nuclei = adopt(document.nuclei, scheme, source=f"{kind.title} cannot carry these classes")
         document = replace(document, nuclei=nuclei)
-    kind.write(path, document)
+    with no_cycles():
+        kind.write(path, document)
     return left_out(document, kind.carries)
 
 
@@ -112,7 +114,8 @@ def read_document(path: str | Path, format: str | None = None) -> Document:
         If the format is not known or the file is damaged.
     """
     path = Path(path)
-    return checked(format_of(path, format, look=True).read(path), path.name)
+    with no_cycles():
+        return checked(format_of(path, format, look=True).read(path), path.name)
 
 
 def read_nuclei(

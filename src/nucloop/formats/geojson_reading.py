@@ -14,6 +14,7 @@ from nucloop.errors import DataError
 from nucloop.formats.document import FARTHEST, NOTES, Document, Region
 from nucloop.formats.found_classes import FoundClasses
 from nucloop.formats.geojson import CORNER, ID, ORIGIN, SCORE
+from nucloop.formats.geojson_points import PlainPoints, plain_points
 from nucloop.formats.json_records import JsonRecords
 from nucloop.formats.slide_info import FileHeader
 from nucloop.nuclei import UNLABELLED, Nuclei, Origin
@@ -96,6 +97,11 @@ class _Rows:
         measured: list[tuple[int, dict[str, Any]]] = []
         number = self._features
         try:
+            plain = plain_points(block)
+            if plain is not None:
+                self._keep_plain(plain)
+                self._features += len(block)
+                return
             for number, feature in enumerate(block, self._features + 1):  # noqa: B007 - the number of the one that fails
                 points = self._places(feature, self.done + len(xy))
                 if points:
@@ -136,11 +142,10 @@ class _Rows:
                 # Before QuPath 0.4: a list of {name, value}.
                 values = {one["name"]: one.get("value", math.nan) for one in values}
             measured += [(row + k, values) for k in range(count)]
-        if len(metadata) > 2:
-            for name in NOTES:
-                text = metadata.get(f"NucLoop {name}")
-                if text is not None:
-                    self.notes.setdefault(name, []).append((row, str(text)))
+        for name in NOTES if metadata else ():
+            text = metadata.get(f"NucLoop {name}")
+            if text is not None:
+                self.notes.setdefault(name, []).append((row, str(text)))
 
     def _places(self, feature: dict[str, Any], row: int) -> list[Any]:
         """Points (x, y) of a feature; a drawn area goes to the regions instead."""
@@ -183,7 +188,17 @@ class _Rows:
             label = self._labels[name] = self.classes.label(name, None if color is None else _color(color))
         return label
 
-    def _keep(self, xy: list[Any], columns: tuple[list[int], ...], measured: list[tuple[int, dict[str, Any]]]) -> None:
+    def _keep_plain(self, plain: PlainPoints) -> None:
+        # the first of a name gives the colour, and the order
+        first = {one["name"]: one for one in reversed(plain.classification) if one}
+        known = {name: self._label(first[name]) for name in dict.fromkeys(c["name"] for c in plain.classification if c)}
+        label = [known[one["name"]] if one else UNLABELLED for one in plain.classification]
+        for name, said in plain.notes.items():
+            self.notes.setdefault(name, []).extend((self.done + row, text) for row, text in said)
+        measured = list(enumerate(plain.measurements, self.done)) if any(plain.measurements) else []
+        self._keep(plain.xy, (label, plain.origin, plain.identity), measured)
+
+    def _keep(self, xy: Any, columns: tuple[list[int], ...], measured: list[tuple[int, dict[str, Any]]]) -> None:
         points = np.array(xy, np.float64).reshape(-1, 2)
         if not (np.abs(points) < FARTHEST).all():
             raise DataError("it, or one shortly before it, lies outside any slide. Export it again.")
