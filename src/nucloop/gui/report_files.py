@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
 __all__ = ["write_report"]
 
-_MARGIN_MM = 16
+_MARGIN_MM = 2
+"""Qt adds 2 cm of its own."""
 _DOTS_PER_INCH = 150
-_WIDEST = 620
+_WIDEST = 560
 """Pictures are printed at most this wide, points of the page."""
 
 

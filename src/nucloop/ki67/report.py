@@ -64,7 +64,7 @@ def report_html(
     """
     ki67 = result.ki67
     places = {name: _source(k, data, embed) for k, (name, data) in enumerate(pictures.items())}
-    made = " · ".join(html.escape(word) for word in (provenance.time, provenance.author) if word)
+    made = " · ".join(html.escape(word) for word in (_day(provenance.time), provenance.author) if word)
     parts = [
         f"<h1>Ki-67 index of {html.escape(provenance.slide.name)}</h1>",
         f'<p class="dim">{made}</p>',
@@ -75,10 +75,10 @@ def report_html(
         "<h2>Enough?</h2><ul>" + "".join(f"<li>{html.escape(w)}</li>" for w in need_words(ki67)) + "</ul>",
     ]
     if OVERVIEW in places:
-        parts.append(f'<h2>Where</h2><p><img src="{places[OVERVIEW]}"></p>')
+        parts.append(f'<h2 style="page-break-before: always">Where</h2><p><img src="{places[OVERVIEW]}"></p>')
     for name, place in places.items():
         if name != OVERVIEW:
-            parts.append(f'<h2>{html.escape(name)}</h2><p><img src="{place}"></p>')
+            parts.append(f'<p><img src="{place}"><br><b>{html.escape(name)}</b></p>')
     if len(places) > 1:
         parts.append('<p class="dim">Orange: positive. Blue: negative. Nuclei without a ring were not counted.</p>')
     parts.append(_provenance(result, provenance))
@@ -87,6 +87,10 @@ def report_html(
         f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style>'
         f"</head><body>{''.join(parts)}</body></html>"
     )
+
+
+def _day(time: str) -> str:
+    return datetime.fromisoformat(time).strftime("%d %B %Y, %H:%M UTC")
 
 
 def _source(number: int, data: bytes, embed: bool) -> str:
