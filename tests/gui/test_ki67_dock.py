@@ -1,0 +1,195 @@
+"""Ki-67 in the window: regions, classes or DAB, a threshold to drag, and figures that are the command line's."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from qtpy.QtCore import QPoint, Qt
+from tests.gui.conftest import LONG_MS, MPP, SCHEME, Bench
+from typer.testing import CliRunner
+
+from nucloop.cli import app
+from nucloop.formats import SlideInfo, write_nuclei
+from nucloop.gui.actions import open_ki67_dock
+from nucloop.gui.ki67_memory import recall_settings
+from nucloop.gui.layer_slide import slide_of_layer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from nucloop.gui.ki67_dock import Ki67Dock
+
+pytestmark = pytest.mark.gui
+RNG = np.random.default_rng(8)
+PLACES = np.stack(np.divmod(np.arange(400), 20), 1) * 25.0 + 15
+LABELS = RNG.integers(0, 3, 400)
+LEFT = np.array([[0.0, 0], [0, 200], [500, 200], [500, 0]])
+RIGHT = LEFT + np.array([0, 250])
+
+
+class Counted(Bench):
+    """A bench with the Ki-67 dock open."""
+
+    ki67: Ki67Dock
+
+    def wait(self) -> None:
+        self.settle()
+        self.qtbot.wait(30)
+        self.qtbot.waitUntil(lambda: not self.ki67.measuring.busy, timeout=LONG_MS)
+
+    def by_class(self) -> None:
+        """Say that tumour is positive and stromal negative, as a person does."""
+        self.push(self.ki67.parts.meaning.by_class)
+        self.mean("tumour", 0)
+        self.mean("stromal", 1)
+
+    def mean(self, name: str, meaning: int) -> None:
+        box = self.ki67.parts.meaning.boxes[name]
+        box.setCurrentIndex(meaning)
+        box.activated.emit(meaning)
+        self.wait()
+
+    def draw(self, *outlines: np.ndarray) -> None:
+        self.push(self.ki67.parts.draw["polygon"])
+        layer = self.viewer.layers["Regions"]
+        layer.mode = "pan_zoom"
+        layer.add_polygons(list(outlines))
+        self.viewer.layers.selection.active = self.layer
+        self.wait()
+
+
+@pytest.fixture
+def bench(bench: Bench) -> Iterator[Counted]:
+    bench.__class__ = Counted
+    assert isinstance(bench, Counted)
+    bench.ki67 = open_ki67_dock(bench.viewer)
+    bench.find(PLACES, LABELS)
+    bench.wait()
+    yield bench
+    bench.ki67.measuring.choose(by_dab=True, positive=frozenset(), negative=frozenset())
+
+
+def counts(*labels: int) -> int:
+    return int(np.isin(LABELS, labels).sum())
+
+
+def test_classes_are_mapped_and_remembered_and_the_index_follows_edits(bench: Counted) -> None:
+    bench.by_class()
+    total = counts(1, 2)
+    assert bench.ki67.parts.index.text() == f"{100 * counts(1) / total:.1f}%"
+    assert recall_settings(bench.session).positive == {"tumour"}
+    negative = int(np.flatnonzero(LABELS == 2)[0]) + 1
+    bench.nuclei.select([negative])
+    bench.correcting.corrections.pixel = None
+    bench.key(Qt.Key.Key_2)
+    bench.wait()
+    assert bench.ki67.parts.counted.text().startswith(f"{counts(1) + 1:,} positive of\n{total:,}")
+    bench.key(Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    bench.wait()
+    assert bench.ki67.parts.counted.text().startswith(f"{counts(1):,} positive")
+
+
+def test_without_a_meaning_the_dock_asks_for_one(bench: Counted) -> None:
+    bench.push(bench.ki67.parts.meaning.by_class)
+    bench.wait()
+    assert "which classes are positive" in bench.ki67.parts.why.text()
+    assert not bench.ki67.parts.report.isVisible()
+
+
+def test_regions_have_their_own_indices_and_are_remembered(bench: Counted) -> None:
+    bench.by_class()
+    bench.draw(LEFT, RIGHT)
+    rows = bench.ki67.parts.table.words()
+    assert list(rows) == ["region 1", "region 2", "all regions", "average", "hot spot"]
+    inside = PLACES[:, 1] <= 200
+    positive, total = int((LABELS[inside] == 1).sum()), int(np.isin(LABELS[inside], [1, 2]).sum())
+    assert rows["region 1"][2:] == [str(positive), str(total)]
+    assert len(bench.session.recall("regions")) == 2
+    assert "from region to region" in bench.ki67.parts.interval.text()
+    assert "3 fields: 1 more (2 counted)." in bench.ki67.parts.needs.text()
+    bench.ki67.parts.table.cellClicked.emit(0, 0)
+    np.testing.assert_allclose(bench.viewer.scene.camera.center[-2:], np.array([250, 100]) * MPP)
+
+
+def test_every_number_in_the_dock_is_the_command_lines_on_the_same_data(bench: Counted, tmp_path: Path) -> None:
+    bench.by_class()
+    bench.draw(LEFT, RIGHT)
+    write_nuclei(tmp_path / "n.csv", bench.session.nuclei(), SlideInfo(name="f", height=512, width=512, mpp=MPP))
+    # QuPath counts corners from the outer edge of the first pixel
+    rings = [[[x + 0.5, y + 0.5] for y, x in [*outline, outline[0]]] for outline in (LEFT, RIGHT)]
+    features = [
+        {"type": "Feature", "properties": {}, "geometry": {"type": "Polygon", "coordinates": [ring]}} for ring in rings
+    ]
+    (tmp_path / "r.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    words = ["ki67", "n.csv", "--regions", "r.geojson", "--positive", "tumour", "--negative", "stromal", "--json", "f"]
+    words = [str(tmp_path / word) if word in ("n.csv", "r.geojson", "f") else word for word in words]
+    assert CliRunner().invoke(app, words).exit_code == 0
+    result = bench.ki67.measuring.result
+    assert result is not None
+    assert json.loads(json.dumps(result.to_dict())) == json.loads((tmp_path / "f").read_text())
+
+
+def test_dab_decides_without_training_and_its_threshold_can_be_dragged(bench: Counted) -> None:
+    bench.push(bench.ki67.parts.meaning.by_dab)
+    bench.qtbot.waitUntil(lambda: bench.ki67.parts.meaning.histogram.isVisible(), timeout=LONG_MS)
+    bench.wait()
+    result = bench.ki67.measuring.result
+    assert result is not None
+    assert result.ki67.slide.total == counts(SCHEME.index("tumour")), "other tissue is not counted"
+    histogram = bench.ki67.parts.meaning.histogram
+    where = QPoint(round(histogram.x_of(0.05)), 40)
+    bench.qtbot.mousePress(histogram, Qt.MouseButton.LeftButton, pos=where)
+    bench.qtbot.mouseRelease(histogram, Qt.MouseButton.LeftButton, pos=where)
+    bench.wait()
+    moved = bench.ki67.measuring.result
+    assert moved is not None
+    assert moved.threshold.method == "chosen"
+    assert moved.threshold.value == pytest.approx(0.05, rel=0.05)
+    assert moved.ki67.slide.positive > result.ki67.slide.positive
+    assert "chosen by a person" in bench.ki67.parts.meaning.threshold.text()
+    bench.push(bench.ki67.parts.meaning.find)
+    bench.wait()
+    assert bench.ki67.measuring.result.to_dict() == result.to_dict()
+
+
+def test_a_nucleus_added_while_dab_decides_is_measured_too(bench: Counted) -> None:
+    bench.push(bench.ki67.parts.meaning.by_dab)
+    bench.wait()
+    bench.qtbot.waitUntil(lambda: bench.ki67.measuring.result is not None, timeout=LONG_MS)
+    before = bench.ki67.measuring.result.ki67.slide.total
+    bench.session.add([(300.0, 303.0)], "tumour")
+    bench.qtbot.waitUntil(lambda: bench.ki67.measuring.result.ki67.slide.total == before + 1, timeout=LONG_MS)
+
+
+def test_the_wanted_precision_says_how_many_more_are_needed(bench: Counted) -> None:
+    bench.by_class()
+    bench.ki67.parts.precision.setValue(1.0)
+    bench.wait()
+    result = bench.ki67.measuring.result
+    assert result is not None
+    assert result.ki67.still_needed > 1000
+    assert f"For an interval of ± 1 points: {result.ki67.still_needed:,} more nuclei." in bench.ki67.parts.needs.text()
+    bench.ki67.parts.precision.setValue(5.0)
+    bench.wait()
+
+
+def test_the_report_is_saved_as_pdf_and_as_html(bench: Counted, tmp_path: Path) -> None:
+    bench.by_class()
+    bench.draw(LEFT)
+    for name, start in (("r.pdf", b"%PDF"), ("r.html", b"<!DOCTYPE html>")):
+        bench.ki67.save_report(tmp_path / name)
+        bench.qtbot.waitUntil(lambda: not bench.ki67.writing, timeout=LONG_MS)
+        assert bench.ki67.parts.messages.text == f"Saved {name}."
+        assert (tmp_path / name).read_bytes().startswith(start)
+    assert (tmp_path / "r.pdf").stat().st_size > 20_000, "with pictures"
+    page = (tmp_path / "r.html").read_text()
+    with slide_of_layer(bench.image) as slide:
+        assert slide.name in page
+    assert "Cut-offs" in page
+    bench.ki67.save_report(tmp_path / "r.txt")
+    bench.qtbot.waitUntil(lambda: not bench.ki67.writing, timeout=LONG_MS)
+    assert "as .pdf or .html" in bench.ki67.parts.messages.text
