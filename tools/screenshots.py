@@ -16,17 +16,34 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import napari
+import numpy as np
+from napari.layers import Points
 from PIL import Image
 from qtpy.QtCore import QSettings, Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QWidget
 
-from nucloop.classes import ClassScheme
-from nucloop.gui.actions import PLUGIN, open_correct_dock, open_dock, open_gallery_dock
+from nucloop.classes import ClassScheme, NucleusClass
+from nucloop.formats import write_nuclei
+from nucloop.gui.actions import (
+    PLUGIN,
+    open_correct_dock,
+    open_dock,
+    open_gallery_dock,
+    open_ki67_dock,
+    open_measure_dock,
+)
 from nucloop.gui.appearance import ACCENT
+from nucloop.gui.class_table import NEW_CLASS
 from nucloop.gui.colouring import RAMP, ColourBy
 from nucloop.gui.detect_dock import DetectDock
+from nucloop.gui.exchange import open_export, open_import
 from nucloop.gui.gallery_order import Order
+from nucloop.gui.import_dialog import Use
+from nucloop.gui.references import points_as_nuclei
+from nucloop.gui.rings import Ring
+from nucloop.gui.view import draw_regions, image_layers, whole_box
+from nucloop.nuclei import Nuclei, Origin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -140,6 +157,72 @@ def click(grid: CropGrid, row: int, modifiers: Qt.KeyboardModifier = Qt.Keyboard
     QTest.mouseClick(grid.viewport(), Qt.MouseButton.LeftButton, modifiers, grid.cell(row).center())
 
 
+def take_exchange(camera: Photographer) -> None:
+    """Take the pictures of the dialogs for files, of the nuclei that are there."""
+    viewer = camera.viewer
+    dialog = open_export(viewer)
+    assert dialog is not None
+    dialog.file_page.file.line.setText(str(Path.home() / "slides" / "colon.ocelot.csv"))
+    camera.take("export", dialog)
+    dialog.tabs.setCurrentWidget(dialog.dataset_page)
+    dialog.dataset_page.folder.line.setText(str(Path.home() / "slides" / "colon-training-set"))
+    dialog.dataset_page.authors.setText("A. Name")
+    camera.take("training-set", dialog)
+    dialog.close()
+    theirs = ClassScheme("theirs", (NucleusClass("Tumor", "#d55e00"), NucleusClass("Plasma cell", "#cc79a7")))
+    places = camera.dock.detection.nuclei_of(camera.dock.controls.image).session.nuclei().yx[:120]
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "second-reader.geojson"
+        label = [k % 5 == 0 for k in range(len(places))]
+        write_nuclei(path, Nuclei.from_points(theirs, places, label=label, origin=Origin.IMPORTED))
+        reading = open_import(viewer, path)
+        assert reading is not None
+        camera.wait(lambda: bool(reading.content.text()))
+        reading.uses[Use.READER].setChecked(True)
+        reading.reader.setText("Dr B")
+        reading.table.boxes["Plasma cell"].setCurrentText(NEW_CLASS)
+        reading.file.line.blockSignals(True)
+        reading.file.line.setText(str(Path.home() / "slides" / path.name))
+        camera.take("import", reading)
+        reading.close()
+
+
+def take_measuring(camera: Photographer) -> None:
+    """Take the pictures of measuring: the synthetic H&E field against its reference, then Ki-67 on its slide."""
+    viewer = camera.viewer
+    camera.open_sample("synthetic_he")
+    camera.detect()
+    measure = open_measure_dock(viewer)
+    camera.pause()
+    reference = measure.parts.controls.reference
+    reference.setCurrentIndex(1)
+    reference.activated.emit(1)
+    camera.wait(lambda: measure.measuring.score is not None and not measure.measuring.busy)
+    viewer.scene.camera.zoom *= 2.2
+    measure.parts.rings[Ring.WRONG].click()
+    camera.take("measure")
+    viewer.window.remove_dock_widget(measure)
+    camera.open_sample("synthetic_ki67")
+    points = next(layer for layer in viewer.layers if isinstance(layer, Points))
+    image = image_layers(viewer)[0]
+    nuclei = camera.dock.sessions.begin_anew(image, ClassScheme.named("patherea-ki67"))
+    assert nuclei is not None
+    nuclei.session.import_nuclei(points_as_nuclei(points, image), source="the sample's reference")
+    dock = open_ki67_dock(viewer)
+    size = np.array(whole_box(image).height)
+    regions = draw_regions(viewer, image, "polygon")
+    regions.mode = "pan_zoom"
+    corners = np.array([[[0.1, 0.1], [0.1, 0.5], [0.45, 0.55], [0.5, 0.15]], [[0.55, 0.5], [0.5, 0.9], [0.9, 0.95],
+                        [0.95, 0.5]], [[0.6, 0.08], [0.6, 0.4], [0.9, 0.4], [0.9, 0.1]]])  # fmt: skip
+    regions.add_polygons(list(corners * size))
+    camera.wait(lambda: len(dock.measuring.regions) == len(corners) and not dock.measuring.busy)
+    camera.take("ki67")
+    dock.parts.meaning.by_dab.click()
+    camera.wait(lambda: dock.parts.meaning.histogram.isVisible() and not dock.measuring.busy)
+    camera.take("ki67-dock", dock.parts.meaning)
+    viewer.window.remove_dock_widget(dock)
+
+
 def main(folder: Path = IMAGES) -> None:
     """Take all pictures into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -164,8 +247,10 @@ def take_all(camera: Photographer) -> None:
     dock.nuclei.colours.setCurrentText(ColourBy.CONFIDENCE.value)
     camera.take("confidence")
     dock.nuclei.colours.setCurrentText(ColourBy.CLASS.value)
+    take_exchange(camera)
     correct = take_correcting(camera)
     viewer.window.remove_dock_widget(correct)
+    take_measuring(camera)
     viewer.theme = "light"
     camera.open_sample("synthetic_he")
     camera.detect()
