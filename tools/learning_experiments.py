@@ -16,6 +16,7 @@ import time
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -28,21 +29,25 @@ from nucloop.learning.examples import Examples
 from nucloop.learning.featurise import encoder_stage
 from nucloop.learning.fit import fit_head
 from nucloop.learning.head_files import LearnedHead
-from nucloop.learning.queue import ReviewQueue
-from nucloop.learning.tuning import TuneConfig, Tuned, tune
+from nucloop.learning.queue import QueueConfig, ReviewQueue
+from nucloop.learning.tuning import TuneConfig, Tuned, features_in, tune
 from nucloop.learning.tuning_tiles import cut_tiles
-from nucloop.models.heads import LinearHead
 from nucloop.models.zoo import open_encoder
 from nucloop.nuclei import Nuclei, Origin
 from nucloop.slides import slide_from_array
-from nucloop.stages import Stage
 from nucloop.training.datasets import open_dataset
+
+if TYPE_CHECKING:
+    from nucloop.models.heads import LinearHead
+    from nucloop.stages import Stage
 
 CACHE = Path("build/learning")
 ANSWERS = (10, 20, 50, 100, 200, 400, 1000)
 QUEUE_ANSWERS = (50, 100, 200, 400)
-TUNED_ANSWERS = (100, 400)
+TUNED_ANSWERS = (100, 300)
 FOLDERS = {"brca-m2c": "brca-m2c", "consep-20x": "consep-20x", "crchisto": "crchistophenotypes"}
+MEASURED_SQUARES = 120
+"""Squares on which tuned encoders are measured: about 1,000 nuclei."""
 ROUND = 10
 """Answers after which the simulated annotator learns anew."""
 
@@ -58,27 +63,33 @@ class Split:
 
     @property
     def x(self) -> np.ndarray:
+        """Features of the nuclei that are answered, (N, F)."""
         return np.concatenate([f.features for f in self.pool])
 
     @property
     def y(self) -> np.ndarray:
+        """Their classes, (N,)."""
         return np.concatenate([f.label for f in self.pool])
 
     def f1(self, head: LinearHead) -> float:
+        """Return a head's mean class F1 on the images that measure."""
         truth = np.concatenate([f.label for f in self.test])
         said = head.classify(np.concatenate([f.features for f in self.test]))[0]
         return mean_f1(truth, said, len(self.scheme))
 
 
 def mean_f1(truth: np.ndarray, said: np.ndarray, classes: int) -> float:
+    """Return the mean F1 of the classes that are there."""
     return float(np.nanmean(class_f1(truth.astype(np.int16), said.astype(np.int16), classes)))
 
 
 def examples(x: np.ndarray, y: np.ndarray) -> Examples:
+    """Return nuclei as if somebody had confirmed them."""
     return Examples(np.arange(1, len(y) + 1), x, y.astype(np.int16), np.zeros(len(y), bool))
 
 
 def load_features(data: Path, encoder: str) -> tuple[dict[tuple[str, str], list[FieldFeatures]], Stage]:
+    """Return the features of every image of every split, computed once, and the encoder."""
     net, card = open_encoder(encoder)
     stage = encoder_stage(net, card, "cpu")
     found = {}
@@ -114,6 +125,7 @@ def splits(found: dict[tuple[str, str], list[FieldFeatures]], seed: int) -> list
 
 
 def fitted(split: Split, rows: np.ndarray, prior: LearnedHead | None = None) -> LinearHead | None:
+    """Return a head fitted to some answers; None where they are of one class only."""
     try:
         head, replay = (None, None) if prior is None else (prior.head, prior.replay)
         return fit_head(split.scheme, examples(split.x[rows], split.y[rows]), prior=head, replay=replay)
@@ -146,11 +158,12 @@ def curves(found: dict, seeds: int, results: dict) -> None:
 
 
 def summary(values: list[float]) -> dict[str, float]:
+    """Return mean, spread and number of the values of several seeds."""
     return {"mean": round(float(np.mean(values)), 4), "sd": round(float(np.std(values)), 4), "n": len(values)}
 
 
 def queue(found: dict, seeds: int, results: dict) -> None:
-    """The simulated annotator: answers from the queue, which learns anew after every ten, against random order."""
+    """Let a simulated annotator answer: from the queue, which learns anew after every ten, and in random order."""
     for k in (0, 2):
         scores: dict[str, dict[int, list[float]]] = {"queue": {}, "random": {}}
         for seed in range(seeds):
@@ -167,6 +180,7 @@ def queue(found: dict, seeds: int, results: dict) -> None:
 
 
 def ask(split: Split, seed: int, order: np.ndarray) -> dict[int, float]:
+    """Return the F1 after each number of answers from the queue."""
     x, y = split.x, split.y
     # nothing is known before the first answers: these are the same random ones
     answered = order[:ROUND].tolist()
@@ -175,8 +189,6 @@ def ask(split: Split, seed: int, order: np.ndarray) -> dict[int, float]:
     label = np.full(len(y), -1, np.int16)
     origin = np.zeros(len(y), np.uint8)
     label[answered], origin[answered] = y[answered], int(Origin.CONFIRMED)
-    from nucloop.learning.queue import QueueConfig
-
     nuclei = Nuclei.from_points(split.scheme, np.zeros((len(y), 2)), ids=np.arange(1, len(y) + 1), label=label,
                                 origin=origin, probability=probability(head, x, len(split.scheme)))  # fmt: skip
     line = ReviewQueue(nuclei, x, config=QueueConfig(seed=seed))
@@ -196,6 +208,7 @@ def ask(split: Split, seed: int, order: np.ndarray) -> dict[int, float]:
 
 
 def probability(head: LinearHead | None, x: np.ndarray, classes: int) -> np.ndarray:
+    """Return what a head says among the classes, or that nothing is known."""
     return np.full((len(x), classes), np.nan, np.float32) if head is None else head.classify(x)[1]
 
 
@@ -207,8 +220,6 @@ def classifiers(found: dict, seeds: int, results: dict) -> None:
     from sklearn.naive_bayes import GaussianNB
     from sklearn.neighbors import KNeighborsClassifier
     from sklearn.neural_network import MLPClassifier
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
     from sklearn.svm import SVC, LinearSVC
 
     rivals = {
@@ -224,22 +235,36 @@ def classifiers(found: dict, seeds: int, results: dict) -> None:
         "ExtraTreesClassifier": lambda s: ExtraTreesClassifier(300, random_state=s),
         "MLPClassifier": lambda s: MLPClassifier(max_iter=500, random_state=s),
     }
-    scores: dict[str, list[float]] = {}
-    for seed in range(seeds):
-        split = splits(found, seed)[1]
-        rows = np.random.default_rng(seed).permutation(len(split.y))[:100]
-        x, y = split.x[rows], split.y[rows]
-        head = fit_head(split.scheme, examples(x, y))
-        scores.setdefault("NucLoop", []).append(split.f1(head))
-        test_x = np.concatenate([f.features for f in split.test])
-        test_y = np.concatenate([f.label for f in split.test])
-        for name, make in rivals.items():
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                model = make_pipeline(StandardScaler(), make(seed)).fit(x, y)
-            scores.setdefault(name, []).append(mean_f1(test_y, model.predict(test_x), len(split.scheme)))
-    results["classifiers"] = {name: summary(v) for name, v in scores.items()}
-    print(json.dumps(results["classifiers"]), flush=True)
+    every = [*found["consep-20x", "train"], *found["consep-20x", "val"]]
+    for where in ("val", "halves"):
+        scores: dict[str, list[float]] = {}
+        for seed in range(seeds):
+            split = splits(found, seed)[1]
+            if where == "halves":
+                order = np.random.default_rng(seed).permutation(len(every))
+                parts = [[every[k] for k in half] for half in np.array_split(order, 2)]
+                split = Split("consep-20x", split.scheme, *parts)
+            compare(split, seed, rivals, scores)
+        results[f"classifiers {where}"] = {name: summary(v) for name, v in scores.items()}
+        print(where, json.dumps(results[f"classifiers {where}"]), flush=True)
+
+
+def compare(split: Split, seed: int, rivals: dict, scores: dict[str, list[float]]) -> None:
+    """Fit all to the same 100 answers and measure them on the same other images."""
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    rows = np.random.default_rng(seed).permutation(len(split.y))[:100]
+    x, y = split.x[rows], split.y[rows]
+    head = fit_head(split.scheme, examples(x, y))
+    scores.setdefault("NucLoop", []).append(split.f1(head))
+    test_x = np.concatenate([f.features for f in split.test])
+    test_y = np.concatenate([f.label for f in split.test])
+    for name, make in rivals.items():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model = make_pipeline(StandardScaler(), make(seed)).fit(x, y)
+        scores.setdefault(name, []).append(mean_f1(test_y, model.predict(test_x), len(split.scheme)))
 
 
 def tuning(data: Path, encoder: str, epochs: int, results: dict) -> None:
@@ -258,7 +283,7 @@ def tuning(data: Path, encoder: str, epochs: int, results: dict) -> None:
         else:
             measured = list(open_dataset(f"{name}:{data / FOLDERS[name]}", test).fields)
         squares = squares_of(fields, card.mpp, 128, seed=0)
-        tests = squares_of(measured, card.mpp, 128, seed=0)
+        tests = squares_of(measured, card.mpp, 128, seed=0)[:MEASURED_SQUARES]
         for n in TUNED_ANSWERS:
             sizes = np.cumsum([len(tile.label) for tile in squares])
             tiles = squares[: int(np.searchsorted(sizes, n)) + 1]
@@ -272,6 +297,7 @@ def tuning(data: Path, encoder: str, epochs: int, results: dict) -> None:
                 row[f"{method} s"] = round(time.monotonic() - began, 1)
             results[f"tuning {name} {n}"] = row
             print(name, n, json.dumps(row), flush=True)
+            (CACHE / "tuning.json").write_text(json.dumps(results, indent=1))
 
 
 def squares_of(fields: list, mpp: float, side: int, seed: int) -> list:
@@ -288,14 +314,14 @@ def squares_of(fields: list, mpp: float, side: int, seed: int) -> list:
 
 
 def tuned_f1(net: torch.nn.Module, tiles: list, tests: list, scheme: ClassScheme) -> float:
-    from nucloop.learning.tuning import features_in
-
+    """Return the F1 on other pictures of a linear head on an encoder's features."""
     head = fit_head(scheme, examples(features_in(net, tiles), np.concatenate([t.label for t in tiles])))
     said = head.classify(features_in(net, tests))[0]
     return round(mean_f1(np.concatenate([t.label for t in tests]), said, len(scheme)), 4)
 
 
 def main(arguments: list[str]) -> int:
+    """Run the experiments that are asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--encoder", default="embedded")

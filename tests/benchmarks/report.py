@@ -71,6 +71,8 @@ BARS = {
     "brush_ms": Bar(100),
     "undo_ms": Bar(100),
     "gallery_page_ms": Bar(300),
+    "learn_s": Bar(1),
+    "learn_freeze_ms": Bar(200, worst=True),
     "correcting_freeze_ms": Bar(200, worst=True),
     "f1_full_1e5_s": Bar(2),
     "f1_edit_1e5_ms": Bar(5),

@@ -61,6 +61,11 @@ SUBJECTS: dict[str, dict[str, str]] = {
         },
     },
     "scores": {"f1_full_1e5_s": "s", "f1_full_1e6_s": "s", "f1_edit_1e5_ms": "ms", "f1_edit_1e6_ms": "ms"},
+    "learning": {
+        **{f"learn_{step}s": "s" for step in ("", "fit_", "relabel_", "with_estimate_", "window_", "apply_")},
+        "learn_freeze_ms": "ms",
+        "lora_epoch_s": "s",
+    },
     "loading": {"load_s": "s", "load_first_s": "s"},
 }
 """Modules of this folder, each with a function `measure`, and the unit of every quantity it may give."""

@@ -1,0 +1,121 @@
+"""``nucloop learn`` and ``nucloop train head`` as a person types them, on small random weights."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from nucloop.classes import ClassScheme
+from nucloop.learning.head_files import LearnedHead
+from nucloop.learning.session_heads import SessionHeads
+from nucloop.models.cards import load_encoder
+from nucloop.nuclei import Nuclei
+from nucloop.session import Session
+from nucloop.slides import open_slide
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SCHEME = ClassScheme.named("brca-m2c")
+
+
+@pytest.fixture
+def session(slide: Path) -> Path:
+    """A session of the slide in which a person has spoken about every second nucleus."""
+    places = np.stack(np.meshgrid(np.arange(8, 152, 12), np.arange(8, 200, 12)), -1).reshape(-1, 2)
+    with open_slide(slide, mpp=0.5) as picture, Session.for_slide(picture, SCHEME, author="Ann") as session:
+        run = session.begin_run({"detector": {"name": "test", "sha256": "0" * 64}}, 1.0)
+        ids = run.add(Nuclei.from_points(SCHEME, places, label=0, score=0.9))
+        session.set_class(ids[::4], 1, force=True)
+        session.confirm(ids[2::4])
+        return session.path
+
+
+def test_a_head_is_learned_from_a_session_and_says_what_taught_it(nucloop, session, weights, tmp_path):
+    out, encoder = tmp_path / "mine.safetensors", weights / "encoder.safetensors"
+    before = session.read_bytes()
+    run = nucloop("learn", session, "--out", out, "--encoder", encoder, "--mpp", 0.5)
+
+    assert run.code == 0, run.err
+    assert "Trained on 48 corrected and 48 confirmed by Ann; estimated F1" in run.out
+    card = json.loads(out.with_suffix(".json").read_text())
+    assert card["recipe"]["author"] == "Ann"
+    assert card["recipe"]["method"] == "linear"
+    assert card["training_data"][0]["examples"]["tumour"] == 48
+    LearnedHead.open(str(out), load_encoder(str(encoder))[1])
+    assert session.read_bytes() == before, "without --apply a session is only read"
+
+
+def test_apply_changes_what_nobody_spoke_about_and_nothing_else(nucloop, session, slide, weights, tmp_path):
+    encoder = weights / "encoder.safetensors"
+    with Session.open(session) as opened:
+        spoken = opened.nuclei().take(opened.nuclei().human)
+    run = nucloop("learn", slide, "--out", tmp_path / "h.safetensors", "--encoder", encoder, "--mpp", 0.5, "--apply")
+    assert run.code == 0, run.err
+    assert "nuclei have another class now (version 1)" in run.out
+    with Session.open(session) as opened:
+        after = opened.nuclei(spoken.ids)
+        np.testing.assert_array_equal(after.label, spoken.label)
+        np.testing.assert_array_equal(after.origin, spoken.origin)
+        assert SessionHeads(opened).current().number == 1
+        assert str(opened.undoable.kind) == "new head"
+
+
+def test_lora_writes_an_encoder_that_other_commands_take(nucloop, session, slide, weights, tmp_path):
+    out, encoder = tmp_path / "mine.safetensors", weights / "encoder.safetensors"
+    run = nucloop("learn", session, "--out", out, "--encoder", encoder, "--mpp", 0.5, "--method", "lora", "--epochs", 1)
+    assert run.code == 0, run.err
+    tuned = tmp_path / "mine-encoder.safetensors"
+    assert load_encoder(str(tuned))[1].name == "encoder (lora)"
+    detected = nucloop(
+        "detect", slide, "--mpp", 0.5, "--out", tmp_path, "--device", "torch-cpu", "--threshold", 0.05,
+        "--detector", weights / "detector.safetensors", "--encoder", tuned, "--head", out,
+    )  # fmt: skip
+    assert detected.code == 0, detected.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["nothing.nucloop", "--out", "h.safetensors"], "There is no session"),
+        (["nothing.nucloop", "--out", "h.onnx"], "must end in .safetensors"),
+        (["nothing.nucloop", "--out", "h.safetensors", "--method", "magic"], "There is no method 'magic'"),
+    ],
+)
+def test_what_cannot_be_learned_is_a_sentence(nucloop, tmp_path, monkeypatch, arguments, sentence):
+    monkeypatch.chdir(tmp_path)
+    run = nucloop("learn", *arguments)
+    assert run.code == 1
+    assert sentence in run.err
+
+
+def test_a_session_without_answers_is_a_sentence(nucloop, slide, weights, tmp_path):
+    with open_slide(slide, mpp=0.5) as picture, Session.for_slide(picture, SCHEME) as session:
+        run = session.begin_run({"detector": {"name": "test", "sha256": "0" * 64}}, 1.0)
+        run.add(Nuclei.from_points(SCHEME, [[5.0, 5.0]], label=0, score=0.9))
+    run = nucloop("learn", slide, "--out", tmp_path / "h.safetensors", "--mpp", 0.5)
+    assert run.code == 1
+    assert "There is nothing to learn from yet" in run.err
+
+
+def test_a_head_is_trained_on_a_data_set_and_keeps_examples_for_later(nucloop, brca, weights, tmp_path):
+    out, encoder = tmp_path / "head.safetensors", weights / "encoder.safetensors"
+    run = nucloop("train", "head", "--data", f"brca-m2c:{brca}", "--encoder", encoder, "--out", out, "--replay", 10)
+    assert run.code == 0, run.err
+    learned = LearnedHead.open(str(out), load_encoder(str(encoder))[1])
+    assert learned.replay is not None
+    assert len(learned.replay) == 40
+    assert learned.card.training_data[0]["licence"] == "BSD-3-Clause"
+
+    same = tmp_path / "same.safetensors"
+    run = nucloop(
+        "train", "head", "--data", f"brca-m2c:{brca}", "--encoder", encoder, "--out", same, "--replay", 5,
+        "--replay-for", weights / "head.safetensors",
+    )  # fmt: skip
+    assert run.code == 0, run.err
+    before, after = LearnedHead.open(str(weights / "head.safetensors")), LearnedHead.open(str(same))
+    np.testing.assert_array_equal(before.head.weight, after.head.weight)
+    assert len(after.replay) == 20
