@@ -10,7 +10,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from nucloop.errors import DataError, RegionError
 from nucloop.gui.jobs import How, Job
-from nucloop.gui.ki67_memory import recall_regions, recall_settings, remember_regions, remember_settings
+from nucloop.gui.ki67_memory import recall_settings, remember_settings
 from nucloop.gui.layer_slide import slide_of_layer
 from nucloop.gui.messages import Message, Tone
 from nucloop.gui.view import drawn_regions, regions_layer
@@ -77,7 +77,6 @@ class Ki67Measuring(QObject):
         if nuclei is not None:
             self._end_hearing = nuclei.session.subscribe(self._heard)
             self.settings = recall_settings(nuclei.session)
-            recall_regions(nuclei)
         self.watch_regions()
         self.later(0)
 
@@ -198,8 +197,6 @@ class Ki67Measuring(QObject):
             return {}
 
     def _regions_edited(self, event: object = None) -> None:
-        if self.nuclei is not None:
-            remember_regions(self.nuclei)
         self.later()
 
     def _heard(self, change: object) -> None:

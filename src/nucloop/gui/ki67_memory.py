@@ -1,4 +1,4 @@
-"""What the Ki-67 dock remembers: what counts as positive, per class scheme, and the drawn regions of a slide."""
+"""What the Ki-67 dock remembers: what counts as positive, per slide and per class scheme."""
 
 from __future__ import annotations
 
@@ -6,21 +6,18 @@ import json
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from qtpy.QtCore import QSettings
 
 from nucloop.errors import NucLoopError
-from nucloop.gui.view import draw_regions, drawn_regions, regions_layer
 from nucloop.ki67 import Ki67Settings
 
 if TYPE_CHECKING:
     from nucloop.classes import ClassScheme
-    from nucloop.gui.nuclei_layer import NucleiLayer
     from nucloop.session import Session
 
-__all__ = ["recall_regions", "recall_settings", "remember_regions", "remember_settings"]
+__all__ = ["recall_settings", "remember_settings"]
 
-_SETTINGS, _REGIONS = "ki67 settings", "regions"
+_SETTINGS = "ki67 settings"
 
 
 def recall_settings(session: Session) -> Ki67Settings:
@@ -55,30 +52,6 @@ def remember_settings(session: Session, settings: Ki67Settings) -> None:
         with suppress(NucLoopError):
             session.remember(_SETTINGS, plain)
     _store().setValue(_key(session.scheme), json.dumps({**plain, "threshold": None}))
-
-
-def remember_regions(nuclei: NucleiLayer) -> None:
-    """Keep the drawn regions in the session."""
-    if nuclei.session.read_only or nuclei.session.closed:
-        return
-    try:
-        outlines = drawn_regions(nuclei.viewer, nuclei.image)
-    except NucLoopError:
-        outlines = []
-    with suppress(NucLoopError):
-        nuclei.session.remember(_REGIONS, [outline.round(2).tolist() for outline in outlines])
-
-
-def recall_regions(nuclei: NucleiLayer) -> None:
-    """Draw the regions again that a session remembers, where none are drawn."""
-    kept = nuclei.session.recall(_REGIONS, [])
-    if not kept or regions_layer(nuclei.viewer) is not None:
-        return
-    active = nuclei.viewer.layers.selection.active
-    layer = draw_regions(nuclei.viewer, nuclei.image, "polygon")
-    layer.mode = "pan_zoom"
-    layer.add_polygons([np.asarray(outline, np.float64) for outline in kept])
-    nuclei.viewer.layers.selection.active = active
 
 
 def _of_scheme(scheme: ClassScheme) -> object:
