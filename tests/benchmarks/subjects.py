@@ -60,6 +60,7 @@ SUBJECTS: dict[str, dict[str, str]] = {
             for size in ("1e5", "1e6")
         },
     },
+    "measuring": {"measured_edit_1e5_ms": "ms", "measured_edit_1e6_ms": "ms"},
     "scores": {"f1_full_1e5_s": "s", "f1_full_1e6_s": "s", "f1_edit_1e5_ms": "ms", "f1_edit_1e6_ms": "ms"},
     "learning": {
         **{f"learn_{step}s": "s" for step in ("", "fit_", "relabel_", "with_estimate_", "window_", "apply_")},

@@ -165,7 +165,7 @@ def test_every_number_in_the_dock_is_the_command_lines_on_the_same_data(
     for name, counts in {"detection": report["detection"], **report["classes"]}.items():
         shares = [f"{counts[key]:.3f}" for key in ("f1", "precision", "recall")]
         assert bench.read(name) == [shares[0], "", *shares[1:], *(str(counts[key]) for key in ("tp", "fp", "fn"))]
-    assert bench.read("mean of classes")[0] == f"{report['mean_f1']:.3f}"
+    assert bench.read("mean")[0] == f"{report['mean_f1']:.3f}"
     assert bench.measure.parts.confusion._counts.tolist() == report["confusion"]["reference_by_predicted"]
     shown = bench.measure.report()
     for key in ("detection", "classes", "mean_f1", "confusion", "hovernet", "rule", "radius_um"):

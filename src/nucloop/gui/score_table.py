@@ -26,6 +26,7 @@ _HEADS = (
     ("FN", "False negatives: references that nothing was found for"),
 )
 _SINCE = 2
+_TIPS = {"detection": "All nuclei, classes aside", "mean": "Mean of the classes' F1"}
 _BETTER, _WORSE = "#2fa57f", "#e8684a"
 
 
@@ -42,6 +43,10 @@ class ScoreTable(QTableWidget):
         self.setWordWrap(False)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        font = self.font()
+        # eight columns in a narrow dock
+        font.setPointSizeF(font.pointSizeF() * 0.92)
+        self.setFont(font)
         self.verticalHeader().setVisible(False)
         self.verticalHeader().setDefaultSectionSize(24)
         header = self.horizontalHeader()
@@ -90,7 +95,7 @@ class ScoreTable(QTableWidget):
             item = self.item(row, column)
             if item.text() != text:
                 item.setText(text)
-        self.item(row, 0).setToolTip(name)
+        self.item(row, 0).setToolTip(_TIPS.get(name, name))
         colour = {"+": _BETTER, "−": _WORSE}.get(change[:1])
         item = self.item(row, _SINCE)
         item.setData(Qt.ItemDataRole.ForegroundRole, QColor(colour) if colour else None)
@@ -103,7 +108,7 @@ def _rows(score: FieldScore) -> list[tuple[str, Counts | float]]:
     rows: list[tuple[str, Counts | float]] = [("detection", score.detection)]
     rows += list(zip(score.names, score.classes, strict=True))
     if score.mean_f1 is not None:
-        rows.append(("mean of classes", score.mean_f1))
+        rows.append(("mean", score.mean_f1))
     return rows
 
 

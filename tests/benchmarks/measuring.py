@@ -1,0 +1,74 @@
+"""What an edit costs while the Measure dock is open: until the window has drawn it, and F1 and rings have followed."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import numpy as np
+from tests.benchmarks.correcting import EDITS, SIDE, SIZES, _fill
+from tests.benchmarks.slides import write_tissue
+from tests.benchmarks.stopwatch import wait_until
+
+if TYPE_CHECKING:
+    import napari
+    from tests.benchmarks.isolation import Models
+
+JITTER_PX = 2.0
+
+
+def measure(models: Models, repeat: int) -> dict[str, list[float]]:
+    """Press keys in the real window, with a reference of as many nuclei as the slide has."""
+    del models
+    samples: dict[str, list[float]] = defaultdict(list)
+    with TemporaryDirectory() as folder:
+        os.environ["NAPARI_CONFIG"] = str(Path(folder) / "napari.yaml")
+        os.environ["XDG_CONFIG_HOME"] = folder
+        for size, count in SIZES.items():
+            path = Path(folder) / f"{size}.ome.tif"
+            write_tissue(path, SIDE[size])
+            _fill(path, count, SIDE[size])
+            _measure_one(path, size, repeat, samples)
+    return samples
+
+
+def _measure_one(path: Path, size: str, repeat: int, samples: dict[str, list[float]]) -> None:
+    import napari
+    from tests.benchmarks.correcting_window import CorrectingWindow
+
+    from nucloop.gui.actions import open_measure_dock
+
+    viewer: napari.Viewer = napari.Viewer(title="NucLoop")
+    try:
+        window = CorrectingWindow(viewer, path)
+        dock = open_measure_dock(viewer)
+        dock.compare_with_file(_reference(window.nuclei.session.nuclei(), path))
+        wait_until(lambda: dock.measuring.score is not None and not dock.measuring.busy, "the figures are there")
+        viewer.layers.selection.active = window.nuclei.layer
+        window.look_at(SIDE[size] / 2, 300)
+        for _ in range(repeat * EDITS):
+            before = dock.measuring.score
+            samples[f"measured_edit_{size}_ms"].append(window.edit()[""])
+            if dock.measuring.score == before:
+                raise RuntimeError("the figures are as they were")
+    finally:
+        viewer.close()
+
+
+def _reference(nuclei: object, slide: Path) -> Path:
+    """Write the same nuclei, a little elsewhere and some of another class, as another reader might mark them."""
+    from dataclasses import replace
+
+    from nucloop.formats import write_nuclei
+    from nucloop.nuclei import Nuclei
+
+    assert isinstance(nuclei, Nuclei)
+    rng, count = np.random.default_rng(1), len(nuclei)
+    moved = np.abs(nuclei.yx + rng.normal(0, JITTER_PX, nuclei.yx.shape)).astype(np.float32)
+    label = np.where(rng.random(count) < 0.9, nuclei.label, rng.integers(0, len(nuclei.scheme), count))
+    path = slide.with_suffix(".npz")
+    write_nuclei(path, replace(nuclei, yx=moved, label=label.astype(np.int16)))
+    return path
