@@ -112,3 +112,16 @@ def test_closing_the_image_empties_the_gallery(bench: Bench, gallery: GalleryDoc
     bench.viewer.layers.clear()
     bench.qtbot.waitUntil(lambda: gallery.empty.isVisible(), timeout=LONG_MS)
     assert len(gallery.grid.ids) == 0
+
+
+def test_those_like_the_selected_one_are_found_by_their_features(bench: Bench, gallery: GalleryDock) -> None:
+    features = np.random.default_rng(0).normal(0, 0.01, (40, 8)).astype(np.float32)
+    features[:, 0] += 1
+    features[[4, 11, 30], 1] += 5
+    kept = bench.sessions.features_of(bench.image)
+    kept.put_later("a" * 64, np.arange(1, 41), features)
+    kept.flush()
+    click(bench, gallery, 11)
+    choose(bench, gallery, EVERY_CLASS, Order.SIMILAR)
+    assert gallery.grid.ids[0] == 12
+    assert sorted(gallery.grid.ids[:3].tolist()) == [5, 12, 31]

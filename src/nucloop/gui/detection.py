@@ -18,8 +18,6 @@ from nucloop.gui.messages import Message, Tone
 from nucloop.gui.open_sessions import OpenSessions
 from nucloop.gui.pipelines import Choice, load_pipeline, loaded_pipeline
 from nucloop.gui.view import drawn_regions, view_box, view_centre
-from nucloop.inference import Pipeline
-from nucloop.learning.session_heads import classified, head_in_use
 from nucloop.nuclei import Nuclei
 from nucloop.overlap import SAME_NUCLEUS_UM
 
@@ -31,7 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from nucloop.gui.nuclei_layer import NucleiLayer
-    from nucloop.inference import TileResult
+    from nucloop.inference import Pipeline, TileResult
     from nucloop.models.heads import LinearHead
     from nucloop.session import ModelRun
     from nucloop.slides import Box
@@ -40,8 +38,7 @@ __all__ = ["LARGEST_VIEW_MM2", "Detection", "Progress", "Scope"]
 
 LARGEST_VIEW_MM2 = 25.0
 """A larger view is asked about: nobody can look at its nuclei one by one."""
-SOONEST_FORECAST_S = 1.0
-"""Before this, a forecast of the time left would jump about."""
+SOONEST_FORECAST_S = 1.0  # before this, a forecast of the time left would jump about
 
 
 class Scope(Enum):
@@ -64,11 +61,11 @@ class Progress:
     """None until it can be told."""
 
 
-@dataclass(frozen=True)
 class Ready:
     """The first thing a run has to say: its models are loaded."""
 
-    pipeline: Pipeline
+    def __init__(self, pipeline: Pipeline) -> None:
+        self.pipeline = pipeline
 
 
 class Detection(QObject):
@@ -200,6 +197,9 @@ class Detection(QObject):
             trouble = self.sessions.trouble_with(image)
             self._forget_run(Message(trouble.message if trouble else "The session is not open.", Tone.WARNING))
             return False
+        # torch is there by now, with the models
+        from nucloop.learning.session_heads import head_in_use
+
         try:
             self._head = head_in_use(nuclei.session, pipeline.weights["encoder"]["sha256"])
             self._run = nuclei.session.begin_run(pipeline.weights, SAME_NUCLEUS_UM / nuclei.mpp)
@@ -232,6 +232,8 @@ class Detection(QObject):
 
     def _enter(self, tiles: list[TileResult], run: ModelRun, image: Image) -> None:
         """Put tiles into the session, with the classes of the head that was learned there, and keep their features."""
+        from nucloop.learning.session_heads import classified
+
         # the tiles of a batch go in as one: one entry in the journal, one update of the layer
         found = Nuclei.concatenate([tile.nuclei for tile in tiles], tiles[0].nuclei.scheme)
         features = np.concatenate([tile.features for tile in tiles])

@@ -87,7 +87,7 @@ class GalleryDock(QWidget):
         self.again = QPushButton("Sort again")
         self.again.setToolTip("Look again which nuclei belong here. Crops that got another class have left already.")
         self.again.clicked.connect(self.refill)
-        self.classes.setMinimumContentsLength(9)
+        self.classes.setMinimumContentsLength(11)
         self.order.setMinimumContentsLength(12)
         self._upper = QBoxLayout(QBoxLayout.Direction.LeftToRight)
         self._upper.setSpacing(6)

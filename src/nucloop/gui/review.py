@@ -11,6 +11,7 @@ from nucloop.gui.jobs import Ending, How, Job
 from nucloop.gui.messages import Message, Tone
 from nucloop.gui.review_choice import asked_key, field_of, queue_of, regions_of
 from nucloop.learning.queue import Suggestion
+from nucloop.session import EditKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from nucloop.gui.corrections import Corrections
     from nucloop.learning.queue import ReviewQueue
     from nucloop.learning.session_features import SessionFeatures
-    from nucloop.session import Change
+    from nucloop.session import Change, Session
 
 __all__ = ["Review"]
 
@@ -60,6 +61,8 @@ class Review(QObject):
         self._given: dict[int, str] = {}
         self.answers = 0
         """Answers given to questions since the window was opened."""
+        self.gained = _gained(self._nuclei.session)
+        """What the head in use was estimated to gain, in words; empty while none was learned."""
         self._end_hearing = self._nuclei.session.subscribe(self._heard)
 
     @property
@@ -220,6 +223,8 @@ class Review(QObject):
         if self._given and str(change.way) == "done" and str(change.kind) in _ANSWERS:
             for answered_id in change.touched.tolist():
                 self._given.pop(answered_id, None)
+        if str(change.kind) == "new head":
+            self.gained = _gained(self._nuclei.session)
         if self._queue is not None:
             self._tell_queue(self._queue, change)
         elif self._job is not None:
@@ -240,3 +245,13 @@ class Review(QObject):
                 labels = np.full(len(ids), -1) if gone else session.labels(ids)
                 tell = queue.answer if str(change.way) != "undone" else queue.take_back
                 tell(ids, labels.astype(np.int16))
+
+
+def _gained(session: Session) -> str:
+    if session.newest(EditKind.NEW_HEAD) is None:
+        return ""
+    # it imports torch, which takes seconds and is here by now
+    from nucloop.learning.session_heads import SessionHeads
+
+    version = SessionHeads(session).current()
+    return "" if version is None else version.gain

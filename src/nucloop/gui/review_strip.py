@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 __all__ = ["ReviewStrip"]
 
 
+_WELL_KNOWN = 3
+"""After so many answers nobody needs to be told how to answer."""
+
+
 class ReviewStrip(QFrame):
     """Only asks and shows."""
 
@@ -27,6 +31,9 @@ class ReviewStrip(QFrame):
         self.why.setWordWrap(True)
         self.count = QLabel()
         self.count.setObjectName("NucloopDim")
+        self.gained = QLabel()
+        self.gained.setObjectName("NucloopDim")
+        self.gained.setWordWrap(True)
         self.next = QPushButton("Review")
         self.next.setToolTip("Shows the nucleus whose class teaches most (Space); a number key answers and moves on")
         self.back = QPushButton("Back")
@@ -50,6 +57,7 @@ class ReviewStrip(QFrame):
         layout.setSpacing(6)
         layout.addWidget(self.why)
         layout.addLayout(row)
+        layout.addWidget(self.gained)
 
     def show_review(self, review: Review) -> None:
         """Show the question of a review, or offer to begin."""
@@ -59,9 +67,12 @@ class ReviewStrip(QFrame):
         elif not asking:
             self.why.setText("Review: be shown the nuclei whose class teaches most, one after another.")
         else:
-            self.why.setText(review.why[0].upper() + review.why[1:] + ".")
+            how = "\nA number key answers." if review.answers < _WELL_KNOWN else ""
+            self.why.setText(review.why[0].upper() + review.why[1:] + "." + how)
         self.next.setEnabled(not review.choosing)
         self.next.setText("Skip" if asking else "Begin  ·  Space")
         self.back.setVisible(asking)
         self.stop.setVisible(asking)
         self.count.setText(f"{review.answers:,} answered" if review.answers else "")
+        self.gained.setText(f"Last learning: {review.gained}")
+        self.gained.setVisible(bool(review.gained))

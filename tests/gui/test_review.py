@@ -1,0 +1,115 @@
+"""The review queue in the window: what it asks about, where, whom it tells why, and how it stays out of the way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from qtpy.QtCore import Qt
+
+from nucloop.gui import review as review_module
+from nucloop.gui.view import draw_regions
+
+if TYPE_CHECKING:
+    from tests.gui.conftest import Bench
+
+    from nucloop.gui.review import Review
+
+pytestmark = pytest.mark.gui
+LONG_MS = 60_000
+PLACES = np.array([(100, 100), (100, 200), (100, 300), (300, 100), (300, 200), (300, 300)])
+
+
+@pytest.fixture
+def field(bench: Bench) -> Bench:
+    """Six nuclei in two rows."""
+    bench.find(PLACES)
+    return bench
+
+
+def asked(bench: Bench, times: int) -> list[int]:
+    """Press Space so often; return what was asked."""
+    ids = []
+    for _ in range(times):
+        bench.key(Qt.Key.Key_Space)
+        question = review_of(bench).question
+        if question is not None:
+            ids.append(question.id)
+    return ids
+
+
+def review_of(bench: Bench) -> Review:
+    review = bench.correcting.review
+    assert review is not None
+    return review
+
+
+def test_drawn_regions_are_all_that_is_asked_about(field: Bench) -> None:
+    regions = draw_regions(field.viewer, field.image, "rectangle")
+    regions.add_rectangles(np.array([[80, 80], [80, 320], [120, 320], [120, 80]]))
+    field.viewer.layers.selection.active = field.layer
+    assert sorted(asked(field, 3)) == [1, 2, 3]
+    assert asked(field, 1) == []
+    assert "Nothing is left to ask in the drawn regions" in field.dock.messages.text
+    field.viewer.layers.remove(regions)
+    field.viewer.layers.selection.active = field.layer
+    assert sorted(asked(field, 3)) == [4, 5, 6]
+
+
+def test_nothing_is_asked_twice_when_all_was_asked(field: Bench) -> None:
+    assert sorted(asked(field, 6)) == [1, 2, 3, 4, 5, 6]
+    assert asked(field, 2) == []
+    field.key(Qt.Key.Key_Space, Qt.KeyboardModifier.ShiftModifier)
+    assert review_of(field).question is not None, "one may go back all the same"
+
+
+def test_a_blinded_reader_is_told_nothing_of_what_others_say(field: Bench) -> None:
+    field.session.author = "Dr A"
+    field.session.set_class([1, 2, 3, 4, 5, 6], 1)
+    field.session.author, field.session.blinded = "Dr B", True
+    field.nuclei.push()
+    first = asked(field, 1)
+    assert len(first) == 1, "what the first reader answered is asked of the second too"
+    words = field.dock.review.why.text()
+    assert "blinded" in words
+    assert not any(name in words for name in field.session.scheme.names)
+    field.key(Qt.Key.Key_3)
+    assert field.session.labels_of("Dr B", first).tolist() == [2]
+    assert review_of(field).question.id not in first
+
+
+def test_among_many_nuclei_the_first_question_is_chosen_in_the_background(
+    field: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(review_module, "AT_ONCE", 3)
+    review = review_of(field)
+    review.next()
+    assert review.choosing
+    assert review.question is None
+    # one of them goes meanwhile
+    field.session.delete([2])
+    field.qtbot.waitUntil(lambda: review.question is not None, timeout=LONG_MS)
+    assert sorted([review.question.id, *asked(field, 4)]) == [1, 3, 4, 5, 6]
+
+
+def test_kept_features_bring_up_what_is_unlike_everything_labelled(field: Bench) -> None:
+    features = np.random.default_rng(0).normal(0, 0.01, (6, 8)).astype(np.float32)
+    features[3] += 5
+    kept = field.sessions.features_of(field.image)
+    kept.put_later("a" * 64, np.arange(1, 7), features)
+    kept.flush()
+    field.session.set_class([1], 0)
+    assert asked(field, 1) == [4]
+    assert "unlike anything labelled so far" in review_of(field).why
+
+
+def test_the_window_shows_the_nucleus_in_question_with_a_ring(field: Bench) -> None:
+    asked(field, 1)
+    picture = field.viewer.screenshot(canvas_only=True, flash=False)
+    y, x = np.array(picture.shape[:2]) // 2
+    around = picture[y - 16 : y + 17, x - 16 : x + 17, :3].astype(int)
+    ring = (around[..., 2] > 200) & (around[..., 0] < 60)
+    rows, columns = np.nonzero(ring)
+    assert np.ptp(rows) > 16, "it is larger than the nucleus"
+    assert np.ptp(columns) > 16
