@@ -299,3 +299,14 @@ def test_blinded_readers_are_not_compared_with_others(bench: Measured) -> None:
     bench.session.blinded = True
     bench.measure._follow()
     assert bench.measure.parts.controls.reference.findText("Reader Dr B") < 0
+
+
+def test_figures_are_of_the_reader_whose_labels_are_shown(bench: Measured) -> None:
+    bench.session.author = "Dr B"
+    bench.session.set_class([2], 1, force=True)
+    bench.session.author = "Dr A"
+    bench.session.set_class([2], 0, force=True)
+    bench.compare_with("truth")
+    assert bench.read("tumour")[0] == "0.000"
+    bench.nuclei.reader = "Dr B"
+    bench.qtbot.waitUntil(lambda: bench.read("tumour")[0] == "1.000", timeout=LONG_MS)

@@ -57,6 +57,7 @@ class Ki67Measuring(QObject):
         self._end_hearing: Callable[[], None] = _nothing
         self._job: Job | None = None
         self._dab_came = False
+        self._shown_as: tuple[object, ...] = ()
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self.measure)
@@ -68,7 +69,13 @@ class Ki67Measuring(QObject):
 
     def show_nuclei(self, nuclei: NucleiLayer | None) -> None:
         """Measure other nuclei, or none."""
+        shown_as: tuple[object, ...] = (
+            () if nuclei is None else (nuclei.reader, nuclei.session.blinded, nuclei.session.author)
+        )
+        shown_as, self._shown_as = self._shown_as, shown_as
         if nuclei is self.nuclei:
+            if self._shown_as != shown_as:
+                self.later(0)
             return
         self._end_hearing()
         self._stop_job()

@@ -69,6 +69,7 @@ class Measuring(QObject):
         self.wants_curve = False
         self._job: Job | None = None
         self._missed: list[Change] = []
+        self._shown_as: tuple[object, ...] = ()
         self._end_hearing: Callable[[], None] = _nothing
         self._again, self._curve_later = QTimer(self), QTimer(self)
         for timer, act in ((self._again, self.start), (self._curve_later, self._draw_curve)):
@@ -90,12 +91,25 @@ class Measuring(QObject):
     def show_nuclei(self, nuclei: NucleiLayer | None) -> None:
         """Measure other nuclei, or none."""
         if nuclei is self.nuclei:
+            self._shown_otherwise()
             return
         self._end_hearing()
         self._end_hearing, self.nuclei = _nothing, nuclei
-        self.reference, self.moment = None, None
+        self.compare_with(None)
+        self.moment, self._shown_as = None, _shown_as(nuclei)
         if nuclei is not None:
             self._end_hearing = nuclei.session.subscribe(self._heard)
+        self.start()
+
+    def _shown_otherwise(self) -> None:
+        """Count anew when another reader's labels are shown, or the person works blinded from now on."""
+        shown_as = _shown_as(self.nuclei)
+        if shown_as == self._shown_as:
+            return
+        self._shown_as = shown_as
+        blinded = self.nuclei is not None and self.nuclei.session.blinded
+        if self.reference is not None and self.reference.reader is not None and blinded:
+            self.reference = None
         self.start()
 
     def compare_with(self, reference: Reference | None) -> None:
@@ -268,6 +282,11 @@ def _count(
     yield "live", live
     if look_back is not None:
         yield "then", by_rule(look_back(), truth, mpp, replace(config, classes=live.names)).score
+
+
+def _shown_as(nuclei: NucleiLayer | None) -> tuple[object, ...]:
+    """Whose labels are shown."""
+    return () if nuclei is None else (nuclei.reader, nuclei.session.blinded, nuclei.session.author)
 
 
 def _nothing() -> None:

@@ -55,6 +55,7 @@ class Rings(QObject):
         self._nuclei: NucleiLayer | None = None
         self.wanted = {Ring.MISS, Ring.ALARM}
         self.layer: Points | None = None
+        self._shown: tuple[bytes, tuple[Ring, ...]] = (b"", ())
         self.too_many = False
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -85,6 +86,11 @@ class Rings(QObject):
         if not len(places) and (self.layer is None or not len(self.layer.data)):
             return
         layer = self._layer_on(nuclei)
+        shown = (places.tobytes(), tuple(kinds))
+        if shown == self._shown and len(layer.data) == len(places):
+            # most edits change no ring, and drawing all of them takes a while
+            return
+        self._shown = shown
         with layer.events.blocker_all():
             layer.selected_data.clear()
             layer.data = places
