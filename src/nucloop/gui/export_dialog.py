@@ -58,6 +58,9 @@ class ExportDialog(QDialog):
         self._folder: Path | None = None
         self.setWindowTitle(f"Export – {nuclei.image.name}")
         self.file_page, self.dataset_page = FilePage(nuclei), DatasetPage(nuclei)
+        self._fit_timer = QTimer(self)
+        self._fit_timer.setSingleShot(True)
+        self._fit_timer.timeout.connect(self._fit)
         self._build()
         self._refresh_timer = QTimer(self)
         self._refresh_timer.setSingleShot(True)
@@ -162,11 +165,20 @@ class ExportDialog(QDialog):
         self.start.setDefault(not running)
         self.tabs.setEnabled(not running)
 
+    def _fit(self) -> None:
+        """Grow when the page says more than it has room for: tabs do not ask for it themselves."""
+        layout = self.page.layout()
+        layout.activate()
+        lacking = layout.heightForWidth(self.page.width()) - self.page.height()
+        if self.isVisible() and lacking > 0:
+            self.resize(self.width(), self.height() + lacking)
+
     def _show_ready(self) -> None:
         missing = self.page.missing
         self.start.setText(self.page.BUTTON)
         self.start.setEnabled(not missing)
         self.reason.setText("" if self.running else missing)
+        self._fit_timer.start(0)
 
     def _page_changed(self) -> None:
         self._forget_result()

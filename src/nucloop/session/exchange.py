@@ -101,8 +101,12 @@ def slide_of_session(path: Path) -> Path:
 
 
 def keep_regions(session: Session, regions: Iterable[Region]) -> None:
-    """Remember drawn regions with a session, in place of those before; outside of undo."""
-    session.remember(_REGIONS, [_plain(region) for region in regions])
+    """Remember drawn regions with a session, in place of those before; outside of undo.
+
+    What has no area, as while a person is still drawing it, is left out.
+    """
+    whole = [one for one in regions if len(one.outline) >= 3 and np.isfinite(one.outline).all()]
+    session.remember(_REGIONS, [_plain(region) for region in whole])
 
 
 def kept_regions(session: Session) -> list[Region]:
