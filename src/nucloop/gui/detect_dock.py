@@ -16,6 +16,7 @@ from nucloop.gui.detect_controls import DetectControls
 from nucloop.gui.detection import Detection
 from nucloop.gui.exchange import open_export, open_import
 from nucloop.gui.jobs import Ending, How, Job
+from nucloop.gui.kept_regions import KeptRegions
 from nucloop.gui.layer_slide import mpp_of_layer, slide_of_layer
 from nucloop.gui.messages import Message, MessageLine, Tone
 from nucloop.gui.model_choice import ModelChoice
@@ -59,6 +60,7 @@ class DetectDock(QWidget):
         self.sessions = self.detection.sessions
         # undo and the other keys of the nuclei layer work without the Correct dock
         self.correcting = Correcting.of(self.viewer)
+        self.regions = KeptRegions.of(self.viewer)
         self._loading: Job | None = None
         self._detect_after_answer = False
         self._build()
