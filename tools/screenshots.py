@@ -31,6 +31,7 @@ from nucloop.gui.actions import (
     open_dock,
     open_gallery_dock,
     open_ki67_dock,
+    open_learn_dock,
     open_measure_dock,
 )
 from nucloop.gui.appearance import ACCENT
@@ -152,6 +153,28 @@ def take_correcting(camera: Photographer) -> QWidget:
     return dock
 
 
+def take_learning(camera: Photographer) -> None:
+    """Take the picture of learning, on the slide that is open: a person calls brown glands tumour, the rest stroma."""
+    viewer, nuclei = camera.viewer, camera.dock.detection.nuclei_of(camera.dock.controls.image)
+    assert nuclei is not None
+    session, author = nuclei.session, nuclei.session.author
+    camera.dock.sessions.set_author("Ann")
+    pixels = np.asarray(nuclei.image.data[0] if nuclei.image.multiscale else nuclei.image.data).astype(float)
+    ids = session.ids()[::3]
+    for nucleus, (y, x) in zip(ids.tolist(), session.positions(ids).astype(int), strict=True):
+        around = pixels[max(y - 12, 0) : y + 13, max(x - 12, 0) : x + 13].mean((0, 1))
+        session.set_class([nucleus], "tumour" if around[0] > around[2] + 12 else "stromal", force=True)
+    viewer.reset_view()
+    dock = open_learn_dock(viewer)
+    camera.pause()
+    dock.controls.learn.click()
+    camera.wait(dock.lesson.isVisible)
+    camera.take("learn")
+    dock.lesson.discard.click()
+    camera.dock.sessions.set_author(author)
+    viewer.window.remove_dock_widget(dock)
+
+
 def click(grid: CropGrid, row: int, modifiers: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier) -> None:
     """Click on a crop as a person does."""
     QTest.mouseClick(grid.viewport(), Qt.MouseButton.LeftButton, modifiers, grid.cell(row).center())
@@ -215,6 +238,7 @@ def take_measuring(camera: Photographer) -> None:
     corners = np.array([[[0.1, 0.1], [0.1, 0.5], [0.45, 0.55], [0.5, 0.15]], [[0.55, 0.5], [0.5, 0.9], [0.9, 0.95],
                         [0.95, 0.5]], [[0.6, 0.08], [0.6, 0.4], [0.9, 0.4], [0.9, 0.1]]])  # fmt: skip
     regions.add_polygons(list(corners * size))
+    dock.parts.meaning.by_class.click()
     camera.wait(lambda: len(dock.measuring.regions) == len(corners) and not dock.measuring.busy)
     camera.take("ki67")
     dock.parts.meaning.by_dab.click()
@@ -250,6 +274,7 @@ def take_all(camera: Photographer) -> None:
     take_exchange(camera)
     correct = take_correcting(camera)
     viewer.window.remove_dock_widget(correct)
+    take_learning(camera)
     take_measuring(camera)
     viewer.theme = "light"
     camera.open_sample("synthetic_he")

@@ -141,7 +141,7 @@ def _summary(readings: Readings) -> str:
     count = len(readings.places)
     differ = "They differ nowhere." if not count else f"They differ at {count:,} place{'s' if count > 1 else ''}."
     return (
-        f"F1 {there.f1:.3f} both ways (of theirs you have {back.recall:.3f}, of yours they have "
+        f"F1 {there.f1:.3f} both ways, by the boolean rule (of theirs you have {back.recall:.3f}, of yours they have "
         f"{back.precision:.3f}); {kappa}. {differ}"
     )
 

@@ -17,7 +17,7 @@ __all__ = ["MeasureControls", "Since"]
 
 NOTHING = "Choose a reference …"
 A_FILE = "A file …"
-_FLAWED = "{title}  ·  flawed"
+_FLAWED = "flawed: {title}"
 
 
 class Since(Enum):
@@ -106,7 +106,7 @@ class MeasureControls(QWidget):
         rule = RULES[self.rule.currentData()]
         self.flaw.setVisible(bool(rule.flaw))
         self.flaw.setText(
-            f"Flawed: it {rule.flaw}. Use it only to compare with figures that {rule.used_by} published."
+            f"Flawed: it {rule.flaw}. Use it only to compare with published figures ({rule.used_by})."
             if rule.flaw
             else ""
         )
