@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 
+from nucloop.gui import gallery_dock as gallery_module
 from nucloop.gui.actions import open_gallery_dock
 from nucloop.gui.gallery_order import EVERY_CLASS, Order
 
@@ -112,6 +113,16 @@ def test_closing_the_image_empties_the_gallery(bench: Bench, gallery: GalleryDoc
     bench.viewer.layers.clear()
     bench.qtbot.waitUntil(lambda: gallery.empty.isVisible(), timeout=LONG_MS)
     assert len(gallery.grid.ids) == 0
+
+
+def test_very_many_are_sorted_in_the_background(
+    bench: Bench, gallery: GalleryDock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gallery_module, "AT_ONCE", 10)
+    choose(bench, gallery, 1, Order.SURE)
+    bench.session.delete([21])
+    bench.qtbot.waitUntil(lambda: sorted(gallery.grid.ids.tolist()) == list(range(22, 41)), timeout=LONG_MS)
+    bench.qtbot.waitUntil(lambda: gallery.count.text() == "19 nuclei", timeout=LONG_MS)
 
 
 def test_those_like_the_selected_one_are_found_by_their_features(bench: Bench, gallery: GalleryDock) -> None:

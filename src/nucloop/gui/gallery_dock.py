@@ -14,7 +14,8 @@ from nucloop.gui.colouring import NO_CLASS_COLOUR
 from nucloop.gui.correcting import Correcting
 from nucloop.gui.crop_grid import CropGrid
 from nucloop.gui.crops import CropReader
-from nucloop.gui.gallery_order import EVERY_CLASS, Order, nuclei_in_order
+from nucloop.gui.gallery_order import EVERY_CLASS, Order, in_order, nuclei_of_class
+from nucloop.gui.jobs import Job
 from nucloop.gui.known_features import features_in_parts, newest_store
 from nucloop.gui.layer_slide import slide_of_layer
 from nucloop.gui.messages import Message, MessageLine, Tone
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 __all__ = ["GalleryDock"]
 
 WIDE_PIXELS = 620
+AT_ONCE = 50_000
+"""So many are sorted while nobody notices; more in the background."""
 MOST_MARKED = 2000
 """A larger selection on the slide is not marked in the gallery."""
 
@@ -55,6 +58,7 @@ class GalleryDock(QWidget):
         self._reader: CropReader | None = None
         self._end_hearing = lambda: None
         self._selecting = False
+        self._sorting: Job | None = None
         self._build()
         self.following = Soon(self._follow, self)
         self.correcting.changed.connect(self.following.ask)
@@ -69,12 +73,33 @@ class GalleryDock(QWidget):
         nuclei = self._nuclei
         if nuclei is None:
             return
-        like = self.grid.selected[:1] if len(self.grid.selected) else nuclei.selected[:1]
-        one = int(like[0]) if len(like) else None
-        ids = nuclei_in_order(nuclei, self.classes.currentData(), self.order.currentData(), one, self._features())
-        self.grid.verticalScrollBar().setValue(0)
-        self.grid.show_ids(ids)
+        chosen = self.grid.selected if len(self.grid.selected) else nuclei.selected
+        like = nuclei.shown(chosen[:1]) if len(chosen) else None
+        table, order = nuclei_of_class(nuclei, self.classes.currentData()), self.order.currentData()
+        features = self._features() if order is Order.SIMILAR else None
+        if self._sorting is not None:
+            self._sorting.cancel()
+            self._sorting = None
+        if len(table) <= AT_ONCE:
+            self._show_sorted(in_order(table, order, like, features))
+            return
+        job = self._sorting = Job(lambda: [in_order(table, order, like, features)], self)
+        job.items.connect(lambda items: self._show_sorted(items[0]) if job is self._sorting else None)
+        job.ended.connect(lambda _: self._sorting_ended(job))
+        job.start()
         self._show_count()
+
+    def _show_sorted(self, ids: NDArray[np.int64]) -> None:
+        if self._nuclei is not None:
+            self.grid.verticalScrollBar().setValue(0)
+            # some may have gone while they were sorted
+            self.grid.show_ids(ids[self._nuclei.session.contains(ids)])
+        self._show_count()
+
+    def _sorting_ended(self, job: Job) -> None:
+        if job is self._sorting:
+            self._sorting = None
+            self._show_count()
 
     def _build(self) -> None:
         self.classes, self.order = QComboBox(), QComboBox()
@@ -134,7 +159,7 @@ class GalleryDock(QWidget):
                 self._enter(nuclei)
         if nuclei is not None:
             self._show_classes(nuclei)
-            if not len(self.grid.ids) and len(nuclei.session):
+            if not len(self.grid.ids) and len(nuclei.session) and self._sorting is None:
                 self.refill()
             self._mark_selection(nuclei)
         self._show_count()
@@ -152,6 +177,9 @@ class GalleryDock(QWidget):
     def _leave(self) -> None:
         self._end_hearing()
         self._end_hearing, self._nuclei = (lambda: None), None
+        if self._sorting is not None:
+            self._sorting.cancel()
+            self._sorting = None
         self.grid.show_ids(np.zeros(0, np.int64))
         if self._reader is not None:
             self._reader.close()
@@ -189,8 +217,8 @@ class GalleryDock(QWidget):
         shown, selected = len(self.grid.ids), len(self.grid.selected)
         self.grid.setVisible(shown > 0)
         self.empty.setVisible(shown == 0)
-        self.count.setVisible(shown > 0)
-        text = f"{shown:,} nuclei"
+        self.count.setVisible(shown > 0 or self._sorting is not None)
+        text = "Sorting …" if self._sorting is not None else f"{shown:,} nuclei"
         self.count.setText(f"{text}  ·  {selected:,} selected: a number key gives them a class" if selected else text)
 
     def _crops(self, ids: NDArray[np.int64]) -> dict[int, QImage]:

@@ -13,10 +13,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from nucloop.gui.nuclei_layer import NucleiLayer
+    from nucloop.nuclei import Nuclei
 
-__all__ = ["EVERY_CLASS", "Order", "nuclei_in_order"]
+    Ids = NDArray[np.int64]
+    Features = Callable[[Ids], Iterator[NDArray[np.floating]]]
+
+__all__ = ["EVERY_CLASS", "Order", "in_order", "nuclei_of_class"]
 
 EVERY_CLASS = -2
+MANY = 100_000
 
 
 class Order(Enum):
@@ -28,45 +33,47 @@ class Order(Enum):
     PLACE = "By place"
 
 
-def nuclei_in_order(
-    nuclei: NucleiLayer,
-    label: int,
-    order: Order,
-    like: int | None = None,
-    features_of: Callable[[NDArray[np.int64]], Iterator[NDArray[np.floating]]] | None = None,
-) -> NDArray[np.int64]:
-    """Return ids of nuclei of a class (UNLABELLED and EVERY_CLASS too), sorted.
+def nuclei_of_class(nuclei: NucleiLayer, label: int) -> Nuclei:
+    """Return the nuclei that are shown to be of a class (UNLABELLED and EVERY_CLASS too)."""
+    table = nuclei.shown()
+    return table if label == EVERY_CLASS else table.take(table.label == label)
+
+
+def in_order(table: Nuclei, order: Order, like: Nuclei | None = None, features_of: Features | None = None) -> Ids:
+    """Return the ids of nuclei, sorted; for very many this takes a while, so call it in a job.
 
     Parameters
     ----------
-    nuclei : NucleiLayer
-        Whose session, and whose reader's labels.
-    label : int
-        The class.
+    table : Nuclei
+        What to sort.
     order : Order
-        How to sort. SIMILAR without a nucleus to compare with sorts as UNSURE does.
-    like : int, optional
-        The nucleus to compare with.
+        How. SIMILAR without a nucleus to compare with sorts as UNSURE does.
+    like : Nuclei, optional
+        The one nucleus to compare with.
     features_of : callable, optional
         Takes ids (N,), yields their features part by part, (K, F) each, NaN where they are not known. Without features
         the class probabilities are compared.
     """
-    table = nuclei.shown()
-    if label != EVERY_CLASS:
-        table = table.take(table.label == label)
     if not len(table) or order is Order.PLACE:
         return table.ids
     if order is Order.SIMILAR and like is not None:
-        one = np.array([like], np.int64)
-        known = None if features_of is None else next(features_of(one))[0]
-        if features_of is None or known is None or not np.isfinite(known).all():
-            known = np.nan_to_num(nuclei.shown(one).probability)[0]
-            distance = _distance(np.nan_to_num(table.probability), known)
-        else:
-            distance = np.concatenate([_distance(part, known) for part in features_of(table.ids)])
-        return table.ids[np.argsort(distance, kind="stable")]
+        return table.ids[_sorted(_differences(table, like, features_of))]
     uncertainty = np.nan_to_num(table.uncertainty, nan=1.0)
-    return table.ids[np.argsort(uncertainty if order is Order.SURE else -uncertainty, kind="stable")]
+    return table.ids[_sorted(uncertainty if order is Order.SURE else -uncertainty)]
+
+
+def _sorted(values: NDArray[np.float32]) -> NDArray[np.intp]:
+    # equal ones keep their order where that costs nothing
+    return np.argsort(values, kind="stable" if len(values) < MANY else None)
+
+
+def _differences(table: Nuclei, like: Nuclei, features_of: Features | None) -> NDArray[np.float32]:
+    """How far each nucleus is from one, (N,)."""
+    if features_of is not None:
+        known = next(features_of(like.ids))[0]
+        if np.isfinite(known).all():
+            return np.concatenate([_distance(part, known) for part in features_of(table.ids)])
+    return _distance(np.nan_to_num(table.probability), np.nan_to_num(like.probability)[0])
 
 
 def _distance(rows: NDArray[np.floating], one: NDArray[np.floating]) -> NDArray[np.float32]:
