@@ -59,7 +59,7 @@ def as_ihc(amounts: Tensor, points: NDArray[np.float32], mpp: float, zoom: float
     pale = math.exp(rng.uniform(math.log(0.06), math.log(0.9))) * np.exp(rng.normal(0, 0.3, count))
     strength = math.exp(rng.uniform(math.log(0.5), math.log(5.0))) * np.exp(rng.normal(0, 0.5, count))
     dab = tint * share * spread(strength)
-    if rng.random() < 0.3:
+    if rng.random() < 0.4:
         dab = dab + _beyond_nuclei(distance, spread(brown | (rng.random(count) < 0.3)), mpp, rng)
     haze, smear = rng.uniform(0, 0.12), rng.uniform(0, 0.12)
     cap = rng.uniform(1.2, 3.5)  # a camera's black, and a stain's fullness
@@ -108,7 +108,7 @@ def _beyond_nuclei(distance: Tensor, where: Tensor, mpp: float, rng: np.random.G
     """DAB that marks no nucleus: in membranes, in cytoplasm, or in patches of the ground."""
     height, width = distance.shape
     cloud = torch.sigmoid(4 * _clouds(height, width, 12 / mpp, rng))
-    amount = math.exp(rng.uniform(math.log(0.1), math.log(0.8)))
+    amount = math.exp(rng.uniform(math.log(0.1), math.log(1.2)))
     outside = torch.sigmoid((distance - 1) * 8)
     kind = rng.integers(3)
     if kind == 0:
