@@ -52,6 +52,7 @@ def _measure_one(path: Path, size: str, repeat: int, samples: dict[str, list[flo
         for _ in range(repeat * EDITS):
             for name, milliseconds in window.edit().items():
                 samples[f"edit_{size}_{name}ms"].append(milliseconds)
+            samples["repaint_ms"].append(window.repaint())
         if size == "1e5":
             _sweep(window, repeat, samples)
             samples["queue_next_ms"] += window.review(repeat * EDITS)

@@ -89,6 +89,13 @@ class CorrectingWindow:
         steps["window"] = done - began - sum(steps.values())
         return {"": 1000 * (done - began), **{f"{name}_": 1000 * value for name, value in steps.items()}}
 
+    def repaint(self) -> float:
+        """Have the canvas drawn once more, unchanged; return ms until it is: what any change has to wait for."""
+        wait(IDLE_MS)
+        began = time.perf_counter()
+        self.canvas.update()
+        return 1000 * (self._until_shown(began) - began)
+
     def review(self, repeat: int) -> Iterator[float]:
         """Press Space once after another; return ms until each nucleus in question is in the middle of the window."""
         review = self.dock.correcting.review

@@ -26,6 +26,7 @@ SUBJECTS: dict[str, dict[str, str]] = {
     },
     "correcting": {
         **{f"edit_{size}_{step}ms": "ms" for size in ("1e5", "1e6") for step in ("", *EDIT_STEPS)},
+        "repaint_ms": "ms",
         "brush_ms": "ms",
         "undo_ms": "ms",
         "brush_nuclei": "nuclei",
