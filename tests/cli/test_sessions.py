@@ -78,6 +78,17 @@ def test_a_session_is_scored_against_a_file(tmp_path: Path, nucloop: Callable) -
     assert report["detection"]["f1"] == 1
 
 
+def test_a_pipeline_is_measured_against_the_regions_of_a_session(tmp_path: Path, nucloop: Callable) -> None:
+    session = worked_on(tmp_path, "a.png")
+
+    outcome = nucloop("evaluate", "--data", f"session:{session}", "--json", tmp_path / "report.json")
+
+    assert outcome.code == 0, outcome.err
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["dataset"] == "a.png.nucloop"
+    assert report["n_images"] == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

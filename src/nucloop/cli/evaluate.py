@@ -3,11 +3,13 @@
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import typer
 
 from nucloop.cli.score import RULES_HELP, check_rule
+from nucloop.cli.session_data import SESSION, session_dataset
 from nucloop.cli.tables import check_table_name, confusion_table, score_table, write_table
 from nucloop.cli.terminal import check_writable, output, progress_bar, say, write_json
 from nucloop.errors import DataError
@@ -20,7 +22,11 @@ __all__ = ["evaluate_command"]
 
 
 def evaluate_command(
-    data: Annotated[list[str], typer.Option(help=f"NAME:PATH, NAME one of {', '.join(DATASETS)}; may be repeated.")],
+    context: typer.Context,
+    data: Annotated[
+        list[str],
+        typer.Option(help=f"NAME:PATH, NAME one of {', '.join(DATASETS)}, or session; may be repeated."),
+    ],
     split: Annotated[str, typer.Option(help="train, val or test.")] = "val",
     radius_um: Annotated[float, typer.Option(min=0.1, max=100, help="Matching radius, µm.")] = 3.0,
     rule: Annotated[str, typer.Option(help=RULES_HELP)] = "boolean",
@@ -48,7 +54,7 @@ def evaluate_command(
     """Measure detection and class F1 (Boolean one-to-one rule), s/mm2 and peak memory."""
     check_rule(rule)
     check_table_name(table)
-    datasets = [open_dataset(spec, split) for spec in data]
+    datasets = [_opened(spec, split, context) for spec in data]
     chosen = [_fields(dataset, split, only_group or [], leave or []) for dataset in datasets]
     for path in (json, table):
         if path is not None:
@@ -69,6 +75,14 @@ def evaluate_command(
         write_json(json, reports[0] if len(reports) == 1 else {"runs": reports})
     if table is not None:
         write_table(table, rows)
+
+
+def _opened(spec: str, split: str, context: typer.Context) -> Dataset:
+    kind, _, path = spec.partition(":")
+    if kind != SESSION:
+        return open_dataset(spec, split)
+    folder = context.with_resource(TemporaryDirectory(prefix="nucloop-"))
+    return session_dataset(Path(path), Path(folder))
 
 
 def _fields(dataset: Dataset, split: str, only_group: Sequence[str], leave: Sequence[str]) -> list[Field]:

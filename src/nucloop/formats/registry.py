@@ -22,9 +22,10 @@ from nucloop.formats.ocelot_submission import read_ocelot_json, write_ocelot_jso
 from nucloop.formats.parquet import read_parquet, read_parquet_slide, write_parquet
 from nucloop.formats.plain_text import read_brca_m2c, read_ocelot_csv, write_brca_m2c, write_ocelot_csv
 from nucloop.formats.slide_info import SlideInfo
+from nucloop.formats.spatialdata import read_spatialdata, write_spatialdata
 from nucloop.formats.tiatoolbox import read_tiatoolbox, write_tiatoolbox
 
-__all__ = ["FORMATS", "Format", "format_of"]
+__all__ = ["EXTRAS", "FORMATS", "Format", "format_of"]
 
 _HEAD = 65_536
 
@@ -146,6 +147,17 @@ FORMATS: dict[str, Format] = {
 }
 """Every format by the name a person types."""
 
+EXTRAS: dict[str, Format] = {
+    "spatialdata": Format(
+        title="SpatialData (zarr)",
+        suffixes=(".spatialdata.zarr",),
+        write=write_spatialdata,
+        read=read_spatialdata,
+        carries=Carries(**_TABLE),
+    ),
+}
+"""Formats that are folders and need libraries of their own (the extra of that name); not offered in the window."""
+
 
 def format_of(path: Path, name: str | None = None, *, look: bool = False) -> Format:
     """Return a format by its name, or the one that a file name ends with.
@@ -164,15 +176,16 @@ def format_of(path: Path, name: str | None = None, *, look: bool = False) -> For
     DataError
         If the format is not known.
     """
-    if name is not None and name in FORMATS:
-        return FORMATS[name]
+    every = FORMATS | EXTRAS
+    if name is not None and name in every:
+        return every[name]
     if name is None:
-        fitting = [(suffix, one) for one in FORMATS.values() for suffix in one.suffixes if _ends(path, suffix)]
+        fitting = [(suffix, one) for one in every.values() for suffix in one.suffixes if _ends(path, suffix)]
         if fitting:
             longest = max(fitting, key=lambda pair: len(pair[0]))[1]
             return _by_content(path, longest) if look else longest
     asked = f"the format {name!r}" if name is not None else f"the format of {path.name}"
-    raise DataError(f"NucLoop does not know {asked}. Choose one of: {', '.join(FORMATS)}.")
+    raise DataError(f"NucLoop does not know {asked}. Choose one of: {', '.join(every)}.")
 
 
 def _ends(path: Path, suffix: str) -> bool:
