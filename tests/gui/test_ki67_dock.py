@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from PIL import Image
 from qtpy.QtCore import QPoint, Qt
 from tests.gui.conftest import LONG_MS, MPP, SCHEME, Bench
 from typer.testing import CliRunner
@@ -127,6 +128,19 @@ def test_every_number_in_the_dock_is_the_command_lines_on_the_same_data(bench: C
     words = ["ki67", "n.csv", "--regions", "r.geojson", "--positive", "tumour", "--negative", "stromal", "--json", "f"]
     words = [str(tmp_path / word) if word in ("n.csv", "r.geojson", "f") else word for word in words]
     assert CliRunner().invoke(app, words).exit_code == 0
+    result = bench.ki67.measuring.result
+    assert result is not None
+    assert json.loads(json.dumps(result.to_dict())) == json.loads((tmp_path / "f").read_text())
+
+
+def test_by_dab_too_every_number_is_the_command_lines(bench: Counted, tmp_path: Path) -> None:
+    bench.push(bench.ki67.parts.meaning.by_dab)
+    bench.qtbot.waitUntil(lambda: bench.ki67.parts.meaning.histogram.isVisible(), timeout=LONG_MS)
+    bench.wait()
+    Image.fromarray(np.asarray(bench.image.data)).save(tmp_path / "field.png")
+    write_nuclei(tmp_path / "n.csv", bench.session.nuclei(), SlideInfo(name="f", height=512, width=512, mpp=MPP))
+    words = ["ki67", str(tmp_path / "n.csv"), "--slide", str(tmp_path / "field.png"), "--mpp", str(MPP), "--dab"]
+    assert CliRunner().invoke(app, [*words, "--json", str(tmp_path / "f")]).exit_code == 0
     result = bench.ki67.measuring.result
     assert result is not None
     assert json.loads(json.dumps(result.to_dict())) == json.loads((tmp_path / "f").read_text())

@@ -173,6 +173,28 @@ def test_every_number_in_the_dock_is_the_command_lines_on_the_same_data(
     assert bench.measure.parts.controls.flaw.isVisible() == bool(RULES[rule].flaw)
 
 
+def test_agreement_in_the_dock_is_the_command_lines(bench: Measured, tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    places = np.stack(np.divmod(np.arange(100), 10), 1) * 45.0 + 20
+    bench.find(places, rng.integers(0, 3, 100))
+    info = SlideInfo(name="field", height=512, width=512, mpp=MPP)
+    theirs = Nuclei.from_points(SCHEME, places[5:] + 1, label=rng.integers(0, 3, 95))
+    for name, table in (("mine", bench.session.nuclei()), ("theirs", theirs)):
+        write_nuclei(tmp_path / f"{name}.csv", table, info)
+    bench.measure.compare_with_file(tmp_path / "theirs.csv")
+    bench.wait()
+    bench.measure.parts.agreement_section.expand()
+    bench.measure.adjudicating.start()
+    bench.qtbot.waitUntil(lambda: bench.measure.adjudicating.readings is not None, timeout=LONG_MS)
+    words = ["agree", *(str(tmp_path / f"{name}.csv") for name in ("mine", "theirs")), "--json", str(tmp_path / "f")]
+    assert CliRunner().invoke(app, words).exit_code == 0
+    readings = bench.measure.adjudicating.readings
+    assert readings is not None
+    assert json.loads(json.dumps(readings.to_dict())) == json.loads((tmp_path / "f").read_text())
+    assert f"kappa {readings.agreement.kappa:.3f}" in bench.measure.parts.agreement.summary.text()
+    bench.measure.parts.agreement_section.collapse()
+
+
 def test_a_click_on_a_cell_selects_its_nuclei_and_puts_them_first_in_the_queue(bench: Measured) -> None:
     bench.compare_with("truth")
     bench.qtbot.wait(50)
@@ -310,3 +332,17 @@ def test_figures_are_of_the_reader_whose_labels_are_shown(bench: Measured) -> No
     assert bench.read("tumour")[0] == "0.000"
     bench.nuclei.reader = "Dr B"
     bench.qtbot.waitUntil(lambda: bench.read("tumour")[0] == "1.000", timeout=LONG_MS)
+
+
+def test_a_dock_that_is_closed_leaves_nothing_behind(bench: Measured) -> None:
+    bench.compare_with("truth")
+    assert bench.measure.rings.layer is not None
+    bench.viewer.window.remove_dock_widget(bench.measure)
+    assert not [layer for layer in bench.viewer.layers if RingMark in layer.metadata]
+    score = bench.measure.measuring.score
+    bench.session.delete([1])
+    bench.settle()
+    assert bench.measure.measuring.score == score, "it hears no edit"
+    bench.measure = open_measure_dock(bench.viewer)
+    bench.compare_with("truth")
+    assert bench.read()[4:] == ["2", "1", "2"]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtCore import QTimer
+from qtpy.QtCore import QEvent, QTimer
 from qtpy.QtGui import QGuiApplication
 from qtpy.QtWidgets import QFileDialog, QWidget
 
@@ -47,6 +47,7 @@ class Ki67Dock(QWidget):
     """
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:
+        self._closed = False
         super().__init__()
         self.viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
         self.correcting = Correcting.of(self.viewer)
@@ -141,7 +142,16 @@ class Ki67Dock(QWidget):
         if path:
             self.save_report(Path(path))
 
+    def event(self, event: QEvent) -> bool:
+        """Stop measuring when the dock is taken out of the window: napari keeps no word for that."""
+        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self._closed = True
+            self.measuring.close()
+        return bool(super().event(event))
+
     def _follow(self) -> None:
+        if self._closed:
+            return
         nuclei = self.correcting.nuclei
         self.measuring.show_nuclei(nuclei)
         self.measuring.watch_regions()

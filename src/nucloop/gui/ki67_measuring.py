@@ -146,6 +146,10 @@ class Ki67Measuring(QObject):
     def close(self) -> None:
         """Stop measuring."""
         self._end_hearing()
+        self._end_hearing = _nothing
+        if self._shapes is not None:
+            self._shapes.events.data.disconnect(self._regions_edited)
+            self._shapes = None
         self._timer.stop()
         self._stop_job()
 

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from qtpy.QtCore import QTimer
+from qtpy.QtCore import QEvent, QTimer
 from qtpy.QtGui import QGuiApplication
 from qtpy.QtWidgets import QFileDialog, QWidget
 
 from nucloop.errors import NucLoopError
 from nucloop.formats.atomic import replacing
 from nucloop.gui.actions import open_correct_dock
-from nucloop.gui.adjudicating import Adjudicating
+from nucloop.gui.agreement_part import AgreementPart
 from nucloop.gui.appearance import style_sheet
 from nucloop.gui.confusion_grid import words_for_cell
 from nucloop.gui.correcting import Correcting
@@ -45,15 +45,17 @@ class MeasureDock(QWidget):
     """
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:
+        self._closed = False
         super().__init__()
         self.viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
         self.correcting = Correcting.of(self.viewer)
         self.measuring = Measuring(self)
         self.rings = Rings(self.measuring)
-        self.adjudicating = Adjudicating(self.measuring)
         self.chosen_moment: Moment | None = None
         self._file: Reference | None = None
         self.parts = MeasureParts(self)
+        self.agreement = AgreementPart(self.measuring, self.correcting, self.parts)
+        self.adjudicating = self.agreement.adjudicating
         self._connect()
         self._restyle()
         self._follow()
@@ -91,21 +93,8 @@ class MeasureDock(QWidget):
         parts.copy.clicked.connect(self.copy_table)
         parts.save_csv.clicked.connect(self._save_csv)
         parts.save_png.clicked.connect(self._save_png)
-        self._connect_agreement()
-
-    def _connect_agreement(self) -> None:
-        box, adjudicating = self.parts.agreement, self.adjudicating
-        self.parts.agreement_section.toggled.connect(self._agreement_toggled)
-        self._agree_timer = QTimer(self)
-        self._agree_timer.setSingleShot(True)
-        self._agree_timer.setInterval(300)
-        self._agree_timer.timeout.connect(adjudicating.start)
-        adjudicating.changed.connect(self._show_agreement)
-        adjudicating.said.connect(self.parts.messages.say)
-        box.queue_clicked.connect(self._queue_disagreements)
-        box.next_clicked.connect(self._next_question)
-        box.decided.connect(self._decided)
-        box.layer_clicked.connect(adjudicating.make_layer)
+        self.agreement.asked.connect(self._look_at)
+        self.agreement.said.connect(parts.messages.say)
 
     def compare_with_file(self, path: Path) -> None:
         """Take a file of nuclei as reference."""
@@ -203,11 +192,22 @@ class MeasureDock(QWidget):
             text = f"Cannot write {path}. Choose another folder, or make room on the disk."
             self.parts.messages.say(Message(text, Tone.ERROR))
 
+    def event(self, event: QEvent) -> bool:
+        """Stop measuring when the dock is taken out of the window: napari keeps no word for that."""
+        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self._closed = True
+            self.agreement.close()
+            self.rings.close()
+            self.measuring.close()
+        return bool(super().event(event))
+
     def _follow(self) -> None:
+        if self._closed:
+            return
         nuclei = self.correcting.nuclei
         if nuclei is not self.measuring.nuclei:
             self._file = None
-            self.measuring.show_nuclei(nuclei)
+        self.measuring.show_nuclei(nuclei)
         self.parts.show_there(nuclei is not None and (len(nuclei.session) > 0 or nuclei.session.undoable is not None))
         self._offer()
 
@@ -288,48 +288,7 @@ class MeasureDock(QWidget):
         counts = {ring: self.rings.count(ring) for ring in Ring}
         self.parts.show_figures(measuring.score, measuring.then, measuring.moment, counts)
         self.rings.show()
-        if measuring.score is None and not measuring.busy:
-            self.adjudicating.stop()
-        elif self.parts.agreement_section.isExpanded():
-            self._agree_timer.start()
-
-    def _agreement_toggled(self, shown: bool) -> None:
-        if shown and self.measuring.live is not None:
-            self.adjudicating.start()
-            self._show_agreement()
-
-    def _show_agreement(self) -> None:
-        readings, adjudicating = self.adjudicating.readings, self.adjudicating
-        box = self.parts.agreement
-        box.show_readings(readings)
-        if readings is not None:
-            of, left = len(readings.places), len(adjudicating.open)
-            names = list(readings.first.scheme.names), list(readings.second.scheme.names)
-            box.show_question(adjudicating.question, names, of - left, of)
-
-    def _queue_disagreements(self) -> None:
-        readings, nuclei = self.adjudicating.readings, self.measuring.nuclei
-        if readings is None or nuclei is None:
-            return
-        places = np.array([(place.y, place.x) for place in readings.places])
-        ids = [place.first for place in readings.places if place.first is not None]
-        if self.correcting.review is not None:
-            self.correcting.review.ask_about(ids, "two readers disagree")
-        text = f"The readers differ at {len(places):,} places; {_nuclei(len(ids))} of yours are first in the queue."
-        self.parts.strip.show_places(text, places, review=bool(ids))
-
-    def _next_question(self) -> None:
-        self.adjudicating.next()
-        self._look_at_question()
-
-    def _decided(self, answer: str) -> None:
-        self.adjudicating.decide(answer)
-        self._look_at_question()
-
-    def _look_at_question(self) -> None:
-        place = self.adjudicating.question
-        if place is not None:
-            self._look_at(np.array([place.y, place.x]))
+        self.agreement.follow()
 
     def _look_at(self, place: np.ndarray) -> None:
         if self.measuring.nuclei is not None:

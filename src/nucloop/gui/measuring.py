@@ -162,6 +162,7 @@ class Measuring(QObject):
     def close(self) -> None:
         """Stop measuring."""
         self._end_hearing()
+        self._end_hearing = _nothing
         self._follow_layer(None)
         self._again.stop()
         self._curve_later.stop()
