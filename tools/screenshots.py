@@ -22,6 +22,7 @@ from PIL import Image
 from qtpy.QtCore import QSettings, Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QWidget
+from scipy.spatial import cKDTree
 
 from nucloop.classes import ClassScheme, NucleusClass
 from nucloop.formats import write_nuclei
@@ -154,17 +155,21 @@ def take_correcting(camera: Photographer) -> QWidget:
 
 
 def take_learning(camera: Photographer) -> None:
-    """Take the picture of learning, on the slide that is open: a person calls brown glands tumour, the rest stroma."""
-    viewer, nuclei = camera.viewer, camera.dock.detection.nuclei_of(camera.dock.controls.image)
+    """Take the picture of learning: on the synthetic H&E field every third nucleus is answered by its reference."""
+    viewer = camera.viewer
+    camera.open_sample("synthetic_he")
+    camera.detect()
+    nuclei = camera.dock.detection.nuclei_of(camera.dock.controls.image)
     assert nuclei is not None
     session, author = nuclei.session, nuclei.session.author
     camera.dock.sessions.set_author("Ann")
-    pixels = np.asarray(nuclei.image.data[0] if nuclei.image.multiscale else nuclei.image.data).astype(float)
+    points = next(layer for layer in viewer.layers if isinstance(layer, Points) and layer is not nuclei.layer)
+    reference = points_as_nuclei(points, nuclei.image)
+    points.visible = False
     ids = session.ids()[::3]
-    for nucleus, (y, x) in zip(ids.tolist(), session.positions(ids).astype(int), strict=True):
-        around = pixels[max(y - 12, 0) : y + 13, max(x - 12, 0) : x + 13].mean((0, 1))
-        session.set_class([nucleus], "tumour" if around[0] > around[2] + 12 else "stromal", force=True)
-    viewer.reset_view()
+    away, nearest = cKDTree(reference.yx).query(session.positions(ids))
+    for nucleus, row in zip(ids[away < 6].tolist(), nearest[away < 6].tolist(), strict=True):
+        session.set_class([nucleus], reference.scheme.names[reference.label[row]], force=True)
     dock = open_learn_dock(viewer)
     camera.pause()
     dock.controls.learn.click()
@@ -259,6 +264,7 @@ def main(folder: Path = IMAGES) -> None:
 def take_all(camera: Photographer) -> None:
     """Walk through the program, and take a picture of every part."""
     viewer, dock = camera.viewer, camera.dock
+    dock.sessions.set_author("Ann")
     camera.take("welcome")
     camera.open_sample("ihc")
     camera.detect()

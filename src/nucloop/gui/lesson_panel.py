@@ -18,7 +18,8 @@ _HELD_OUT = (
     "Measured on answers that were held out, place by place. People mostly correct mistakes, so this tells whether "
     "learning helps, not how good the whole slide is."
 )
-_WORSE = "Not better than before: more answers, of each class and from other places, would help."
+_WORSE = "Worse than before on answers that were held out: give more answers, of each class and in other places, first."
+_SAME = "As good as before on answers that were held out."
 
 
 class LessonPanel(QFrame):
@@ -75,8 +76,7 @@ class LessonPanel(QFrame):
             self.note.setText(f"No estimate of the gain. {lesson.why_no_gain}")
         else:
             self._fill(lesson.gain)
-            worse = lesson.gain.mean_after <= lesson.gain.mean_before
-            self.note.setText(_WORSE if worse else _HELD_OUT)
+            self.note.setText(_verdict(lesson.gain))
             self.note.setToolTip(_HELD_OUT)
 
     @property
@@ -112,6 +112,13 @@ class LessonPanel(QFrame):
         if column:
             label.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self._table.addWidget(label, row, column)
+
+
+def _verdict(gain: Estimate) -> str:
+    """Say in a sentence or two what the table means."""
+    if round(gain.mean_after, 2) == round(gain.mean_before, 2):
+        return _SAME
+    return _WORSE if gain.mean_after < gain.mean_before else _HELD_OUT
 
 
 def _number(value: float) -> str:

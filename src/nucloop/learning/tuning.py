@@ -8,33 +8,27 @@ some, that had no part in either, say what was gained.
 from __future__ import annotations
 
 import copy
-import json
-from dataclasses import asdict, dataclass, replace
-from hashlib import sha256
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load, save
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nucloop.configuration import read_strictly
-from nucloop.errors import DataError, WeightsError
-from nucloop.formats.atomic import replacing
+from nucloop.errors import DataError
 from nucloop.learning.estimate import Estimate, class_f1
 from nucloop.learning.examples import Examples, is_taught
 from nucloop.learning.fit import fit_head
 from nucloop.learning.folds import assign_folds, group_by_cell
-from nucloop.learning.lora import add_lora, lora_weights, merge_lora
+from nucloop.learning.lora import add_lora, merge_lora
+from nucloop.learning.tuning_files import TuneConfig, changes_of, load_changes, pack, restore_encoder, share_tuning
 from nucloop.learning.tuning_tiles import PointTile, cut_tiles, varied
 from nucloop.models.cards import Card
 from nucloop.models.encoder import sample_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -54,50 +48,10 @@ __all__ = [
     "tune_on_slide",
 ]
 
-FORMAT = 1
 AT_ONCE = 16
 """Pictures that go through the network together when nothing is learned."""
-Encoder = TypeVar("Encoder", bound=nn.Module)
 MEASURED, STOPPING = 0, 1
 """Folds that measure the gain, and that say when to stop."""
-
-
-@read_strictly
-@dataclass(frozen=True, kw_only=True)
-class TuneConfig:
-    """How an encoder is tuned."""
-
-    method: Literal["lora", "full"] = "lora"
-    """Small matrices beside its own (LoRA), or all of its weights."""
-    rank: int = 8
-    """Of LoRA's matrices."""
-    alpha: int = 16
-    """LoRA's scale: what they say counts alpha / rank times."""
-    epochs: int = 20
-    patience: int = 4
-    """Epochs without a better F1 after which it stops."""
-    lr: float | None = None
-    """Largest learning rate; 2e-3 for LoRA and 3e-4 for all weights when absent."""
-    head_lr: float = 1e-3
-    weight_decay: float = 1e-4
-    batch: int = 8
-    """Pictures in a step."""
-    side: int = 128
-    """Of a picture, pixels at the encoder's resolution; wider where the encoder needs it."""
-    jitter_um: float = 0.4
-    """Standard deviation by which points are moved, µm: detections are not exact either."""
-    smoothing: float = 0.05
-    """Of the labels."""
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if min(self.rank, self.epochs, self.patience, self.batch) < 1 or self.side < 32:
-            raise ValueError("rank, epochs, patience and batch must be at least 1, and side at least 32")
-
-    @property
-    def rate(self) -> float:
-        """Largest learning rate of the encoder."""
-        return self.lr or {"lora": 2e-3, "full": 3e-4}[self.method]
 
 
 @dataclass(frozen=True)
@@ -141,14 +95,7 @@ class Tuned:
 
     def to_bytes(self, base: bytes | None = None) -> bytes:
         """Return what must be kept to have this encoder again; `base` is the tuning it began with."""
-        about = {"format": FORMAT, "encoder": self.base.name, "encoder_sha256": self.base.sha256}
-        steps = [] if base is None else _read(base)[0]
-        earlier = {} if base is None else _read(base)[1]
-        number = len(steps)
-        steps = [*steps, {**about, "config": asdict(self.config)}]
-        tensors = {f"{number}/{key}": value.contiguous().cpu() for key, value in self.changes.items()}
-        data: bytes = save({**earlier, **tensors}, {"tuning": json.dumps(steps)})
-        return data
+        return pack(self.changes, self.config, self.base, base)
 
 
 def tune_on_slide(
@@ -210,7 +157,7 @@ def tune(
         weight_decay=config.weight_decay,
     )
     best_f1 = _f1(tuned, head, parts.stopping, len(scheme))
-    best = _changes(tuned, config)
+    best = changes_of(tuned, config)
     yield Epoch(0, config.epochs, float("nan"), best_f1, True)
     since = 0
     for number in range(1, config.epochs + 1):
@@ -220,84 +167,14 @@ def tune(
         f1 = _f1(tuned, head, parts.stopping, len(scheme))
         better, since = f1 > best_f1, since + 1
         if better:
-            best_f1, best, since = f1, _changes(tuned, config), 0
+            best_f1, best, since = f1, changes_of(tuned, config), 0
         yield Epoch(number, config.epochs, loss, f1, better)
         if since >= config.patience:
             break
-    _load_changes(tuned, best, config)
+    load_changes(tuned, best, config)
     gain = _gain(net, tuned, parts, scheme) if parts.measured else None
     changes = {key: value.clone() for key, value in best.items()}
     yield Tuned(merge_lora(tuned).requires_grad_(False).eval(), changes, config, card, gain)
-
-
-def restore_encoder(net: Encoder, card: Card, data: bytes) -> tuple[Encoder, Card]:
-    """Return an encoder as it was tuned, and its card.
-
-    Parameters
-    ----------
-    net : Module
-        The encoder that was tuned; changed in place.
-    card : Card
-        Its card.
-    data : bytes
-        As `Tuned.to_bytes` gives them.
-
-    Raises
-    ------
-    WeightsError
-        If they are damaged, or of another encoder.
-    """
-    steps, tensors = _read(data)
-    if steps[0]["encoder_sha256"] != card.sha256:
-        raise WeightsError(
-            f"This tuning is of another {steps[0]['encoder']} than the one that is installed. Tune it again."
-        )
-    try:
-        for number, step in enumerate(steps):
-            config = TuneConfig(**step["config"])
-            prefix = f"{number}/"
-            changes = {key[len(prefix) :]: value for key, value in tensors.items() if key.startswith(prefix)}
-            if config.method == "lora":
-                add_lora(net, config.rank, config.alpha)
-            _load_changes(net, changes, config)
-            merge_lora(net)
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise WeightsError(f"The tuning of {card.name} is damaged ({error}). Tune it again.") from error
-    methods = ", ".join(step["config"]["method"] for step in steps)
-    name = f"{card.name} ({methods})"
-    net.requires_grad_(False).eval()
-    return net, replace(card, name=name, sha256=sha256(data).hexdigest())
-
-
-def share_tuning(path: Path, data: bytes) -> None:
-    """Write a tuning to a file for others, and its card beside it.
-
-    Raises
-    ------
-    WeightsError
-        If it cannot be written.
-    """
-    steps, _ = _read(data)
-    card = {"kind": "encoder tuning", "steps": steps, "sha256": sha256(data).hexdigest()}
-    try:
-        with replacing(path) as file:
-            file.write(data)
-        with replacing(path.with_suffix(".json")) as file:
-            file.write(json.dumps(card, indent=2).encode() + b"\n")
-    except OSError as error:
-        raise WeightsError(f"Cannot write {path}: {error.strerror or error}. Choose another folder.") from error
-
-
-def _read(data: bytes) -> tuple[list[dict[str, Any]], dict[str, Tensor]]:
-    try:
-        tensors = load(data)
-        length = int.from_bytes(data[:8], "little")
-        steps = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["tuning"])
-        if not steps or any(step["format"] != FORMAT for step in steps):
-            raise ValueError("unknown format")
-    except (SafetensorError, ValueError, KeyError, TypeError) as error:
-        raise WeightsError(f"This tuning of an encoder is damaged ({error}). Copy it again.") from error
-    return steps, tensors
 
 
 @dataclass(frozen=True)
@@ -426,19 +303,3 @@ def _gain(net: nn.Module, tuned: nn.Module, parts: _Parts, scheme: ClassScheme) 
         scores.append(class_f1(truth, said, len(scheme)))
     support = np.bincount(truth, minlength=len(scheme))[: len(scheme)].astype(np.int64)
     return Estimate(scheme.names, support, scores[0], scores[1], 1)
-
-
-def _changes(net: nn.Module, config: TuneConfig) -> dict[str, Tensor]:
-    if config.method == "lora":
-        return {key: value.detach().clone() for key, value in lora_weights(net).items()}
-    named = {key for key, parameter in net.named_parameters() if parameter.requires_grad}
-    return {key: value.detach().clone() for key, value in net.state_dict().items() if key in named}
-
-
-def _load_changes(net: nn.Module, changes: dict[str, Tensor], config: TuneConfig) -> None:
-    wanted = set(lora_weights(net)) if config.method == "lora" else set(changes)
-    if wanted != set(changes) or not changes:
-        raise ValueError("its tensors are those of another network")
-    result = net.load_state_dict(changes, strict=False)
-    if result.unexpected_keys:
-        raise ValueError("its tensors are those of another network")
