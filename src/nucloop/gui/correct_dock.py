@@ -181,8 +181,11 @@ class CorrectDock(QWidget):
             self.review.show_review(self.correcting.review)
         self.readers.show_session(nuclei.session, nuclei.reader)
         if self.readers.apart.isVisibleTo(self):
-            other = next((name for name in reversed(nuclei.session.readers) if name != nuclei.session.author), "")
-            self.readers.show_disagreements(nuclei.session, nuclei.reader or other)
+            session = nuclei.session
+            others = [name for name in session.readers if name != session.author and len(session.spoken_by(name))]
+            other = nuclei.reader or (others[-1] if others else "")
+            self.readers.apart.setVisible(bool(other))
+            self.readers.show_disagreements(session, other)
         self._show_keys()
 
     def _show_keys(self) -> None:
