@@ -168,7 +168,8 @@ class Measuring(QObject):
         self._curve_later.stop()
         self._stop_job()
         if self._curve_job is not None:
-            self._curve_job.abandon()
+            self._curve_job.cancel()
+            self._curve_job = None
 
     def draw_curve(self) -> None:
         """Draw the curve when the person pauses, if it is wanted."""
@@ -265,6 +266,7 @@ class Measuring(QObject):
         mpp, config = self.nuclei.mpp, self.live.config
         job = Job(lambda: iter([threshold_curve(found, truth, mpp, config, name)]), self)
         job.items.connect(lambda items: self._curve_drawn(job, items))
+        job.ended.connect(lambda ending: self._curve_ended(job, ending))
         self._curve_job = job
         job.start()
 
@@ -272,6 +274,13 @@ class Measuring(QObject):
         if job is self._curve_job:
             self.curve = items[-1]
             self.curve_changed.emit()
+
+    def _curve_ended(self, job: Job, ending: Ending) -> None:
+        if job is self._curve_job:
+            # a job that has ended goes away by itself
+            self._curve_job = None
+            if ending.how is How.FAILED:
+                self.said.emit(Message(ending.message, Tone.ERROR, ending.details))
 
 
 def _count(
