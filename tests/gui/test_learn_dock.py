@@ -45,7 +45,7 @@ class Class:
         prepare_torch()
         card = load_encoder("embedded")[1]
         features = rng.normal(0, 1, (len(places), 128)).astype(np.float32)
-        features[:, :16] += 3.0 * (self.truth == TUMOUR)[:, None]
+        features[:, :32] += 8.0 * (self.truth == TUMOUR)[:, None]
         store = bench.sessions.features_of(bench.image).store(card.sha256, 128)
         store.put(self.ids, features)
         self.dock: LearnDock = open_learn_dock(bench.viewer)
