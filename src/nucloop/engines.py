@@ -67,7 +67,8 @@ class TorchEngine:
     def __call__(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Run a batch on the device."""
         try:
-            batch = torch.from_numpy(rgb).to(self.device)
+            # pixels of a slide may be read-only, which torch does not know
+            batch = torch.from_numpy(np.require(rgb, requirements="W")).to(self.device)
             with torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None):
                 out = self.net(batch)
             result: NDArray[np.float32] = out.float().cpu().numpy()
