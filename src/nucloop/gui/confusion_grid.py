@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from qtpy.QtCore import QPoint, QPointF, QRect, QSize, Qt, Signal
+from qtpy.QtCore import QPoint, QPointF, QRect, Qt, Signal
 from qtpy.QtGui import QColor, QPainter, QPen
 from qtpy.QtWidgets import QSizePolicy, QToolTip, QWidget
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ConfusionGrid", "words_for_cell"]
 
-ROW, WIDEST_NAME = 26, 96
+ROW, WIDEST_NAME, NARROWEST = 26, 96, 300
 _RIGHT, _WRONG = QColor("#2fa57f"), QColor("#e69f00")
 
 
@@ -52,17 +52,10 @@ class ConfusionGrid(QWidget):
         if used != self._used or score.names != self._names:
             self._used, self._names = used, score.names
             self.chosen = None
-            self.updateGeometry()
+            # the height must not depend on the width, or the dock would be laid out in circles
+            self.setFixedHeight(self._top() + ROW * len(used) + 4)
         self._counts = counts
         self.update()
-
-    def sizeHint(self) -> QSize:
-        """Return room for a row per class, and for names across."""
-        return QSize(260, self._top() + ROW * len(self._used) + 4)
-
-    def minimumSizeHint(self) -> QSize:
-        """Return the same height."""
-        return QSize(200, self.sizeHint().height())
 
     def rect_of(self, row: int, column: int) -> QRect:
         """Return where a cell is drawn."""
@@ -101,7 +94,7 @@ class ConfusionGrid(QWidget):
     def _paint_head(self, painter: QPainter, k: int, middle: float, width: float) -> None:
         name = "missed" if k == len(self._counts) - 1 else self._name(k)
         metrics = self.fontMetrics()
-        if self._flat(width):
+        if self._flat():
             box = QRect(round(middle - width / 2), 0, round(width) - 2, self._top() - 4)
             painter.drawText(box, Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignBottom, name)
             return
@@ -165,20 +158,18 @@ class ConfusionGrid(QWidget):
     def _width(self) -> float:
         return (self.width() - self._left()) / max(len(self._used), 1)
 
-    def _flat(self, width: float) -> bool:
+    def _flat(self) -> bool:
+        """Whether names fit across in the narrowest dock."""
         names = ["missed", *(self._name(k) for k in self._used[:-1])]
+        width = (NARROWEST - self._left()) / max(len(self._used), 1)
         return all(self.fontMetrics().horizontalAdvance(name) + 4 < width for name in names)
 
     def _top(self) -> int:
         metrics = self.fontMetrics()
-        if self._flat(self._width()):
+        if self._flat():
             return metrics.height() + 6
         names = ["missed", *(self._name(k) for k in self._used[:-1])]
         return min(max(metrics.horizontalAdvance(name) for name in names), WIDEST_NAME) + 12
-
-    def resizeEvent(self, event: object) -> None:
-        """Names may fit across now, or no longer."""
-        self.updateGeometry()
 
 
 def words_for_cell(names: tuple[str, ...], row: int, column: int) -> str:

@@ -130,6 +130,8 @@ class MeasureParts:
             self.step_to[ring].setEnabled(count > 0)
         if score is not None:
             self._offer_curves(score.names)
+            # heights have changed while parts of the dock were hidden
+            self.figures.setMinimumHeight(self.figures.layout().sizeHint().height())
 
     def show_curve(self, curve: Curve | None) -> None:
         """Show a curve; None says why there is none."""
