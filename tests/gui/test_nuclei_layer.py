@@ -121,6 +121,7 @@ def test_a_sure_and_an_unsure_nucleus_differ_by_confidence_and_by_uncertainty(
 def test_hidden_classes_are_hidden_and_still_counted(nuclei: NucleiLayer, run: ModelRun) -> None:
     nuclei.hidden = frozenset({0})
     assert nuclei.layer.shown.tolist() == [False, True, True, False]
+    assert nuclei.layer.face_color[:, 3].tolist() == [0, 1, 1, 0], "napari draws what is not shown"
     assert nuclei.shown_count() == 2
     assert nuclei.session.nuclei().counts()["lymphocyte"] == 2
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from nucloop.gui.colouring import ColourBy, fill_colours, rim_colours
 from nucloop.gui.points_style import hover_features
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import numpy as np
     from napari.layers import Points
     from numpy.typing import NDArray
 
@@ -26,8 +27,8 @@ def write_window(layer: Points, window: Nuclei, by: ColourBy, visible: NDArray[n
     layer.features = hover_features(window)
     if len(window):
         # in place: napari's setters look at every colour several times
-        layer.face_color[:] = fill_colours(window, by)
-        layer.border_color[:] = rim_colours(window)
+        layer.face_color[:] = _only(visible, fill_colours(window, by))
+        layer.border_color[:] = _only(visible, rim_colours(window))
         layer.shown = visible
 
 
@@ -35,13 +36,18 @@ def write_labels(
     layer: Points, rows: NDArray[np.int64], window: Nuclei, by: ColourBy, visible: NDArray[np.bool_]
 ) -> None:
     """Colour the nuclei in some rows, (K,), as they are by now; what hovering says is for `write_texts`."""
-    layer.face_color[rows] = fill_colours(window, by)
-    layer.border_color[rows] = rim_colours(window)
+    layer.face_color[rows] = _only(visible, fill_colours(window, by))
+    layer.border_color[rows] = _only(visible, rim_colours(window))
     if (layer.shown[rows] != visible).any():
         shown = layer.shown.copy()
         shown[rows] = visible
         layer.shown = shown
     layer.events.face_color()
+
+
+def _only(visible: NDArray[np.bool_], colours: NDArray[np.float32]) -> NDArray[np.float32]:
+    # napari draws points that are not shown all the same while a layer has no further dimensions
+    return np.where(visible[:, None], colours, np.float32(0))
 
 
 def write_texts(layer: Points, window: Nuclei) -> None:

@@ -154,8 +154,10 @@ class NucleiLayer(ShownNuclei):
         if self.held.afar:
             self._show_density()
         else:
+            window = self.shown(self.ids)
             with self.pushing():
-                self.layer.shown = self.visible(self.shown(self.ids))
+                rows = np.arange(len(window))
+                write_labels(self.layer, rows, window, self.colour_by, self.visible(window))
         self.changed.emit()
 
     def _heard(self, change: Change) -> None:
