@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
@@ -304,6 +305,11 @@ def correct_viewer(
     viewer = napari.Viewer()
     yield viewer
     viewer.close()
+    del viewer
+    # the next module's windows are refused while this one is only waiting to be collected
+    QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    QApplication.processEvents()
+    gc.collect()
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QApplication
 
 from nucloop.errors import DataError, NucLoopError, SlideError
 from nucloop.formats import SlideInfo, write_nuclei
-from nucloop.gui.actions import PLUGIN, open_dock
+from nucloop.gui.actions import PLUGIN, open_correct_dock, open_dock
 from nucloop.gui.layer_slide import slide_of_layer
 from nucloop.gui.messages import Tone
 from nucloop.gui.pipelines import loaded_pipeline
@@ -64,7 +64,7 @@ def run_app(
     alone = screenshot is not None or export is not None
     viewer = _open_window()
     try:
-        dock = open_dock(viewer)
+        dock = _open_docks(viewer)
         _open_images(viewer, files, sample, mpp, alone)
         if not alone:
             napari.run()
@@ -85,6 +85,13 @@ def _open_window() -> napari.Viewer:
     viewer = napari.Viewer(title="NucLoop")
     viewer.window.resize(1440, 900)
     return viewer
+
+
+def _open_docks(viewer: napari.Viewer) -> DetectDock:
+    """Open what a person begins with, detecting in front."""
+    open_dock(viewer)
+    open_correct_dock(viewer)
+    return open_dock(viewer)
 
 
 def _open_images(
