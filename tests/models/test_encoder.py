@@ -34,13 +34,14 @@ def test_features_are_interpolated_between_the_centres_of_cells():
     assert sample_at(ramp, points, 8)[:, 0].tolist() == pytest.approx([0, 0.5, 1, 0], abs=1e-5)
 
 
-def test_a_head_gives_class_probabilities_and_drops_what_is_background():
+def test_a_head_gives_class_probabilities_and_drops_what_is_background_when_asked_to():
     scheme = ClassScheme.named("ocelot")
-    head = LinearHead(scheme, np.eye(3, dtype=np.float32) * 5, np.zeros(3, np.float32))
-    label, probability, nucleus = head.classify(np.eye(3, dtype=np.float32))
+    weight, bias = np.eye(3, dtype=np.float32) * 5, np.zeros(3, np.float32)
+    label, probability, nucleus = LinearHead(scheme, weight, bias, keep=0.5).classify(np.eye(3, dtype=np.float32))
     assert label[:2].tolist() == [0, 1]
     assert nucleus.tolist() == [True, True, False]
     assert probability.sum(1) == pytest.approx(1)
+    assert LinearHead(scheme, weight, bias).classify(np.eye(3, dtype=np.float32))[2].all()
 
 
 def test_a_head_of_another_size_is_refused():
