@@ -146,7 +146,7 @@ def test_a_damaged_data_set_names_the_file(nucloop, models, brca, what, sentence
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--data", "brca:BRCA"], "Data set 'brca:BRCA' is not of the form NAME:PATH with NAME one of nucloop, brca-m2c"),
+        (["--data", "brca:BRCA"], "Data set 'brca:BRCA' is not of the form NAME:PATH with NAME one of nucloop, "),
         (["--data", "brca-m2c:/nowhere"], "is missing. Is /nowhere the data set's folder?"),
         (["--data", "brca-m2c:BRCA", "--split", "all"], "brca-m2c has no split 'all'; choose one of train, val, test."),
         (["--data", "brca-m2c:BRCA", "--only", "Z9"], "No image of brca-m2c val is left. Check the names given to"),
