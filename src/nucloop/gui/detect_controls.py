@@ -97,7 +97,10 @@ class DetectControls(QWidget):
         if running:
             self.cancel.setEnabled(True)
             self.cancel.setText("Cancel")
-            self.bar.setRange(0, 0)
+            # no busy bar: for each step of its dance Qt composes the whole window, canvas and all, and where OpenGL is
+            # done in software that takes half of both cores from the networks
+            self.bar.setRange(0, 1)
+            self.bar.setValue(0)
             self.progress_text.setText("Preparing …\n")
 
     def show_progress(self, progress: Progress) -> None:
