@@ -99,18 +99,23 @@ class DetectControls(QWidget):
             self.cancel.setText("Cancel")
             # no busy bar: for each step of its dance Qt composes the whole window, canvas and all, and where OpenGL is
             # done in software that takes half of both cores from the networks
-            self.bar.setRange(0, 1)
-            self.bar.setValue(0)
+            self._set_bar(0, 1)
             self.progress_text.setText("Preparing …\n")
 
     def show_progress(self, progress: Progress) -> None:
         """Show how far a run is."""
-        self.bar.setRange(0, progress.total)
-        self.bar.setValue(progress.done)
+        self._set_bar(progress.done, progress.total)
         pace = [f"{progress.done:,} of {progress.total:,} tiles"]
         if progress.seconds_left is not None and progress.done < progress.total:
             pace.append(time_left(progress.seconds_left))
         self.progress_text.setText("  ·  ".join(pace) + f"\n{progress.new:,} new nuclei")
+
+    def _set_bar(self, done: int, total: int) -> None:
+        # left alone, a bar paints itself, and with it the whole window, before it returns
+        self.bar.setUpdatesEnabled(False)
+        self.bar.setRange(0, total)
+        self.bar.setValue(done)
+        self.bar.setUpdatesEnabled(True)
 
     def _scope_buttons(self) -> QHBoxLayout:
         row = QHBoxLayout()
