@@ -305,7 +305,7 @@ def test_another_reader_of_the_session_is_a_reference_and_places_are_decided(ben
     box = bench.measure.parts.agreement
     bench.qtbot.waitUntil(lambda: "They differ at 1 place." in box.summary.text(), timeout=LONG_MS)
     bench.push(box.begin)
-    assert box.question.text() == "You say stromal, they say tumour."
+    bench.qtbot.waitUntil(lambda: box.question.text() == "You say stromal, they say tumour.", timeout=LONG_MS)
     bench.push(box.buttons["second"])
     assert box.progress.text() == "1 of 1 decided"
     bench.push(box.layer)

@@ -46,6 +46,7 @@ class Adjudicating(QObject):
         self.readings: Readings | None = None
         self.decisions: dict[Place, int | None] = {}
         self.question: Disagreement | None = None
+        self._asked = False
         self._job: Job | None = None
 
     def start(self) -> None:
@@ -70,7 +71,7 @@ class Adjudicating(QObject):
             self._job.ended.disconnect(self._ended)
             self._job.cancel()
             self._job = None
-        self.readings, self.question = None, None
+        self.readings, self.question, self._asked = None, None, False
 
     @property
     def open(self) -> list[Disagreement]:
@@ -79,7 +80,8 @@ class Adjudicating(QObject):
         return [place for place in places if place_of(place) not in self.decisions]
 
     def next(self) -> None:
-        """Ask about the next open place."""
+        """Ask about the next open place; while readers are being compared anew, once that is done."""
+        self._asked = self.readings is None and self._job is not None
         left = self.open
         self.question = left[0] if left else None
         self.changed.emit()
@@ -129,7 +131,10 @@ class Adjudicating(QObject):
 
     def _arrived(self, items: list[Any]) -> None:
         self.readings = items[-1]
-        self.changed.emit()
+        if self._asked:
+            self.next()
+        else:
+            self.changed.emit()
 
     def _ended(self, ending: Ending) -> None:
         self._job = None
