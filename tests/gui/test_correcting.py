@@ -85,6 +85,14 @@ def test_the_undo_button_says_what_it_would_undo(field: Bench) -> None:
     assert field.label(1) == 1
 
 
+def test_where_everything_was_undone_the_dock_stays_and_offers_to_do_it_again(field: Bench) -> None:
+    field.push(field.dock.undo.undo)
+    assert [row.count.text() for row in field.dock.palette_rows.rows] == ["0", "0", "0"]
+    assert not field.dock.empty.isVisible()
+    field.push(field.dock.undo.redo)
+    assert [row.count.text() for row in field.dock.palette_rows.rows] == ["4", "0", "0"]
+
+
 def test_a_adds_under_the_cursor_with_the_current_class(field: Bench) -> None:
     field.key(Qt.Key.Key_N)
     field.hover(EMPTY)

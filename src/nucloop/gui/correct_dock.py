@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QKeySequence
-from qtpy.QtWidgets import QFormLayout, QFrame, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
-from superqt import QCollapsible
+from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from nucloop.gui.appearance import style_sheet
 from nucloop.gui.class_palette import ClassPalette
 from nucloop.gui.correct_tools import CorrectTools
 from nucloop.gui.correcting import Correcting
+from nucloop.gui.dock_layout import heading, line, section, show_scrolled
 from nucloop.gui.key_dialog import KeyDialog
 from nucloop.gui.keys import COMMANDS, MOST_CLASS_KEYS
 from nucloop.gui.messages import MessageLine
@@ -23,6 +23,7 @@ from nucloop.gui.undo_bar import UndoBar
 
 if TYPE_CHECKING:
     import napari
+    from superqt import QCollapsible
 
     from nucloop.gui.nuclei_layer import NucleiLayer
     from nucloop.gui.pointer import Tool
@@ -78,7 +79,7 @@ class CorrectDock(QWidget):
         column.addLayout(self._view_buttons())
         column.addWidget(self.undo)
         column.addWidget(self.review)
-        for widget in (self.messages, _line(), self.readers, _line(), self.keys):
+        for widget in (self.messages, line(), self.readers, line(), self.keys):
             column.addWidget(widget)
         inside = QWidget()
         outer_column = QVBoxLayout(inside)
@@ -86,26 +87,14 @@ class CorrectDock(QWidget):
         outer_column.addWidget(self.empty)
         outer_column.addWidget(self._content)
         outer_column.addStretch()
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(inside)
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(scroll)
-        for label in self.findChildren(QLabel):
-            label.setIndent(0)
+        show_scrolled(self, inside, 300)
         for button in self.findChildren(QPushButton):
             # a click here leaves the keyboard with the slide
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.setMinimumWidth(300)
 
     def _heading(self) -> QHBoxLayout:
-        heading = QLabel("Give the class")
-        heading.setObjectName("NucloopHeading")
         row = QHBoxLayout()
-        row.addWidget(heading)
+        row.addWidget(heading("Give the class"))
         row.addStretch()
         row.addWidget(self.selection)
         return row
@@ -123,19 +112,13 @@ class CorrectDock(QWidget):
         return row
 
     def _keys_section(self) -> QCollapsible:
-        section = QCollapsible("Keys", expandedIcon="▾", collapsedIcon="▸")
-        section.setDuration(0)
-        section.toggleButton().setObjectName("NucloopLink")
-        section.layout().setContentsMargins(0, 0, 0, 0)
         content = QWidget()
         self._key_form = QFormLayout(content)
         self._key_form.setContentsMargins(0, 2, 0, 6)
         self._key_form.setHorizontalSpacing(12)
         self._key_form.setVerticalSpacing(5)
         self.change_keys = QPushButton("Change keys …")
-        section.addWidget(content)
-        section.addWidget(self.change_keys)
-        return section
+        return section("Keys", content, self.change_keys)
 
     def _connect(self) -> None:
         correcting = self.correcting
@@ -161,7 +144,8 @@ class CorrectDock(QWidget):
 
     def _show(self) -> None:
         nuclei = self.correcting.nuclei
-        there = nuclei is not None and (len(nuclei.session) > 0 or nuclei.session.undoable is not None)
+        # where all has been undone, it can still be done again
+        there = nuclei is not None and (len(nuclei.session) > 0 or nuclei.session.ledger.history.last > 0)
         self.empty.setVisible(not there)
         self._content.setVisible(there)
         if nuclei is not None and there:
@@ -269,10 +253,3 @@ class CorrectDock(QWidget):
 
 def _native(key: str) -> str:
     return QKeySequence(key).toString(QKeySequence.SequenceFormat.NativeText)
-
-
-def _line() -> QFrame:
-    line = QFrame()
-    line.setObjectName("NucloopLine")
-    line.setFixedHeight(1)
-    return line
