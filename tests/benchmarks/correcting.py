@@ -16,6 +16,8 @@ import numpy as np
 from tests.benchmarks.slides import FIELD_MPP, write_tissue
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import napari
     from tests.benchmarks.correcting_window import CorrectingWindow
     from tests.benchmarks.isolation import Models
@@ -29,6 +31,13 @@ EDITS = 8
 def measure(models: Models, repeat: int) -> dict[str, list[float]]:
     """Press keys in the real window, on slides with many nuclei."""
     del models
+    return on_crowded_slides(_measure_one, repeat)
+
+
+def on_crowded_slides(
+    measure_one: Callable[[Path, str, int, dict[str, list[float]]], None], repeat: int
+) -> dict[str, list[float]]:
+    """Measure slides with sessions of `SIZES` nuclei, one after another, away from the person's own settings."""
     samples: dict[str, list[float]] = defaultdict(list)
     with TemporaryDirectory() as folder:
         os.environ["NAPARI_CONFIG"] = str(Path(folder) / "napari.yaml")
@@ -37,7 +46,7 @@ def measure(models: Models, repeat: int) -> dict[str, list[float]]:
             path = Path(folder) / f"{size}.ome.tif"
             write_tissue(path, SIDE[size])
             _fill(path, count, SIDE[size])
-            _measure_one(path, size, repeat, samples)
+            measure_one(path, size, repeat, samples)
     return samples
 
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
-from collections import defaultdict
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import numpy as np
-from tests.benchmarks.correcting import EDITS, SIDE, SIZES, _fill
-from tests.benchmarks.slides import write_tissue
+from tests.benchmarks.correcting import EDITS, SIDE, on_crowded_slides
 from tests.benchmarks.stopwatch import wait_until
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import napari
     from tests.benchmarks.isolation import Models
 
@@ -23,16 +20,7 @@ JITTER_PX = 2.0
 def measure(models: Models, repeat: int) -> dict[str, list[float]]:
     """Press keys in the real window, with a reference of as many nuclei as the slide has."""
     del models
-    samples: dict[str, list[float]] = defaultdict(list)
-    with TemporaryDirectory() as folder:
-        os.environ["NAPARI_CONFIG"] = str(Path(folder) / "napari.yaml")
-        os.environ["XDG_CONFIG_HOME"] = folder
-        for size, count in SIZES.items():
-            path = Path(folder) / f"{size}.ome.tif"
-            write_tissue(path, SIDE[size])
-            _fill(path, count, SIDE[size])
-            _measure_one(path, size, repeat, samples)
-    return samples
+    return on_crowded_slides(_measure_one, repeat)
 
 
 def _measure_one(path: Path, size: str, repeat: int, samples: dict[str, list[float]]) -> None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Qt, Signal
+from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
     QButtonGroup,
     QComboBox,
     QHBoxLayout,
     QLabel,
-    QProgressBar,
     QPushButton,
     QSizePolicy,
     QToolButton,
@@ -19,6 +18,7 @@ from qtpy.QtWidgets import (
 )
 
 from nucloop.gui.detection import Progress, Scope
+from nucloop.gui.running import ProgressRow, main_button
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,8 +58,17 @@ class DetectControls(QWidget):
         layout.addLayout(self._scope_buttons())
         layout.addWidget(self._drawing_tools())
         layout.addWidget(self.hint)
-        layout.addWidget(self._detect_button())
-        layout.addWidget(self._progress_row())
+        self.detect = main_button(
+            "Detect nuclei",
+            SHORTCUT,
+            f"Find and classify nuclei ({SHORTCUT}). Nuclei that are known already stay as they are.",
+        )
+        self.detect.clicked.connect(self.detect_clicked)
+        self._progress = ProgressRow("Stop after the tile in hand; nuclei found so far stay")
+        self._progress.cancel_clicked.connect(self.cancel_clicked)
+        self.progress_text, self.cancel = self._progress.text, self._progress.cancel
+        layout.addWidget(self.detect)
+        layout.addWidget(self._progress)
         self.show_images([], None)
         self.show_running(False)
 
@@ -93,29 +102,15 @@ class DetectControls(QWidget):
     def show_running(self, running: bool) -> None:
         """Show the progress and Cancel while a run is under way."""
         self.detect.setEnabled(not running)
-        self._progress.setVisible(running)
-        if running:
-            self.cancel.setEnabled(True)
-            self.cancel.setText("Cancel")
-            # no busy bar: for each step of its dance Qt composes the whole window, canvas and all, and where OpenGL is
-            # done in software that takes half of both cores from the networks
-            self._set_bar(0, 1)
-            self.progress_text.setText("Preparing …\n")
+        self._progress.show_running(running, "Preparing …\n")
 
     def show_progress(self, progress: Progress) -> None:
         """Show how far a run is."""
-        self._set_bar(progress.done, progress.total)
         pace = [f"{progress.done:,} of {progress.total:,} tiles"]
         if progress.seconds_left is not None and progress.done < progress.total:
             pace.append(time_left(progress.seconds_left))
-        self.progress_text.setText("  ·  ".join(pace) + f"\n{progress.new:,} new nuclei")
-
-    def _set_bar(self, done: int, total: int) -> None:
-        # left alone, a bar paints itself, and with it the whole window, before it returns
-        self.bar.setUpdatesEnabled(False)
-        self.bar.setRange(0, total)
-        self.bar.setValue(done)
-        self.bar.setUpdatesEnabled(True)
+        words = "  ·  ".join(pace) + f"\n{progress.new:,} new nuclei"
+        self._progress.show_done(progress.done, progress.total, words)
 
     def _scope_buttons(self) -> QHBoxLayout:
         row = QHBoxLayout()
@@ -148,53 +143,9 @@ class DetectControls(QWidget):
         self._tools.setVisible(False)
         return self._tools
 
-    def _detect_button(self) -> QPushButton:
-        self.detect = QPushButton("Detect nuclei")
-        self.detect.setObjectName("NucloopDetect")
-        self.detect.setCursor(Qt.CursorShape.PointingHandCursor)
-        self.detect.setToolTip(
-            f"Find and classify nuclei ({SHORTCUT}). Nuclei that are known already stay as they are."
-        )
-        self.detect.clicked.connect(self.detect_clicked)
-        keys = QLabel(SHORTCUT)
-        keys.setObjectName("NucloopKeys")
-        keys.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
-        inside = QHBoxLayout(self.detect)
-        inside.setContentsMargins(14, 0, 14, 0)
-        inside.addStretch()
-        inside.addWidget(keys)
-        self.detect.setMinimumHeight(38)
-        return self.detect
-
-    def _progress_row(self) -> QWidget:
-        self.bar = QProgressBar()
-        self.bar.setObjectName("NucloopProgress")
-        self.bar.setTextVisible(False)
-        self.progress_text = QLabel()
-        self.progress_text.setObjectName("NucloopDim")
-        self.cancel = QPushButton("Cancel")
-        self.cancel.setToolTip("Stop after the tile in hand; nuclei found so far stay")
-        self.cancel.clicked.connect(self._cancel_chosen)
-        upper = QHBoxLayout()
-        upper.setSpacing(10)
-        upper.addWidget(self.bar, 1)
-        upper.addWidget(self.cancel)
-        self._progress = QWidget()
-        layout = QVBoxLayout(self._progress)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(4)
-        layout.addLayout(upper)
-        layout.addWidget(self.progress_text)
-        return self._progress
-
     def _scope_chosen(self) -> None:
         self._tools.setVisible(self.scope is Scope.REGION)
         self.scope_changed.emit()
-
-    def _cancel_chosen(self) -> None:
-        self.cancel.setEnabled(False)
-        self.cancel.setText("Stopping …")
-        self.cancel_clicked.emit()
 
 
 def time_left(seconds: float) -> str:

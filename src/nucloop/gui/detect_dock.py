@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Qt, QTimer
-from qtpy.QtWidgets import QFrame, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
-from superqt import QCollapsible
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 
 from nucloop.errors import NucLoopError
 from nucloop.gui.actions import CORRECT_SHORTCUT, bind_shortcuts, correct_nuclei
@@ -14,6 +13,7 @@ from nucloop.gui.appearance import style_sheet
 from nucloop.gui.correcting import Correcting
 from nucloop.gui.detect_controls import DetectControls
 from nucloop.gui.detection import Detection
+from nucloop.gui.dock_layout import line, section, show_scrolled
 from nucloop.gui.exchange import open_export, open_import
 from nucloop.gui.jobs import Ending, How, Job
 from nucloop.gui.kept_regions import KeptRegions
@@ -107,16 +107,12 @@ class DetectDock(QWidget):
         self.kept = QLabel()
         self.kept.setObjectName("NucloopDim")
         self.kept.setWordWrap(True)
-        self.more = QCollapsible("More", expandedIcon="▾", collapsedIcon="▸")
-        self.more.setDuration(0)
-        self.more.toggleButton().setObjectName("NucloopLink")
-        self.more.layout().setContentsMargins(0, 0, 0, 0)
-        self.more.addWidget(self.models)
+        self.more = section("More", self.models)
         self._found = QWidget()
         found = QVBoxLayout(self._found)
         found.setContentsMargins(0, 0, 0, 0)
         found.setSpacing(10)
-        for widget in (_line(), self.nuclei, self.correct, self.undo, _line(), self.more, self.device, self.kept):
+        for widget in (line(), self.nuclei, self.correct, self.undo, line(), self.more, self.device, self.kept):
             found.addWidget(widget)
         inside = QWidget()
         column = QVBoxLayout(inside)
@@ -125,18 +121,7 @@ class DetectDock(QWidget):
         for widget in (self.welcome, self.controls, self.question, self.trouble, self.messages, self._found):
             column.addWidget(widget)
         column.addStretch()
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(inside)
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(scroll)
-        for label in self.findChildren(QLabel):
-            # a label with a style sheet would stand half a letter to the right of everything else
-            label.setIndent(0)
-        self.setMinimumWidth(300)
+        show_scrolled(self, inside, 300)
 
     def _connect(self) -> None:
         self.welcome.sample_clicked.connect(self._open_sample)
@@ -281,10 +266,3 @@ def _loading_steps(choice: Choice) -> Iterator[Any]:
     """Find what the machine offers, then load the chosen models. Runs in a job's thread."""
     yield find_offer()
     yield load_pipeline(choice)
-
-
-def _line() -> QFrame:
-    line = QFrame()
-    line.setObjectName("NucloopLine")
-    line.setFixedHeight(1)
-    return line

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QDoubleSpinBox,
-    QFrame,
     QHBoxLayout,
     QLabel,
     QPushButton,
-    QScrollArea,
-    QVBoxLayout,
     QWidget,
 )
 
+from nucloop.gui.dock_layout import INSET, column_of, heading, show_scrolled
 from nucloop.gui.ki67_meaning import Ki67Meaning
 from nucloop.gui.ki67_table import Ki67Table
 from nucloop.gui.messages import MessageLine
@@ -51,28 +48,20 @@ class Ki67Parts:
             label.setWordWrap(True)
         self._content, self._figures = QWidget(), QWidget()
         self._lay_out_figures()
-        column = _column(self._content)
-        for part in (self.messages, self._figures, self.why, _heading("Regions")):
+        column = column_of(self._content)
+        for part in (self.messages, self._figures, self.why, heading("Regions")):
             column.addWidget(part)
         column.addLayout(self._drawing_row())
         column.addWidget(self.table)
-        column.addWidget(_heading("Positive or negative"))
+        column.addWidget(heading("Positive or negative"))
         column.addWidget(self.meaning)
         column.addWidget(self._far)
         inside = QWidget()
-        outer = _column(inside, margins=(12, 10, 12, 10))
+        outer = column_of(inside, margins=INSET)
         outer.addWidget(self.empty)
         outer.addWidget(self._content)
         outer.addStretch()
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(inside)
-        _column(dock).addWidget(scroll)
-        for label in dock.findChildren(QLabel):
-            label.setIndent(0)
-        dock.setMinimumWidth(330)
+        show_scrolled(dock, inside, 330)
         self.show_there(False)
         self.show_result(None, "", False)
 
@@ -113,11 +102,11 @@ class Ki67Parts:
         upper.setSpacing(12)
         upper.addWidget(self.index)
         upper.addWidget(self.counted, 1)
-        column = _column(self._figures, spacing=4)
+        column = column_of(self._figures, spacing=4)
         column.addLayout(upper)
         column.addWidget(self.interval)
         self._far = QWidget()
-        far = _column(self._far, spacing=8)
+        far = column_of(self._far, spacing=8)
         self.precision = QDoubleSpinBox()
         self.precision.setRange(0.5, 25)
         self.precision.setDecimals(1)
@@ -135,9 +124,9 @@ class Ki67Parts:
         buttons.setSpacing(6)
         buttons.addWidget(self.report, 1)
         buttons.addWidget(self.copy, 1)
-        far.addWidget(_heading("Cut-offs"))
+        far.addWidget(heading("Cut-offs"))
         far.addWidget(self.cutoffs)
-        far.addWidget(_heading("Enough?"))
+        far.addWidget(heading("Enough?"))
         far.addLayout(row)
         far.addWidget(self.needs)
         far.addLayout(buttons)
@@ -159,16 +148,3 @@ def _cutoff_line(cutoff: Cutoff) -> str:
     """Words in bold where the index may lie on either side."""
     words = cutoff_words(cutoff)
     return words if cutoff.certain or not cutoff.flips else f"<b>{words}</b>"
-
-
-def _column(widget: QWidget, margins: tuple[int, int, int, int] = (0, 0, 0, 0), spacing: int = 10) -> QVBoxLayout:
-    column = QVBoxLayout(widget)
-    column.setContentsMargins(*margins)
-    column.setSpacing(spacing)
-    return column
-
-
-def _heading(words: str) -> QLabel:
-    label = QLabel(words)
-    label.setObjectName("NucloopHeading")
-    return label

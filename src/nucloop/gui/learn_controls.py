@@ -9,17 +9,15 @@ from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
     QFormLayout,
-    QHBoxLayout,
     QLabel,
-    QProgressBar,
-    QPushButton,
     QSpinBox,
-    QVBoxLayout,
     QWidget,
 )
 
 from nucloop.gui.actions import LEARN_SHORTCUT
+from nucloop.gui.dock_layout import column_of
 from nucloop.gui.learning import Method, Progress
+from nucloop.gui.running import ProgressRow, main_button
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,12 +45,19 @@ class LearnControls(QWidget):
         self.answers = QLabel()
         self.answers.setObjectName("NucloopDim")
         self.answers.setWordWrap(True)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(8)
-        layout.addWidget(self._learn_button())
-        layout.addWidget(self.answers)
-        layout.addWidget(self._progress_row())
+        self.learn = main_button(
+            "Learn from corrections",
+            LEARN_SHORTCUT,
+            f"Learn from what people said ({LEARN_SHORTCUT}). Nothing changes before you press Apply, and what a "
+            "person said never does.",
+        )
+        self.learn.clicked.connect(self.learn_clicked)
+        self._progress = ProgressRow("Stop; all classes stay as they are")
+        self._progress.cancel_clicked.connect(self.cancel_clicked)
+        self.cancel = self._progress.cancel
+        layout = column_of(self, spacing=8)
+        for widget in (self.learn, self.answers, self._progress):
+            layout.addWidget(widget)
         self.show_running(False)
 
     def show_answers(self, said: Said) -> None:
@@ -64,64 +69,12 @@ class LearnControls(QWidget):
 
     def show_running(self, running: bool) -> None:
         """Show the progress and Cancel while something goes on; the button stays, a click begins anew."""
-        self._progress.setVisible(running)
-        if running:
-            self.cancel.setEnabled(True)
-            self.cancel.setText("Cancel")
-            self.show_progress(Progress("Preparing …"))
+        self._progress.show_running(running, "Preparing …")
 
     def show_progress(self, progress: Progress) -> None:
         """Show how far it is."""
-        self.bar.setRange(0, progress.total)
-        self.bar.setValue(progress.done)
         count = f"  ·  {progress.done:,} of {progress.total:,}" if progress.total else ""
-        self.progress_text.setText(progress.text + count)
-
-    def _learn_button(self) -> QPushButton:
-        self.learn = QPushButton("Learn from corrections")
-        # the same look as the other dock's main button
-        self.learn.setObjectName("NucloopDetect")
-        self.learn.setCursor(Qt.CursorShape.PointingHandCursor)
-        self.learn.setToolTip(
-            f"Learn from what people said ({LEARN_SHORTCUT}). Nothing changes before you press Apply, and what a "
-            "person said never does."
-        )
-        self.learn.clicked.connect(self.learn_clicked)
-        keys = QLabel(LEARN_SHORTCUT)
-        keys.setObjectName("NucloopKeys")
-        keys.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
-        inside = QHBoxLayout(self.learn)
-        inside.setContentsMargins(14, 0, 14, 0)
-        inside.addStretch()
-        inside.addWidget(keys)
-        self.learn.setMinimumHeight(38)
-        return self.learn
-
-    def _progress_row(self) -> QWidget:
-        self.bar = QProgressBar()
-        self.bar.setObjectName("NucloopProgress")
-        self.bar.setTextVisible(False)
-        self.progress_text = QLabel()
-        self.progress_text.setObjectName("NucloopDim")
-        self.cancel = QPushButton("Cancel")
-        self.cancel.setToolTip("Stop; all classes stay as they are")
-        self.cancel.clicked.connect(self._cancel_chosen)
-        upper = QHBoxLayout()
-        upper.setSpacing(10)
-        upper.addWidget(self.bar, 1)
-        upper.addWidget(self.cancel)
-        self._progress = QWidget()
-        layout = QVBoxLayout(self._progress)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(4)
-        layout.addLayout(upper)
-        layout.addWidget(self.progress_text)
-        return self._progress
-
-    def _cancel_chosen(self) -> None:
-        self.cancel.setEnabled(False)
-        self.cancel.setText("Stopping …")
-        self.cancel_clicked.emit()
+        self._progress.show_done(progress.done, progress.total, progress.text + count)
 
 
 class MethodChoice(QWidget):

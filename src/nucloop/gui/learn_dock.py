@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt, QTimer
-from qtpy.QtWidgets import QFileDialog, QFrame, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
-from superqt import QCollapsible
+from qtpy.QtWidgets import QFileDialog, QPushButton, QVBoxLayout, QWidget
 
 from nucloop.gui.appearance import style_sheet
 from nucloop.gui.correcting import Correcting
+from nucloop.gui.dock_layout import line, section, show_scrolled
 from nucloop.gui.head_list import HeadList
 from nucloop.gui.learn_controls import LearnControls, MethodChoice
 from nucloop.gui.learning import Learning
@@ -68,34 +68,20 @@ class LearnDock(QWidget):
         self.undo = UndoBar()
         self.heads = HeadList()
         self.method = MethodChoice()
-        self.more = QCollapsible("More", expandedIcon="▾", collapsedIcon="▸")
-        self.more.setDuration(0)
-        self.more.toggleButton().setObjectName("NucloopLink")
-        self.more.layout().setContentsMargins(0, 0, 0, 0)
-        self.more.addWidget(self.method)
+        self.more = section("More", self.method)
         inside = QWidget()
         column = QVBoxLayout(inside)
         column.setContentsMargins(12, 10, 12, 10)
         column.setSpacing(10)
         for widget in (self.controls, self.curve, self.messages, self.lesson, self.more, self.undo):
             column.addWidget(widget)
-        for widget in (_line(), self.heads):
+        for widget in (line(), self.heads):
             column.addWidget(widget)
         column.addStretch()
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(inside)
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(scroll)
-        for label in self.findChildren(QLabel):
-            label.setIndent(0)
+        show_scrolled(self, inside, 330)
         for button in self.findChildren(QPushButton):
             # a click here leaves the keyboard with the slide
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.setMinimumWidth(330)
 
     def _connect(self) -> None:
         learning = self.learning
@@ -197,10 +183,3 @@ class LearnDock(QWidget):
         self.more.toggleButton().ensurePolished()
         self.more.setExpandedIcon("▾")
         self.more.setCollapsedIcon("▸")
-
-
-def _line() -> QFrame:
-    line = QFrame()
-    line.setObjectName("NucloopLine")
-    line.setFixedHeight(1)
-    return line

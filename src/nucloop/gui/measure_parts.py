@@ -5,23 +5,19 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
-    QFrame,
     QGridLayout,
     QHBoxLayout,
     QLabel,
     QPushButton,
-    QScrollArea,
-    QVBoxLayout,
     QWidget,
 )
-from superqt import QCollapsible
 
 from nucloop.gui.agreement_box import AgreementBox
 from nucloop.gui.confusion_grid import ConfusionGrid
+from nucloop.gui.dock_layout import INSET, column_of, heading, section, show_scrolled
 from nucloop.gui.measure_controls import MeasureControls, Since
 from nucloop.gui.messages import MessageLine
 from nucloop.gui.place_strip import PlaceStrip
@@ -32,6 +28,8 @@ from nucloop.gui.shape_swatch import ShapeSwatch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from superqt import QCollapsible
 
     from nucloop.metrics.curve import Curve
     from nucloop.metrics.scoring import FieldScore
@@ -79,23 +77,15 @@ class MeasureParts:
         self.agreement_section = _section("Agreement and consensus", self.agreement)
         self._results = self._lay_out_results()
         self._content = QWidget()
-        column = _column(self._content)
+        column = column_of(self._content)
         for widget in (self.controls, self.messages, self.hint, self.busy, self._results):
             column.addWidget(widget)
         inside = QWidget()
-        outer = _column(inside, margins=(12, 10, 12, 10))
+        outer = column_of(inside, margins=INSET)
         outer.addWidget(self.empty)
         outer.addWidget(self._content)
         outer.addStretch()
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(inside)
-        _column(dock).addWidget(scroll)
-        for label in dock.findChildren(QLabel):
-            label.setIndent(0)
-        dock.setMinimumWidth(340)
+        show_scrolled(dock, inside, 340)
         self.show_busy(False)
         self.show_there(False)
         self.show_figures(None, None, None, {})
@@ -143,9 +133,9 @@ class MeasureParts:
 
     def restyle(self) -> None:
         """Draw the arrows of the sections in the colour of the theme."""
-        for section in (self.curve_section, self.agreement_section):
-            section.toggleButton().ensurePolished()
-            section.setExpandedIcon("▾")
+        for part in (self.curve_section, self.agreement_section):
+            part.toggleButton().ensurePolished()
+            part.setExpandedIcon("▾")
             section.setCollapsedIcon("▸")
 
     def _offer_curves(self, names: tuple[str, ...]) -> None:
@@ -157,18 +147,18 @@ class MeasureParts:
 
     def _lay_out_results(self) -> QWidget:
         results = QWidget()
-        column = _column(results)
+        column = column_of(results)
         self.figures = QWidget()
-        figures = _column(self.figures)
+        figures = column_of(self.figures)
         figures.addWidget(self.table)
         figures.addWidget(self.when)
         figures.addSpacing(4)
-        figures.addWidget(_heading("Reference, down · nuclei, across"))
+        figures.addWidget(heading("Reference, down · nuclei, across"))
         figures.addWidget(self.confusion)
         column.addLayout(self._since_row())
         column.addWidget(self.figures)
         column.addWidget(self.strip)
-        column.addWidget(_heading("Rings on the slide"))
+        column.addWidget(heading("Rings on the slide"))
         column.addLayout(self._ring_rows())
         column.addWidget(self.curve_section)
         column.addWidget(self.agreement_section)
@@ -216,29 +206,11 @@ class MeasureParts:
 
 
 def _section(title: str, *widgets: QWidget) -> QCollapsible:
-    section = QCollapsible(title, expandedIcon="▾", collapsedIcon="▸")
-    section.setDuration(0)
-    section.toggleButton().setObjectName("NucloopLink")
-    section.layout().setContentsMargins(0, 0, 0, 0)
     content = QWidget()
-    column = _column(content)
+    column = column_of(content)
     for widget in widgets:
         column.addWidget(widget)
-    section.addWidget(content)
-    return section
-
-
-def _column(widget: QWidget, margins: tuple[int, int, int, int] = (0, 0, 0, 0)) -> QVBoxLayout:
-    column = QVBoxLayout(widget)
-    column.setContentsMargins(*margins)
-    column.setSpacing(10)
-    return column
-
-
-def _heading(words: str) -> QLabel:
-    label = QLabel(words)
-    label.setObjectName("NucloopHeading")
-    return label
+    return section(title, content)
 
 
 def _time_of(moment: Moment) -> str:
