@@ -136,7 +136,7 @@ class MeasureParts:
         for part in (self.curve_section, self.agreement_section):
             part.toggleButton().ensurePolished()
             part.setExpandedIcon("▾")
-            section.setCollapsedIcon("▸")
+            part.setCollapsedIcon("▸")
 
     def _offer_curves(self, names: tuple[str, ...]) -> None:
         if [self.curve_of.itemData(k) for k in range(self.curve_of.count())] != [None, *names]:
