@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from nucloop.classes import ClassScheme
 from nucloop.formats import read_nuclei
@@ -44,6 +45,25 @@ def test_what_was_trained_is_used_by_path(nucloop, brca, recipe, slide, tmp_path
     assert run.code == 0
     nuclei = read_nuclei(tmp_path / "slide.csv", ClassScheme.named("brca-m2c"))
     assert f"slide.csv: {len(nuclei)} nuclei" in run.out
+
+
+def test_one_network_for_both_is_trained_and_used_as_two(nucloop, brca, recipe, slide, tmp_path):
+    out = {kind: tmp_path / "joint" / f"{kind}.safetensors" for kind in ("detector", "encoder", "head")}
+    run = nucloop(
+        "train", "end-to-end", "--data", f"brca-m2c:{brca}", "--recipe", recipe,
+        "--out", out["detector"], "--encoder-out", out["encoder"], "--head-out", out["head"],
+    )  # fmt: skip
+
+    assert run.code == 0
+    trunks = [load_file(out[kind]) for kind in ("detector", "encoder")]
+    shared = trunks[0].keys() & trunks[1].keys()
+    assert any(key.startswith("neck") for key in shared)
+    assert all(torch.equal(trunks[0][key], trunks[1][key]) for key in shared)
+    chosen = [f"--{kind}={path}" for kind, path in out.items()]
+    run = nucloop(
+        "detect", slide, "--mpp", 0.5, "--out", tmp_path, "--threshold", 0.05, "--device", "torch-cpu", *chosen
+    )
+    assert run.code == 0
 
 
 def test_two_data_sets_are_joined(nucloop, brca, recipe, tmp_path):
@@ -121,7 +141,7 @@ def test_encoder_and_head_in_one_file_are_refused(nucloop, brca, recipe, tmp_pat
     run = nucloop("train", "encoder", "--data", f"brca-m2c:{brca}", "--recipe", recipe, "--out", out, "--head-out", out)
 
     assert run.code == 1
-    assert f"Encoder and head cannot both be written to {out}. Choose another --head-out." in run.err
+    assert f"Two files of weights cannot both be written to {out}. Choose another name for one." in run.err
 
 
 def test_an_unknown_class_scheme_lists_the_known_ones(nucloop, brca, recipe, tmp_path):

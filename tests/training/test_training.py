@@ -8,14 +8,16 @@ from PIL import Image
 
 from nucloop.classes import ClassScheme
 from nucloop.errors import DataError, WeightsError
-from nucloop.models.denuc import DenucConfig
+from nucloop.metrics.points import count_matches
+from nucloop.models.denuc import DenucConfig, decode, suppress
 from nucloop.models.encoder import EncoderConfig
 from nucloop.training.augment import AugmentConfig, Crop, CropSampler, augment_pixels
 from nucloop.training.datasets import Dataset, Field, open_dataset
 from nucloop.training.detector import train_detector
 from nucloop.training.encoder import as_scheme, train_encoder
+from nucloop.training.end_to_end import train_end_to_end
 from nucloop.training.loop import LoopConfig
-from nucloop.training.recipe import DetectorRecipe, EncoderRecipe, load_recipe, recipe_names
+from nucloop.training.recipe import DetectorRecipe, EncoderRecipe, EndToEndRecipe, load_recipe, recipe_names
 
 PLAIN = AugmentConfig(scale=1.0, stain_amount=0, stain_colour=0, density=0, ihc=0, grey=0, blur=0, noise=0)
 TINY = DetectorRecipe(
@@ -187,6 +189,25 @@ def test_an_encoder_learns_two_colours_and_never_takes_an_unlabelled_nucleus_for
     assert (logits[:, :2].argmax(1).numpy() == field.label).mean() > 0.9
 
 
+def test_one_network_learns_to_find_and_to_tell_apart_and_runs_as_two(field):
+    scheme = ClassScheme.named("ocelot")
+    model = DenucConfig(backbone="shufflenet_v2_x0_5", strides=(8, 16), channels=16, mpp=0.5)
+    loop = LoopConfig(steps=60, batch=4, lr=1e-2, backbone_lr=4e-3, average=0.9)
+    recipe = EndToEndRecipe(name="tiny", model=model, loop=loop, augment=PLAIN, crop=96)
+    *_, (_, net) = train_end_to_end([field], scheme, recipe)
+    detector, classifier = net.eval().apart()
+    rgb = torch.from_numpy(field.pixels.copy()).permute(2, 0, 1)[None].float()
+    with torch.inference_mode():
+        found, logits = net(rgb, [torch.from_numpy(field.yx)])
+        torch.testing.assert_close(detector(rgb), found)
+        torch.testing.assert_close(classifier(rgb, [torch.from_numpy(field.yx)]), logits)
+    assert (logits[:, :2].argmax(1).numpy() == field.label).mean() > 0.9
+    points, score = decode(found[0].numpy(), detector.stride, 0.5)
+    points = points[suppress(points, score, 7.0)]
+    counts = count_matches(points, field.yx, 6.0)
+    assert counts.f1 > 0.8
+
+
 def test_labels_join_other_schemes_by_class_name_and_the_rest_become_unlabelled(field):
     one_of_each = dataclasses.replace(field, label=np.array([0, 1, 2, 3], np.int16), yx=field.yx[:4])
     data = Dataset("x", ClassScheme.named("nucls"), (one_of_each,), "CC0", True)
@@ -197,7 +218,7 @@ def test_labels_join_other_schemes_by_class_name_and_the_rest_become_unlabelled(
 
 @pytest.mark.parametrize("name", recipe_names())
 def test_every_shipped_recipe_is_valid(name):
-    kind = EncoderRecipe if name.startswith("encoder") else DetectorRecipe
+    kind = {"encoder": EncoderRecipe, "end": EndToEndRecipe, "denuc": DetectorRecipe}[name.split("-")[0]]
     assert load_recipe(name, kind).name == name
 
 

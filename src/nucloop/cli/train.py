@@ -1,4 +1,4 @@
-"""``nucloop train``: detectors and encoders, on one or several data sets."""
+"""``nucloop train``: detectors, encoders, or both as one network, on one or several data sets."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,9 +14,10 @@ from nucloop.models.cards import load_detector
 from nucloop.training.datasets import Dataset, Field, leave_out, open_dataset
 from nucloop.training.detector import train_detector
 from nucloop.training.encoder import as_scheme, train_encoder
+from nucloop.training.end_to_end import train_end_to_end
 from nucloop.training.loop import Progress
 from nucloop.training.product import save_detector, save_encoder
-from nucloop.training.recipe import DetectorRecipe, EncoderRecipe, load_recipe
+from nucloop.training.recipe import DetectorRecipe, EncoderRecipe, EndToEndRecipe, load_recipe
 
 __all__ = ["train"]
 
@@ -26,6 +27,8 @@ Data = Annotated[list[str], typer.Option(help="NAME:PATH; give it several times 
 Split = Annotated[list[str] | None, typer.Option(help="train unless said; several are joined.")]
 Leave = Annotated[list[str] | None, typer.Option("--leave-out", help="Hospital or patient to leave out.")]
 Out = Annotated[Path, typer.Option(help="The .safetensors file to write; its card goes beside it.")]
+HeadOut = Annotated[Path, typer.Option(help="The .safetensors file for the linear head.")]
+Scheme = Annotated[str, typer.Option(help="Class scheme: a built-in name or a JSON/YAML file.")]
 Initial = Annotated[Path | None, typer.Option(help="Pretrained backbone, .safetensors in its library's layout.")]
 Steps = Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")]
 Seed = Annotated[int | None, typer.Option(help="Instead of the recipe's.")]
@@ -47,6 +50,12 @@ def _open(data: list[str], splits: list[str], leave: list[str]) -> list[tuple[Da
     if not any(fields for _, fields, _ in opened):
         raise DataError("No image is left to train on. Check the names given to --leave-out.")
     return opened
+
+
+def _classified(opened: list[tuple[Dataset, list[Field], str]], scheme: ClassScheme) -> list[Field]:
+    """Return all fields that are left, with labels of one scheme."""
+    wanted = {id(f.yx) for _, some, _ in opened for f in some}
+    return [f for dataset, _, _ in opened for f in as_scheme(dataset, scheme) if id(f.yx) in wanted]
 
 
 def _record(opened: list[tuple[Dataset, list[Field], str]], leave: list[str]) -> list[dict[str, Any]]:
@@ -74,7 +83,7 @@ def _check(device: str, *files: Path) -> None:
             raise WeightsError(f"{file} must end in .safetensors, which is what NucLoop writes and reads.")
         check_writable(file.parent)
     if len(set(files)) < len(files):
-        raise WeightsError(f"Encoder and head cannot both be written to {files[0]}. Choose another --head-out.")
+        raise WeightsError(f"Two files of weights cannot both be written to {files[-1]}. Choose another name for one.")
 
 
 Model = TypeVar("Model")
@@ -121,9 +130,9 @@ def train_detector_command(
 def train_encoder_command(
     data: Data,
     out: Out,
-    head_out: Annotated[Path, typer.Option(help="The .safetensors file for the linear head.")],
+    head_out: HeadOut,
     recipe: Annotated[str, typer.Option(help="Shipped name or YAML file.")] = "encoder-mobilenet",
-    scheme: Annotated[str, typer.Option(help="Class scheme: a built-in name or a JSON/YAML file.")] = "brca-m2c",
+    scheme: Scheme = "brca-m2c",
     split: Split = None,
     leave: Leave = None,
     initial: Initial = None,
@@ -136,11 +145,41 @@ def train_encoder_command(
     plan = load_recipe(recipe, EncoderRecipe, steps=steps, seed=seed)
     classes = ClassScheme.named(scheme)
     opened = _open(data, split or ["train"], leave or [])
-    wanted = {id(f.yx) for _, some, _ in opened for f in some}
-    fields = [f for dataset, _, _ in opened for f in as_scheme(dataset, classes) if id(f.yx) in wanted]
+    fields = _classified(opened, classes)
     checkpoint = out.with_suffix(".checkpoint")
     run = train_encoder(fields, classes, plan, initial=initial, checkpoint=checkpoint, device=device)
     classifier = _finished(run, plan.name)
     card = save_encoder(out, head_out, classifier, classes, plan, _record(opened, leave or []), initial)
     checkpoint.unlink(missing_ok=True)
     say(f"{out}, {head_out}: {card.name}, halo {card.halo} px, sha256 {card.sha256[:12]}")
+
+
+@train.command("end-to-end")
+def train_end_to_end_command(
+    data: Data,
+    out: Annotated[Path, typer.Option(help="The .safetensors file for the detector.")],
+    encoder_out: Annotated[Path, typer.Option(help="The .safetensors file for the encoder: the same weights.")],
+    head_out: HeadOut,
+    recipe: Annotated[str, typer.Option(help="Shipped name or YAML file.")] = "end-to-end",
+    scheme: Scheme = "brca-m2c",
+    split: Split = None,
+    leave: Leave = None,
+    initial: Initial = None,
+    steps: Steps = None,
+    seed: Seed = None,
+    device: Device = "cpu",
+) -> None:
+    """Train one network to detect and classify at once, to compare with two that are trained apart."""
+    _check(device, out, encoder_out, head_out)
+    plan = load_recipe(recipe, EndToEndRecipe, steps=steps, seed=seed)
+    classes = ClassScheme.named(scheme)
+    opened = _open(data, split or ["train"], leave or [])
+    checkpoint, record = out.with_suffix(".checkpoint"), _record(opened, leave or [])
+    run = train_end_to_end(
+        _classified(opened, classes), classes, plan, initial=initial, checkpoint=checkpoint, device=device
+    )
+    detector, classifier = _finished(run, plan.name).apart()
+    card = save_detector(out, detector, plan, record, initial)
+    save_encoder(encoder_out, head_out, classifier, classes, plan, record, initial)
+    checkpoint.unlink(missing_ok=True)
+    say(f"{out}, {encoder_out}, {head_out}: {card.name}, halo {card.halo} px, sha256 {card.sha256[:12]}")

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from scipy.spatial import cKDTree
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from nucloop.models.encoder import PointEncoder, sample_at
 from nucloop.models.heads import LinearHead
@@ -23,9 +22,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from nucloop.classes import ClassScheme
-    from nucloop.training.recipe import EncoderRecipe
+    from nucloop.training.recipe import EncoderRecipe, PointRecipe
 
-__all__ = ["PointClassifier", "as_scheme", "train_encoder"]
+__all__ = ["PointClassifier", "as_scheme", "batch_points", "class_loss", "train_encoder"]
 
 
 class PointClassifier(nn.Module):
@@ -55,10 +54,9 @@ def as_scheme(dataset: Dataset, scheme: ClassScheme) -> list[Field]:
 
 
 def training_points(
-    crop: Crop, recipe: EncoderRecipe, classes: int, rng: np.random.Generator
+    crop: Crop, recipe: PointRecipe, mpp: float, classes: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Jittered nuclei that have a class, and random background points away from every nucleus; labels to match."""
-    mpp = recipe.model.mpp
     known = crop.label >= 0
     nuclei = crop.yx[known] + rng.normal(0, recipe.jitter_um / mpp, (int(known.sum()), 2))
     side = crop.rgb.shape[-1]
@@ -67,6 +65,21 @@ def training_points(
         ground = ground[cKDTree(crop.yx).query(ground)[0] * mpp >= recipe.background_um]
     labels = np.concatenate([crop.label[known].astype(np.int64), np.full(len(ground), classes, np.int64)])
     return np.concatenate([nuclei, ground]).astype(np.float32), labels
+
+
+def batch_points(
+    crops: Sequence[Crop], recipe: PointRecipe, mpp: float, classes: int, rng: np.random.Generator, device: str
+) -> tuple[list[Tensor], Tensor]:
+    """Points of each crop of a batch, (K, 2) each, and the labels of all, (sum of K,)."""
+    points, labels = zip(*(training_points(c, recipe, mpp, classes, rng) for c in crops), strict=True)
+    return [torch.from_numpy(p).to(device) for p in points], torch.from_numpy(np.concatenate(labels)).to(device)
+
+
+def class_loss(recipe: PointRecipe, classes: int) -> nn.CrossEntropyLoss:
+    """Cross-entropy of classes and background, the background weighing less."""
+    weight = torch.ones(classes + 1)
+    weight[-1] = recipe.background_weight
+    return nn.CrossEntropyLoss(weight=weight, label_smoothing=recipe.smoothing)
 
 
 def train_encoder(
@@ -92,20 +105,16 @@ def train_encoder(
     backbone = classifier.encoder.backbone
     prepare(classifier, backbone, initial, recipe.frozen_stride, device)
     sampler = CropSampler(fields, recipe.model.mpp, recipe.crop, recipe.augment)
-    weight = torch.ones(len(scheme) + 1, device=device)
-    weight[-1] = recipe.background_weight
+    criterion = class_loss(recipe, len(scheme)).to(device)
 
     def draw_loss(model: nn.Module, step: int) -> Tensor:
         rng = np.random.default_rng([recipe.loop.seed, step])
         crops = [sampler.draw(rng) for _ in range(recipe.loop.batch)]
         rgb = augment_pixels(crops, recipe.augment, recipe.model.mpp, rng)
-        points, labels = zip(*(training_points(c, recipe, len(scheme), rng) for c in crops), strict=True)
-        logits = model(
-            rgb.to(device).contiguous(memory_format=torch.channels_last),
-            [torch.from_numpy(p).to(device) for p in points],
-        )
-        truth = torch.from_numpy(np.concatenate(labels)).to(device)
-        return F.cross_entropy(logits.float(), truth, weight=weight, label_smoothing=recipe.smoothing)
+        points, truth = batch_points(crops, recipe, recipe.model.mpp, len(scheme), rng, device)
+        logits = model(rgb.to(device).contiguous(memory_format=torch.channels_last), points)
+        loss: Tensor = criterion(logits.float(), truth)
+        return loss
 
     for progress in run_loop(classifier, backbone, draw_loss, recipe.loop, checkpoint=checkpoint, device=device):
         yield progress, classifier

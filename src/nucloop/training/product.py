@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from nucloop.models.cards import Card, file_sha256, save_head, save_module
 from nucloop.training.encoder import PointClassifier, head_of
-from nucloop.training.recipe import DetectorRecipe, EncoderRecipe, recipe_record
+from nucloop.training.recipe import AnyRecipe, DetectorRecipe, EncoderRecipe, EndToEndRecipe, recipe_record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,7 +82,7 @@ def _notice(data: Sequence[dict[str, Any]], initial: Path | None, start: Card | 
     return " ".join([sentence for sentence in said if sentence not in told] + ([told] if told else []))
 
 
-def _recipe(recipe: DetectorRecipe | EncoderRecipe, initial: Path | None) -> dict[str, Any]:
+def _recipe(recipe: AnyRecipe, initial: Path | None) -> dict[str, Any]:
     record = recipe_record(recipe)
     if initial is not None:
         record["initial"] = {"file": initial.name, "sha256": file_sha256(initial)}
@@ -123,12 +123,13 @@ def save_encoder(
     head_out: Path,
     classifier: PointClassifier,
     scheme: ClassScheme,
-    recipe: EncoderRecipe,
+    recipe: EncoderRecipe | EndToEndRecipe,
     data: list[dict[str, Any]],
     initial: Path | None,
 ) -> Card:
     """Write an encoder and the head trained with it, each with its card; return the encoder's."""
-    config = asdict(recipe.model)
+    encoder = classifier.encoder
+    config = asdict(encoder.config)
     common: dict[str, Any] = {
         "mpp": config.pop("mpp"),
         "training_data": data,
@@ -136,7 +137,6 @@ def save_encoder(
         "commit": commit(),
         "notice": _notice(data, initial),
     }
-    encoder = classifier.encoder
     card = Card(
         kind="encoder",
         name=out.stem,

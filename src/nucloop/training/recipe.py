@@ -17,7 +17,15 @@ from nucloop.models.encoder import EncoderConfig
 from nucloop.training.augment import AugmentConfig
 from nucloop.training.loop import LoopConfig
 
-__all__ = ["DetectorRecipe", "EncoderRecipe", "load_recipe", "recipe_names"]
+__all__ = [
+    "AnyRecipe",
+    "DetectorRecipe",
+    "EncoderRecipe",
+    "EndToEndRecipe",
+    "PointRecipe",
+    "load_recipe",
+    "recipe_names",
+]
 
 
 @read_strictly
@@ -46,10 +54,9 @@ class DetectorRecipe(_Recipe):
 
 @read_strictly
 @dataclass(frozen=True, kw_only=True)
-class EncoderRecipe(_Recipe):
-    """An encoder's model, data handling and schedule; it is trained together with a linear head."""
+class PointRecipe(_Recipe):
+    """At which points of a crop classes are learned."""
 
-    model: EncoderConfig
     jitter_um: float = 0.4
     """Standard deviation by which reference points are moved, µm: detections are not exact either."""
     smoothing: float = 0.1
@@ -62,7 +69,22 @@ class EncoderRecipe(_Recipe):
     """Least distance of a background point to a marked nucleus, µm."""
 
 
-Recipe = TypeVar("Recipe", DetectorRecipe, EncoderRecipe)
+@read_strictly
+@dataclass(frozen=True, kw_only=True)
+class EncoderRecipe(PointRecipe):
+    """An encoder's model, data handling and schedule; it is trained together with a linear head."""
+
+    model: EncoderConfig
+
+
+@read_strictly
+@dataclass(frozen=True, kw_only=True)
+class EndToEndRecipe(DetectorRecipe, PointRecipe):
+    """One network that detects and classifies, for comparison with two that were trained apart."""
+
+
+AnyRecipe = DetectorRecipe | EncoderRecipe | EndToEndRecipe
+Recipe = TypeVar("Recipe", DetectorRecipe, EncoderRecipe, EndToEndRecipe)
 
 
 def recipe_names() -> list[str]:
@@ -96,6 +118,6 @@ def load_recipe(name: str, kind: type[Recipe], **changes: Any) -> Recipe:
         raise DataError(f"Recipe {name} cannot be read: {error}. It must be a YAML file of entries.") from error
 
 
-def recipe_record(recipe: DetectorRecipe | EncoderRecipe) -> dict[str, Any]:
+def recipe_record(recipe: AnyRecipe) -> dict[str, Any]:
     """Plain types, for a weights card."""
     return asdict(recipe)
