@@ -6,6 +6,7 @@ import random
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -19,20 +20,30 @@ pytestmark = pytest.mark.gui
 ROOT = Path(__file__).parents[2]
 
 
+TIMES, TOGETHER = 20, 4
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
 def test_what_the_window_has_shown_as_done_outlives_kill_9(tmp_path: Path) -> None:
-    slide = tmp_path / "slide.tif"
-    pixels = np.random.default_rng(0).integers(100, 255, (64, 64, 3), np.uint8)
+    with ThreadPoolExecutor(TOGETHER) as pool:
+        list(pool.map(lambda k: kill(tmp_path / f"slide-{k}.tif", k), range(TIMES)))
+
+
+def kill(slide: Path, seed: int) -> None:
+    """Let a window edit a slide, kill it at some moment, and compare what it had shown with what is kept."""
+    pixels = np.random.default_rng(seed).integers(100, 255, (64, 64, 3), np.uint8)
     pixels = np.asarray(Picture.fromarray(pixels).resize((512, 512)))
     imwrite(slide, pixels, photometric="rgb", tile=(256, 256), resolution=(20_000, 20_000), resolutionunit="CENTIMETER")
-    command = [sys.executable, "-m", "tests.gui.window_until_killed", str(slide), "0"]
+    command = [sys.executable, "-m", "tests.gui.window_until_killed", str(slide), str(seed)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as program:
         assert program.stdout is not None
-        lines = [program.stdout.readline() for _ in range(random.randint(20, 80))]
+        lines = [program.stdout.readline() for _ in range(random.randint(2, 180))]
         program.send_signal(signal.SIGKILL)
         lines += [line for line in program.stdout if line.endswith("\n")]
     shown = [[int(word) for word in line.split()] for line in lines]
-    assert len(shown) >= 20
+    assert len(shown) >= 2
     check(slide, shown)
 
 
@@ -44,4 +55,4 @@ def check(slide: Path, shown: list[list[int]]) -> None:
         # the one after the last may have been written and not yet shown
         assert len(kept) - last in (0, 1)
         if len(kept) == last:
-            assert list(session.counts.values()) == counts
+            assert counts in ([], list(session.counts.values()))
