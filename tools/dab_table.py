@@ -13,8 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from nucloop.metrics.dab import DabConfig, dab_at, stains_of
+from nucloop.metrics.dab import DabConfig, dab_at, slide_stains
 from nucloop.metrics.dab_threshold import choose_threshold
+from nucloop.slides import slide_from_array
 from nucloop.training.datasets import open_dataset
 
 
@@ -22,7 +23,9 @@ def rows_of(data: str, split: str) -> list[dict[str, float | int | str]]:
     """Measure every image of a data set whose first class is positive."""
     rows: list[dict[str, float | int | str]] = []
     for number, image in enumerate(open_dataset(data, split).fields):
-        density = dab_at(image.pixels, image.yx, stains_of(image.pixels), DabConfig().size)
+        density = dab_at(
+            image.pixels, image.yx, slide_stains(slide_from_array(image.pixels, mpp=image.mpp)), DabConfig().size
+        )
         threshold = choose_threshold(density)
         found, truth = threshold.positive(density), image.label == 0
         rows.append(

@@ -21,6 +21,7 @@ from nucloop.models.denuc import REACH, DenucDetector, decode, suppress
 from nucloop.models.encoder import PointEncoder, sample_at
 from nucloop.nuclei import Nuclei
 from nucloop.slides.box import Box
+from nucloop.slides.stains import GLASS
 from nucloop.slides.tiling import Region, Tile, plan_tiles
 from nucloop.stages import Stage, Window, align_up, batches, read_window
 
@@ -35,8 +36,6 @@ __all__ = ["InferenceConfig", "Pipeline", "TileResult"]
 
 TURNS = {1: (0,), 2: (0, 2), 4: (0, 1, 2, 3)}
 """Quarter turns of each number of rotations."""
-GLASS = 222
-"""A tile in which no pixel is darker than this in any channel is empty glass."""
 
 
 @read_strictly

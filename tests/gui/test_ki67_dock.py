@@ -137,6 +137,14 @@ def test_by_dab_too_every_number_is_the_command_lines(bench: Counted, tmp_path: 
     bench.push(bench.ki67.parts.meaning.by_dab)
     bench.qtbot.waitUntil(lambda: bench.ki67.parts.meaning.histogram.isVisible(), timeout=LONG_MS)
     bench.wait()
+    before = bench.ki67.measuring.result
+    assert before is not None
+    # also after nuclei came that nobody knew of when the dock found the slide's stains
+    bench.session.add(np.random.default_rng(0).uniform(20, 490, (40, 2)), "tumour")
+    bench.qtbot.waitUntil(
+        lambda: bench.ki67.measuring.result.ki67.slide.total == before.ki67.slide.total + 40, timeout=LONG_MS
+    )
+    bench.wait()
     Image.fromarray(np.asarray(bench.image.data)).save(tmp_path / "field.png")
     write_nuclei(tmp_path / "n.csv", bench.session.nuclei(), SlideInfo(name="f", height=512, width=512, mpp=MPP))
     words = ["ki67", str(tmp_path / "n.csv"), "--slide", str(tmp_path / "field.png"), "--mpp", str(MPP), "--dab"]

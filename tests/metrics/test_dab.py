@@ -88,7 +88,7 @@ def test_a_slide_is_measured_window_by_window_as_one_picture_is():
     rgb, yx, positive = field()
     slide = slide_from_array(rgb, mpp=0.25)
     config = DabConfig(tile=100)
-    stains = slide_stains(slide, yx, config)
+    stains = slide_stains(slide, config)
     density = np.full(len(yx), np.nan)
     windows = 0
     for rows, values in dab_of_slide(slide, yx, stains, config):
@@ -98,6 +98,16 @@ def test_a_slide_is_measured_window_by_window_as_one_picture_is():
     np.testing.assert_allclose(density, dab_at(rgb, yx, stains, 9), atol=1e-6)
     assert (choose_threshold(density).positive(density) == positive).all()
     assert list(dab_of_slide(slide, np.zeros((0, 2)))) == []
+
+
+def test_a_slides_stains_come_from_its_tissue_wherever_that_lies():
+    other = stain_matrix(HAEMATOXYLIN, (0.25, 0.60, 0.70))
+    rgb, _, _ = field(matrix=other)
+    whole = np.full((3200, 3200, 3), 250, np.uint8)
+    whole[2000:2800, 300:1100] = np.tile(rgb, (2, 2, 1))
+    stains = slide_stains(slide_from_array(whole, mpp=0.25))
+    assert stains.estimated
+    assert float(stains.matrix[1] @ stains_of(rgb).matrix[1]) > np.cos(np.radians(0.5))
 
 
 def test_the_working_resolution_decides_not_the_slides():

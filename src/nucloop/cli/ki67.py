@@ -110,7 +110,7 @@ def _density(
     if not settings.by_dab or slide is None:
         return None, None
     yx = document.nuclei.yx
-    stains, density = slide_stains(slide, yx), np.full(len(yx), np.nan)
+    stains, density = slide_stains(slide), np.full(len(yx), np.nan)
     with progress_bar() as bar:
         task = bar.add_task("DAB", total=len(yx), note="")
         for rows, values in dab_of_slide(slide, yx, stains):

@@ -154,12 +154,11 @@ class Ki67Measuring(QObject):
         self._stop_job()
 
     def _measure_dab(self, nuclei: NucleiLayer, new: Nuclei) -> None:
-        slide, stains, everyone = slide_of_layer(nuclei.image), self.densities.stains, nuclei.session
-        yx = everyone.positions(everyone.ids())
+        slide, stains = slide_of_layer(nuclei.image), self.densities.stains
 
         def steps() -> Iterator[tuple[str, Any]]:
             with slide:
-                own = stains or slide_stains(slide, yx)
+                own = stains or slide_stains(slide)
                 yield "stains", own
                 for part in measured(slide, new.ids, new.yx, own):
                     yield "dab", part

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
 
 from nucloop.errors import SlideError
-from nucloop.slides.stains import H_DAB, estimate_stains, separate, stain_matrix
+from nucloop.slides.stains import GLASS, H_DAB, estimate_stains, separate, stain_matrix
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +38,8 @@ class DabConfig:
     """Side of the windows that are read, working pixels."""
     samples: int = 16
     """Windows from which the slide's own stains are estimated."""
+    candidates: int = 96
+    """Windows among which these are chosen, by how much tissue they hold."""
     sample_side: int = 256
     """Side of such a window, working pixels."""
     most_degrees: float = 15.0
@@ -80,8 +82,10 @@ def stains_of(rgb: NDArray[np.uint8], config: DabConfig | None = None) -> SlideS
     return SlideStains(stain_matrix(tuple(first), tuple(second)), estimated=True, degrees=dab)
 
 
-def slide_stains(slide: Slide, yx: NDArray[np.floating], config: DabConfig | None = None) -> SlideStains:
-    """Estimate a slide's stains from windows around some of its nuclei (N, 2), level-0 pixels.
+def slide_stains(slide: Slide, config: DabConfig | None = None) -> SlideStains:
+    """Estimate a slide's stains from those of some windows all over it that hold most tissue.
+
+    The slide alone decides, whatever nuclei were found, so that the index is the same whoever measures it and when.
 
     Raises
     ------
@@ -89,14 +93,17 @@ def slide_stains(slide: Slide, yx: NDArray[np.floating], config: DabConfig | Non
         If the slide does not say its resolution, or is damaged there.
     """
     config = config or DabConfig()
-    if not len(yx):
-        return SlideStains(H_DAB, estimated=False, degrees=float("nan"))
-    rng = np.random.default_rng(config.seed)
-    some = np.sort(rng.choice(len(yx), min(config.samples, len(yx)), replace=False))
+    height, width = slide.working_shape(config.mpp)
     side = config.sample_side
-    corners = np.round(_working(yx[some], slide, config)).astype(int) - side // 2
-    windows = [slide.read_working(top, left, side, side, config.mpp) for top, left in corners.tolist()]
-    return stains_of(np.concatenate([window.reshape(-1, 3) for window in windows]), config)
+    if height * width <= config.samples * side**2:
+        return stains_of(slide.read_working(0, 0, height, width, config.mpp), config)
+    shape = (min(side, height), min(side, width))
+    room = (height - shape[0] + 1, width - shape[1] + 1)
+    corners = np.random.default_rng(config.seed).integers(0, room, (config.candidates, 2))
+    windows = [slide.read_working(top, left, *shape, config.mpp) for top, left in corners.tolist()]
+    tissue = np.array([(window.min(axis=-1) < GLASS).mean() for window in windows])
+    most = np.argsort(-tissue, kind="stable")[: config.samples]
+    return stains_of(np.stack([windows[k] for k in most]), config)
 
 
 def dab_at(rgb: NDArray[np.uint8], yx: NDArray[np.floating], stains: SlideStains, size: int) -> FloatArray:
@@ -142,7 +149,7 @@ def dab_of_slide(
         If the slide does not say its resolution, or is damaged there.
     """
     config = config or DabConfig()
-    stains = stains or slide_stains(slide, yx, config)
+    stains = stains or slide_stains(slide, config)
     places = _working(yx, slide, config)
     cells = np.floor(places / config.tile).astype(np.int64)
     order = np.lexsort((cells[:, 1], cells[:, 0]))

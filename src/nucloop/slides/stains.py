@@ -17,6 +17,8 @@ HAEMATOXYLIN: tuple[float, float, float] = (0.650, 0.704, 0.286)
 EOSIN: tuple[float, float, float] = (0.072, 0.990, 0.105)
 DAB: tuple[float, float, float] = (0.268, 0.570, 0.776)
 
+GLASS = 222
+"""A pixel with no channel darker than this is empty glass."""
 _WHITE = 255.0
 _MIN_TISSUE_PIXELS = 100
 
