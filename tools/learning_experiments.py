@@ -164,7 +164,7 @@ def summary(values: list[float]) -> dict[str, float]:
 
 def queue(found: dict, seeds: int, results: dict) -> None:
     """Let a simulated annotator answer: from the queue, which learns anew after every ten, and in random order."""
-    for k in (0, 2):
+    for k in (0, 1, 2):
         scores: dict[str, dict[int, list[float]]] = {"queue": {}, "random": {}}
         for seed in range(seeds):
             split = splits(found, seed)[k]

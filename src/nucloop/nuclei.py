@@ -160,11 +160,16 @@ class Nuclei:
         return replace(self.take(order), ids=np.arange(first, first + len(self), dtype=np.int64))
 
     @property
-    def confidence(self) -> NDArray[np.float32]:
-        """Probability of the label a nucleus carries, (N,); NaN where no model was asked, 1 where a person spoke."""
+    def model_probability(self) -> NDArray[np.float32]:
+        """What a model gave the label that a nucleus carries, whoever chose that, (N,); NaN where none was asked."""
         rows = np.arange(len(self))
         value = np.where(self.label >= 0, self.probability[rows, np.maximum(self.label, 0)], np.nan)
-        return np.where(self.human, np.float32(1), value).astype(np.float32)
+        return value.astype(np.float32)
+
+    @property
+    def confidence(self) -> NDArray[np.float32]:
+        """Probability of the label a nucleus carries, (N,); NaN where no model was asked, 1 where a person spoke."""
+        return np.where(self.human, np.float32(1), self.model_probability)
 
     @property
     def uncertainty(self) -> NDArray[np.float32]:

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.formats.tables import ODD, tables
 
-from nucloop.classes import ClassScheme, NucleusClass, builtin_schemes
+from nucloop.classes import builtin_schemes
 from nucloop.formats import (
     FORMATS,
     Document,
@@ -21,38 +22,11 @@ from nucloop.formats import (
     write_document,
     write_nuclei,
 )
-from nucloop.nuclei import UNLABELLED, Nuclei, Origin
+from nucloop.nuclei import UNLABELLED, Nuclei
 
 SLIDE = SlideInfo(name='a "slide", of\nodd name.svs', height=30_000, width=40_000, mpp=0.25, sha256="ab" * 32)
-ODD = ClassScheme(
-    "odd",
-    (
-        NucleusClass("'); DROP TABLE annotations; --", "#112233"),
-        NucleusClass('a, "b" {c}] ünï', "#445566", "Odd: Class"),
-        NucleusClass("../../up", "#778899"),
-    ),
-)
 SQUARE = np.array([[1.0, 2.0], [1.0, 12.0], [11.0, 12.0], [11.0, 2.0]])
 QUICK = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-
-
-@st.composite
-def tables(draw: st.DrawFn, scheme: ClassScheme) -> Nuclei:
-    count = draw(st.integers(0, 6))
-    rng = np.random.default_rng(draw(st.integers(0, 1_000_000)))
-    known = draw(st.sampled_from([0.0, 0.5, 1.0]))
-    ids = rng.choice(10_000, count, replace=False) + 1 if draw(st.booleans()) else np.zeros(count)
-    probability = rng.dirichlet(np.ones(len(scheme)), count).astype(np.float32)
-    probability[rng.random(count) >= known] = np.nan
-    return Nuclei.from_points(
-        scheme,
-        rng.integers(-40, 800_000, (count, 2)) / 8,
-        label=rng.integers(UNLABELLED, len(scheme), count),
-        score=np.where(rng.random(count) < known, rng.random(count), np.nan),
-        probability=probability,
-        ids=ids,
-        origin=rng.integers(0, len(Origin), count),
-    )
 
 
 def round_trip(name: str, document: Document) -> tuple[Document, list[str]]:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import importlib.util
-from typing import TYPE_CHECKING
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from tests.formats.tables import ODD, tables
 
 from nucloop.classes import builtin_schemes
 from nucloop.errors import DataError
 from nucloop.formats import SlideInfo, read_document, write_nuclei
 from nucloop.nuclei import Nuclei, Origin
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SCHEME = builtin_schemes()["brca-m2c"]
 SLIDE = SlideInfo(name="a.svs", height=500, width=600, mpp=0.25, sha256="ab" * 32)
@@ -54,6 +54,22 @@ def test_nuclei_come_back_with_everything(tmp_path: Path, nuclei: Nuclei) -> Non
 
 
 @needs_it
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(nuclei=tables(ODD))
+def test_whatever_nuclei_there_are_they_come_back(nuclei: Nuclei) -> None:
+    assume(len(nuclei))
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "a.spatialdata.zarr"
+        write_nuclei(path, nuclei, SLIDE)
+        found = read_document(path).nuclei
+
+    numbered = nuclei.ids.any()
+    for name in ("ids", "yx", "score", "label", "probability", "origin") if numbered else ("yx", "label", "origin"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(nuclei, name), err_msg=name)
+    assert found.scheme.names == nuclei.scheme.names
+
+
+@needs_it
 def test_the_library_reads_circles_their_table_and_micrometres(tmp_path: Path, nuclei: Nuclei) -> None:
     import spatialdata
 
@@ -75,6 +91,13 @@ def test_a_store_is_not_written_over_and_another_folder_is_refused(tmp_path: Pat
         write_nuclei(path, nuclei)
     with pytest.raises(DataError, match=r"is not a SpatialData store|holds 0 elements"):
         read_document(path)
+
+
+@needs_it
+def test_no_nuclei_are_refused_in_words(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no nuclei to write"):
+        write_nuclei(tmp_path / "a.spatialdata.zarr", Nuclei.empty(SCHEME), SLIDE)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.skipif(THERE, reason="SpatialData is installed")

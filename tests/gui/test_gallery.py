@@ -102,6 +102,15 @@ def test_the_least_sure_come_first(bench: Bench, gallery: GalleryDock) -> None:
     assert sorted(gallery.grid.ids[-3:].tolist()) == [1, 2, 3]
 
 
+def test_what_the_model_doubts_comes_first_also_where_a_person_spoke(bench: Bench, gallery: GalleryDock) -> None:
+    wrong = bench.session.nuclei().take(np.array([7, 19]))
+    other = (wrong.probability.argmax(1) + 1) % 3
+    for nucleus, label in zip(wrong.ids, other, strict=True):
+        bench.session.set_class([nucleus], int(label))
+    choose(bench, gallery, EVERY_CLASS, Order.DOUBTED)
+    assert sorted(gallery.grid.ids[:2].tolist()) == wrong.ids.tolist()
+
+
 def test_the_arrows_move_and_shift_extends(bench: Bench, gallery: GalleryDock) -> None:
     click(bench, gallery, 0)
     bench.qtbot.keyClick(gallery.grid, Qt.Key.Key_Right)

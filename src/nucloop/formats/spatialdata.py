@@ -40,6 +40,8 @@ def write_spatialdata(path: Path, document: Document) -> None:
         If SpatialData is not installed, something stands there already, or it cannot be written.
     """
     library = _library()
+    if not len(document.nuclei):
+        raise DataError(f"There are no nuclei to write to {path.name}: SpatialData keeps no empty sets of shapes.")
     if path.exists():
         raise DataError(f"{path} is there already. Give a new name: a folder is not written over.")
     try:

@@ -13,6 +13,7 @@ from qtpy.QtCore import QObject, Signal
 from nucloop.errors import NucLoopError, RegionError
 from nucloop.gui.detection_words import check_scheme, last_word
 from nucloop.gui.jobs import Ending, Job
+from nucloop.gui.layer_list import follow_now
 from nucloop.gui.layer_slide import mpp_of_layer, slide_of_layer
 from nucloop.gui.messages import Message, Tone
 from nucloop.gui.open_sessions import OpenSessions
@@ -206,9 +207,11 @@ class Detection(QObject):
         except NucLoopError as error:
             self._forget_run(Message(str(error), Tone.WARNING))
             return False
-        nuclei.layer.visible = True
+        if not nuclei.layer.visible:
+            nuclei.layer.visible = True
         self._viewer.layers.selection.active = nuclei.layer
         self.sessions.changed.emit()
+        follow_now(self._viewer)
         return True
 
     def _take(self, items: list[Ready | TileResult]) -> None:

@@ -29,6 +29,7 @@ class Order(Enum):
 
     UNSURE = "Least sure first"
     SURE = "Surest first"
+    DOUBTED = "The model says otherwise first"
     SIMILAR = "Like the selected one"
     PLACE = "By place"
 
@@ -47,7 +48,8 @@ def in_order(table: Nuclei, order: Order, like: Nuclei | None = None, features_o
     table : Nuclei
         What to sort.
     order : Order
-        How. SIMILAR without a nucleus to compare with sorts as UNSURE does.
+        How. SIMILAR without a nucleus to compare with sorts as UNSURE does. DOUBTED goes by the model's probability of
+        the class that a nucleus has, whoever gave it, the least first: what people may have got wrong comes early.
     like : Nuclei, optional
         The one nucleus to compare with.
     features_of : callable, optional
@@ -58,6 +60,8 @@ def in_order(table: Nuclei, order: Order, like: Nuclei | None = None, features_o
         return table.ids
     if order is Order.SIMILAR and like is not None:
         return table.ids[_sorted(_differences(table, like, features_of))]
+    if order is Order.DOUBTED:
+        return table.ids[_sorted(np.nan_to_num(table.model_probability, nan=2.0))]
     uncertainty = np.nan_to_num(table.uncertainty, nan=1.0)
     return table.ids[_sorted(uncertainty if order is Order.SURE else -uncertainty)]
 

@@ -52,7 +52,8 @@ def _only(visible: NDArray[np.bool_], colours: NDArray[np.float32]) -> NDArray[n
 
 def write_texts(layer: Points, window: Nuclei) -> None:
     """Write what hovering over the nuclei of a layer says."""
-    with layer.events.blocker_all():
+    # they are in no label on the canvas, which would be drawn once more
+    with layer.events.blocker_all(), layer.text.events.blocker_all():
         layer.features = hover_features(window)
     layer.events.features()
 

@@ -11,6 +11,7 @@ from qtpy.QtCore import QTimer, Signal
 from nucloop.gui.density import DensityLayer, density_picture
 from nucloop.gui.held import Held, choose, frame_of
 from nucloop.gui.layer_contents import one_update, write_labels, write_texts, write_window
+from nucloop.gui.layer_list import follow_now, unseen
 from nucloop.gui.messages import Message, Tone
 from nucloop.gui.point_edits import PointEdits
 from nucloop.gui.points_style import LAYER_NAME, empty_points
@@ -103,8 +104,9 @@ class NucleiLayer(ShownNuclei):
     def select(self, ids: ArrayLike) -> None:
         """Select nuclei, in place of what was selected."""
         wanted = np.asarray(ids, np.int64).reshape(-1)
-        self._put_selection(wanted[self.session.contains(wanted)])
-        self.layer.refresh(thumbnail=False, data_displayed=False, extent=False)
+        with unseen(self.viewer):
+            self._put_selection(wanted[self.session.contains(wanted)])
+            self.layer.refresh(thumbnail=False, data_displayed=False, extent=False)
         self.selection_changed.emit()
 
     def in_view(self) -> NDArray[np.int64]:
@@ -128,6 +130,7 @@ class NucleiLayer(ShownNuclei):
         if self.layer.editable == held.afar:
             self.layer.editable = not held.afar
         self._show_density()
+        follow_now(self.viewer)
         self.changed.emit()
 
     def hold(self, dragging: bool) -> None:
@@ -155,7 +158,7 @@ class NucleiLayer(ShownNuclei):
             self._show_density()
         else:
             window = self.shown(self.ids)
-            with self.pushing():
+            with self.pushing(), unseen(self.viewer):
                 rows = np.arange(len(window))
                 write_labels(self.layer, rows, window, self.colour_by, self.visible(window))
         self.changed.emit()
@@ -179,13 +182,13 @@ class NucleiLayer(ShownNuclei):
         rows = np.flatnonzero(np.isin(self.ids, relabelled))
         if len(rows):
             window = self.shown(self.ids[rows])
-            with self.pushing():
+            with self.pushing(), unseen(self.viewer):
                 write_labels(self.layer, rows, window, self.colour_by, self.visible(window))
             self._text_timer.start(TEXT_PAUSE_MS)
 
     def _show_texts(self) -> None:
         if not self._edits.busy:
-            with self.pushing():
+            with self.pushing(), unseen(self.viewer):
                 write_texts(self.layer, self.shown(self.ids))
 
     def _view_heard(self, event: object = None) -> None:
