@@ -38,6 +38,18 @@ def test_a_number_key_gives_its_class_to_the_nucleus_under_the_cursor(field: Ben
     assert field.kinds() == ["set class"]
 
 
+def test_the_window_is_not_drawn_again_and_again_after_one_edit(field: Bench) -> None:
+    field.hover(B)
+    field.qtbot.wait(500)
+    frames: list[None] = []
+    field.canvas.frameSwapped.connect(lambda: frames.append(None))
+    field.key(Qt.Key.Key_2)
+    field.settle()
+    field.qtbot.wait(500)
+    # one for the edit, and one for whatever the desktop wants meanwhile; the layer list alone once made it four
+    assert 1 <= len(frames) <= 2
+
+
 def test_a_number_key_means_all_of_several_selected_nuclei(field: Bench) -> None:
     field.click(A)
     field.click(C, modifiers=SHIFT)

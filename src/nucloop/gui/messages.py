@@ -40,7 +40,6 @@ class MessageLine(QFrame):
         self._text = QLabel()
         self._text.setWordWrap(True)
         self._text.setTextFormat(Qt.TextFormat.PlainText)
-        self._text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.copy_button = QPushButton("Copy details")
         self.copy_button.clicked.connect(self._copy)
         buttons = QHBoxLayout()
@@ -65,10 +64,14 @@ class MessageLine(QFrame):
 
     def say(self, message: Message | None) -> None:
         """Show a message in place of the one before; None shows none."""
-        self._message = message
+        before, self._message = self._message, message
         self.setVisible(message is not None)
-        if message is None:
+        if message is None or message == before:
             return
+        # text that can be selected is painted twice each time, and the window with it: only faults are to be copied
+        fault = message.tone is Tone.ERROR
+        flags = Qt.TextInteractionFlag.TextSelectableByMouse if fault else Qt.TextInteractionFlag.NoTextInteraction
+        self._text.setTextInteractionFlags(flags)
         self._text.setText(message.text)
         self.copy_button.setVisible(bool(message.details))
         self.copy_button.setText("Copy details")

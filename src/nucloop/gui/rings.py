@@ -10,12 +10,14 @@ from napari.layers import Points
 from qtpy.QtCore import QObject, QTimer
 
 from nucloop.gui.held import MOST_POINTS, frame_of
+from nucloop.gui.layer_list import follow_now
 from nucloop.gui.references import RingMark
 from nucloop.gui.view import placement
 
 if TYPE_CHECKING:
     from nucloop.gui.measuring import Measuring
     from nucloop.gui.nuclei_layer import NucleiLayer
+    from nucloop.nuclei import Nuclei
 
 __all__ = ["RINGS_NAME", "RING_STYLE", "Ring", "Rings"]
 
@@ -57,6 +59,7 @@ class Rings(QObject):
         self.layer: Points | None = None
         self._shown: tuple[bytes, tuple[Ring, ...]] = (b"", ())
         self.too_many = False
+        self._seen: tuple[Nuclei, tuple[float, float, float, float], Nuclei] | None = None
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self.show)
@@ -102,6 +105,7 @@ class Rings(QObject):
         if layer.editable:
             # napari makes a layer editable again when it is drawn anew
             layer.editable = False
+        follow_now(nuclei.viewer)
 
     def hide(self) -> None:
         """Take all rings away."""
@@ -129,15 +133,13 @@ class Rings(QObject):
         live, truth = self._measuring.live, self._measuring.truth
         assert live is not None
         assert truth is not None
-        box = frame_of(nuclei.viewer, nuclei.image).grown(_MARGIN).box
         parts: list[np.ndarray] = []
         kinds: list[Ring] = []
         if Ring.MISS in self.wanted:
-            low, high = np.array(box[:2]), np.array(box[:2]) + box[2:]
-            seen = truth.ids[((truth.yx >= low) & (truth.yx < high)).all(1)]
-            missed = live.matched("reference", seen)
-            rows = np.isin(truth.ids, missed.ids[missed.partner < 0])
-            parts.append(truth.yx[rows])
+            seen = self._truth_in(truth, frame_of(nuclei.viewer, nuclei.image).grown(_MARGIN).box)
+            missed = live.matched("reference", seen.ids)
+            rows = np.isin(seen.ids, missed.ids[missed.partner < 0])
+            parts.append(seen.yx[rows])
             kinds += [Ring.MISS] * int(rows.sum())
         if self.wanted & {Ring.ALARM, Ring.WRONG}:
             found = live.matched("predicted", ids)
@@ -149,6 +151,14 @@ class Rings(QObject):
                     parts.append(nuclei.session.positions(found.ids[rows]))
                     kinds += [ring] * int(rows.sum())
         return np.concatenate([*parts, np.zeros((0, 2), np.float32)]), kinds
+
+    def _truth_in(self, truth: Nuclei, box: tuple[float, float, float, float]) -> Nuclei:
+        """Return the reference nuclei in a box; looked up once for a view, since most edits change neither."""
+        if self._seen is None or self._seen[0] is not truth or self._seen[1] != box:
+            low, high = np.array(box[:2]), np.array(box[:2]) + box[2:]
+            inside = ((truth.yx >= low) & (truth.yx < high)).all(1)
+            self._seen = truth, box, truth.take(inside)
+        return self._seen[2]
 
     def _layer_on(self, nuclei: NucleiLayer) -> Points:
         layers = self._measuring_layers()
