@@ -36,16 +36,19 @@ def extras_of(document: Document, rows: slice) -> Iterator[dict[str, Any]]:
     part = document.nuclei.take(rows)
     origins = [origin.name.lower() for origin in Origin]
     numbers = np.round(np.column_stack([part.score, part.probability]).astype(np.float64), 5)
-    notes = {name: texts[rows].tolist() for name, texts in document.notes.items()}
-    columns = zip(part.ids.tolist(), part.origin.tolist(), numbers.tolist(), strict=True)
-    for row, (identity, origin, (score, *p)) in enumerate(columns):
+    notes = {name: texts[rows].tolist() for name, texts in document.notes.items() if any(texts[rows])}
+    # looked at for all rows at once: a million nuclei are written
+    unknown = np.isnan(numbers[:, 1:])
+    parts = (numbers[:, 0], ~np.isnan(numbers[:, 0]), numbers[:, 1:], ~unknown.all(1), unknown.any(1))
+    columns = zip(part.ids.tolist(), part.origin.tolist(), *(values.tolist() for values in parts), strict=True)
+    for row, (identity, origin, score, scored, p, classified, partly) in enumerate(columns):
         extra: dict[str, Any] = {"origin": origins[origin]}
         if identity:
             extra["id"] = identity
-        if not math.isnan(score):
+        if scored:
             extra["score"] = score
-        if not all(map(math.isnan, p)):
-            extra["p"] = [None if math.isnan(value) else value for value in p]
+        if classified:
+            extra["p"] = [None if math.isnan(value) else value for value in p] if partly else p
         for name, texts in notes.items():
             if texts[row]:
                 extra[name] = texts[row]
