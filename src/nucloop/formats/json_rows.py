@@ -40,7 +40,7 @@ def extras_of(document: Document, rows: slice) -> Iterator[dict[str, Any]]:
     # looked at for all rows at once: a million nuclei are written
     unknown = np.isnan(numbers[:, 1:])
     parts = (numbers[:, 0], ~np.isnan(numbers[:, 0]), numbers[:, 1:], ~unknown.all(1), unknown.any(1))
-    columns = zip(part.ids.tolist(), part.origin.tolist(), *(values.tolist() for values in parts), strict=True)
+    columns: Any = zip(part.ids.tolist(), part.origin.tolist(), *(values.tolist() for values in parts), strict=True)
     for row, (identity, origin, score, scored, p, classified, partly) in enumerate(columns):
         extra: dict[str, Any] = {"origin": origins[origin]}
         if identity:
