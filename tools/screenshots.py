@@ -84,6 +84,8 @@ class Photographer:
     def open_sample(self, key: str) -> None:
         """Open a sample in place of what is open."""
         self.viewer.layers.clear()
+        # Mesa's software OpenGL (22.3) ends the program when layers go and others come with no frame between
+        self.pause(0.3)
         self.viewer.open_sample(PLUGIN, key)
         self.pause()
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
+from nucloop.gui.dock_layout import discard
 from nucloop.gui.keys import MOST_CLASS_KEYS
 from nucloop.gui.legend import Swatch
 
@@ -85,7 +86,7 @@ class ClassPalette(QWidget):
 
     def _build(self, scheme: ClassScheme) -> None:
         for old in self.rows:
-            old.deleteLater()
+            discard(old)
         self._scheme, self.rows = scheme, []
         for label, one in enumerate(scheme.classes):
             row = PaletteRow(one.name, one.color, str(label + 1) if label < MOST_CLASS_KEYS else "")

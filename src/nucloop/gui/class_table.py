@@ -9,6 +9,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QGridLayout, QLabel, QVBoxLayout, QWidget
 
 from nucloop.formats import suggested_mapping
+from nucloop.gui.dock_layout import discard
 from nucloop.gui.own_settings import own_settings
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ class ClassTable(QWidget):
         self._grid.setHorizontalSpacing(10)
         self._grid.setColumnStretch(3, 1)
         self.layout().replaceWidget(old, self._rows)
-        old.deleteLater()
+        discard(old)
 
 
 def _choices(scheme: ClassScheme, may_add: bool) -> QComboBox:

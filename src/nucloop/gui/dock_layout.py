@@ -6,7 +6,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFrame, QLabel, QScrollArea, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
-__all__ = ["INSET", "column_of", "heading", "line", "section", "show_scrolled"]
+__all__ = ["INSET", "column_of", "discard", "heading", "line", "section", "show_scrolled"]
 
 INSET = (12, 10, 12, 10)
 """Margins between a dock's edge and what is in it, pixels."""
@@ -25,6 +25,13 @@ def heading(words: str) -> QLabel:
     label = QLabel(words)
     label.setObjectName("NucloopHeading")
     return label
+
+
+def discard(widget: QWidget) -> None:
+    """Take a widget out of its dock now; Qt itself goes on showing it until it comes to deleting."""
+    widget.hide()
+    widget.setParent(None)
+    widget.deleteLater()
 
 
 def line() -> QFrame:

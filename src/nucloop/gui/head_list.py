@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
+from nucloop.gui.dock_layout import discard
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -113,8 +115,7 @@ class HeadList(QWidget):
     def _rebuild(self) -> None:
         for row in self.rows:
             self._list.removeWidget(row)
-            row.hide()
-            row.deleteLater()
+            discard(row)
         self.rows = []
         for number in sorted(self._versions, reverse=True):
             version = self._versions[number]

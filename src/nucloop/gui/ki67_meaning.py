@@ -20,6 +20,7 @@ from qtpy.QtWidgets import (
 )
 
 from nucloop.gui.dab_histogram import DabHistogram
+from nucloop.gui.dock_layout import discard
 from nucloop.gui.legend import Swatch
 from nucloop.ki67.words import threshold_words
 
@@ -107,7 +108,7 @@ class Ki67Meaning(QWidget):
     def _build(self, scheme: ClassScheme) -> None:
         while (item := self._grid.takeAt(0)) is not None:
             if item.widget() is not None:
-                item.widget().deleteLater()
+                discard(item.widget())
         self._scheme, self.boxes, self.counted = scheme, {}, {}
         for row, one in enumerate(scheme.classes):
             name, box, check = QLabel(one.name), QComboBox(), QCheckBox("counted")

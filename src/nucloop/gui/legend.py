@@ -9,6 +9,7 @@ from qtpy.QtGui import QColor, QLinearGradient, QPainter, QPen
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from nucloop.gui.colouring import NO_CLASS_COLOUR, ORIGIN_COLOURS, ORIGIN_NAMES, RAMP, ColourBy
+from nucloop.gui.dock_layout import discard
 from nucloop.nuclei import UNLABELLED
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ class Legend(QWidget):
 
     def _build(self, scheme: ClassScheme) -> None:
         for old in self.rows.values():
-            old.deleteLater()
+            discard(old)
         self._scheme, self.rows = scheme, {}
         entries = [(k, c.name, c.color, str(k + 1) if k < 9 else "") for k, c in enumerate(scheme.classes)]
         for label, name, colour, key in [*entries, (UNLABELLED, "no class yet", NO_CLASS_COLOUR, "")]:

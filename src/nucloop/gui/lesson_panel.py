@@ -8,6 +8,8 @@ import numpy as np
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
+from nucloop.gui.dock_layout import discard
+
 if TYPE_CHECKING:
     from nucloop.learning.estimate import Estimate
     from nucloop.learning.lesson import Lesson
@@ -69,9 +71,7 @@ class LessonPanel(QFrame):
         change = lesson.change
         self.change.setText(f"{change.changed:,} of {len(change):,} nuclei would get another class.")
         while self._table.count():
-            widget = self._table.takeAt(0).widget()
-            widget.setParent(None)
-            widget.deleteLater()
+            discard(self._table.takeAt(0).widget())
         if lesson.gain is None:
             self.note.setText(f"No estimate of the gain. {lesson.why_no_gain}")
         else:
