@@ -136,7 +136,6 @@ def take_correcting(camera: Photographer) -> QWidget:
     nuclei.select(nuclei.in_view()[3:9])
     dock.keys.expand()
     camera.take("correct")
-    camera.take("correct-dock", dock)
     dock.keys.collapse()
     dock.correcting.review.next()
     camera.take("review")
