@@ -306,6 +306,10 @@ def test_another_reader_of_the_session_is_a_reference_and_places_are_decided(ben
     bench.qtbot.waitUntil(lambda: "They differ at 1 place." in box.summary.text(), timeout=LONG_MS)
     bench.push(box.begin)
     bench.qtbot.waitUntil(lambda: box.question.text() == "You say stromal, they say tumour.", timeout=LONG_MS)
+    # an edit in between compares anew, and asks on
+    bench.measure.adjudicating.start()
+    bench.qtbot.waitUntil(lambda: bench.measure.adjudicating.readings is not None, timeout=LONG_MS)
+    assert box.question.text() == "You say stromal, they say tumour."
     bench.push(box.buttons["second"])
     assert box.progress.text() == "1 of 1 decided"
     bench.push(box.layer)

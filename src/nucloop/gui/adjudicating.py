@@ -50,7 +50,8 @@ class Adjudicating(QObject):
         self._job: Job | None = None
 
     def start(self) -> None:
-        """Compare the readers as they are now."""
+        """Compare the readers as they are now; who was being asked is asked on."""
+        asked = self._asked or self.question is not None
         self.stop()
         measuring = self._measuring
         nuclei, live = measuring.nuclei, measuring.live
@@ -58,7 +59,7 @@ class Adjudicating(QObject):
             return
         first, second = measuring.sides()
         radius, regions, mpp = live.config.radius_um, live.config.regions, nuclei.mpp
-        self.decisions = self._recall()
+        self.decisions, self._asked = self._recall(), asked
         self._job = Job(lambda: iter([compare_readers(first, second, mpp, radius, regions)]), self)
         self._job.items.connect(self._arrived)
         self._job.ended.connect(self._ended)
