@@ -51,7 +51,6 @@ class Adjudicating(QObject):
 
     def start(self) -> None:
         """Compare the readers as they are now; who was being asked is asked on."""
-        asked = self._asked or self.question is not None
         self.stop()
         measuring = self._measuring
         nuclei, live = measuring.nuclei, measuring.live
@@ -59,20 +58,21 @@ class Adjudicating(QObject):
             return
         first, second = measuring.sides()
         radius, regions, mpp = live.config.radius_um, live.config.regions, nuclei.mpp
-        self.decisions, self._asked = self._recall(), asked
+        self.decisions = self._recall()
         self._job = Job(lambda: iter([compare_readers(first, second, mpp, radius, regions)]), self)
         self._job.items.connect(self._arrived)
         self._job.ended.connect(self._ended)
         self._job.start()
 
     def stop(self) -> None:
-        """Forget what was compared."""
+        """Forget what was compared, but not that somebody was being asked."""
         if self._job is not None:
             self._job.items.disconnect(self._arrived)
             self._job.ended.disconnect(self._ended)
             self._job.cancel()
             self._job = None
-        self.readings, self.question, self._asked = None, None, False
+        self._asked |= self.question is not None
+        self.readings, self.question = None, None
 
     @property
     def open(self) -> list[Disagreement]:
@@ -82,7 +82,7 @@ class Adjudicating(QObject):
 
     def next(self) -> None:
         """Ask about the next open place; while readers are being compared anew, once that is done."""
-        self._asked = self.readings is None and self._job is not None
+        self._asked = self.readings is None
         left = self.open
         self.question = left[0] if left else None
         self.changed.emit()
