@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from nucloop.errors import WeightsError
 from nucloop.models.denuc import DenucDetector, DenucLoss
-from nucloop.training.augment import CropSampler, augment_pixels
+from nucloop.training.augment import CropSampler
+from nucloop.training.batches import draw_batch
 from nucloop.training.loop import Progress, prepare, run_loop
 
 if TYPE_CHECKING:
@@ -62,12 +62,8 @@ def train_detector(
     criterion = DenucLoss(detector.stride)
 
     def draw_loss(model: nn.Module, step: int) -> Tensor:
-        rng = np.random.default_rng([recipe.loop.seed, step])
-        crops = [sampler.draw(rng) for _ in range(recipe.loop.batch)]
-        points = [crop.yx for crop in crops]
-        rgb = augment_pixels(crops, recipe.augment, recipe.model.mpp, rng)
-        output = model(rgb.to(device).contiguous(memory_format=torch.channels_last))
-        loss: Tensor = criterion(output, points)
+        crops, rgb, _ = draw_batch(sampler, recipe, step, device)
+        loss: Tensor = criterion(model(rgb), [crop.yx for crop in crops])
         return loss
 
     for progress in run_loop(detector, detector.backbone, draw_loss, recipe.loop, checkpoint=checkpoint, device=device):

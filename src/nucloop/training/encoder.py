@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from nucloop.models.encoder import PointEncoder, sample_at
 from nucloop.models.heads import LinearHead
-from nucloop.training.augment import Crop, CropSampler, augment_pixels
+from nucloop.training.augment import Crop, CropSampler
+from nucloop.training.batches import draw_batch
 from nucloop.training.datasets import Dataset, Field
 from nucloop.training.loop import Progress, prepare, run_loop
 
@@ -108,11 +109,9 @@ def train_encoder(
     criterion = class_loss(recipe, len(scheme)).to(device)
 
     def draw_loss(model: nn.Module, step: int) -> Tensor:
-        rng = np.random.default_rng([recipe.loop.seed, step])
-        crops = [sampler.draw(rng) for _ in range(recipe.loop.batch)]
-        rgb = augment_pixels(crops, recipe.augment, recipe.model.mpp, rng)
+        crops, rgb, rng = draw_batch(sampler, recipe, step, device)
         points, truth = batch_points(crops, recipe, recipe.model.mpp, len(scheme), rng, device)
-        logits = model(rgb.to(device).contiguous(memory_format=torch.channels_last), points)
+        logits = model(rgb, points)
         loss: Tensor = criterion(logits.float(), truth)
         return loss
 

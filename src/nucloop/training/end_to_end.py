@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from nucloop.models.denuc import DenucDetector, DenucLoss
 from nucloop.models.encoder import EncoderConfig, PointEncoder, sample_at
-from nucloop.training.augment import CropSampler, augment_pixels
+from nucloop.training.augment import CropSampler
+from nucloop.training.batches import draw_batch
 from nucloop.training.encoder import PointClassifier, batch_points, class_loss
 from nucloop.training.loop import Progress, prepare, run_loop
 
@@ -82,11 +82,9 @@ def train_end_to_end(
     classification = class_loss(recipe, len(scheme)).to(device)
 
     def draw_loss(model: nn.Module, step: int) -> Tensor:
-        rng = np.random.default_rng([recipe.loop.seed, step])
-        crops = [sampler.draw(rng) for _ in range(recipe.loop.batch)]
-        rgb = augment_pixels(crops, recipe.augment, mpp, rng)
+        crops, rgb, rng = draw_batch(sampler, recipe, step, device)
         points, truth = batch_points(crops, recipe, mpp, len(scheme), rng, device)
-        found, logits = model(rgb.to(device).contiguous(memory_format=torch.channels_last), points)
+        found, logits = model(rgb, points)
         loss: Tensor = detection(found, [crop.yx for crop in crops]) + classification(logits.float(), truth)
         return loss
 
