@@ -23,7 +23,7 @@ __all__ = ["Engine", "OnnxEngine", "OutOfMemoryError", "TorchEngine", "available
 
 _log = logging.getLogger(__name__)
 
-CONVERSION = 2
+CONVERSION = 3
 """Rises whenever the conversion to ONNX changes, so that what the cache holds from before is left alone."""
 
 

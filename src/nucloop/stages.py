@@ -144,8 +144,13 @@ class Stage:
         DeviceError
             If not even the CPU has room for one tile.
         """
-        turned = [np.rot90(self._run(np.rot90(pixels, k, (1, 2))), -k, (2, 3)) for k in self.turns]
-        return turned[0] if len(turned) == 1 else np.mean(turned, axis=0, dtype=np.float32)
+        first, *others = self.turns
+        total = np.rot90(self._run(np.rot90(pixels, first, (1, 2))), -first, (2, 3))
+        for k in others:
+            total += np.rot90(self._run(np.rot90(pixels, k, (1, 2))), -k, (2, 3))
+        if others:
+            total /= np.float32(len(self.turns))
+        return total
 
     def _run(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         try:

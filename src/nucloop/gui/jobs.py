@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Ending", "How", "Job", "stand_back"]
 
-SHORTEST_WAIT_MS = 20
+SHORTEST_WAIT_MS = 5
 """Items that arrive within this time are handed over together."""
 PAUSE_PER_WORK = 3.0
 """After a batch took t to show, the next waits this many t: the window keeps most of its time for the person. The last

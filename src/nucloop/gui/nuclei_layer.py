@@ -12,6 +12,7 @@ from nucloop.gui.density import DensityLayer, density_picture
 from nucloop.gui.held import Held, choose, frame_of
 from nucloop.gui.layer_contents import one_update, write_labels, write_texts, write_window
 from nucloop.gui.layer_list import follow_now, unseen
+from nucloop.gui.light_drawing import draw_image_lightly, draw_points_lightly
 from nucloop.gui.messages import Message, Tone
 from nucloop.gui.point_edits import PointEdits
 from nucloop.gui.points_style import LAYER_NAME, empty_points
@@ -77,6 +78,8 @@ class NucleiLayer(ShownNuclei):
         self._text_timer.setSingleShot(True)
         self._text_timer.timeout.connect(self._show_texts)
         viewer.add_layer(self.layer)
+        draw_image_lightly(viewer, image)
+        draw_points_lightly(viewer, self.layer)
         self._edits = PointEdits(self)
         self.layer.selected_data.events.items_changed.connect(self._selection_heard)
         self.layer.events.visible.connect(self._visibility_heard)

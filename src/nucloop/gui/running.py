@@ -2,17 +2,54 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QWidget
 
 from nucloop.gui.dock_layout import column_of
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from qtpy.QtGui import QMouseEvent
+
 __all__ = ["ProgressRow", "main_button"]
+
+
+class _PromptButton(QPushButton):
+    """A button that acts first and is drawn as pressed after.
+
+    Qt draws a button at once when it goes down and again when it comes up, and with it the whole window beside an
+    OpenGL canvas, before anybody hears of the click.
+    """
+
+    def mousePressEvent(self, event: QMouseEvent | None) -> None:
+        """Go down."""
+        with _drawn_after(self):
+            super().mousePressEvent(event)
+
+    def mouseReleaseEvent(self, event: QMouseEvent | None) -> None:
+        """Come up, and act."""
+        with _drawn_after(self):
+            super().mouseReleaseEvent(event)
+
+
+@contextmanager
+def _drawn_after(button: QPushButton) -> Iterator[None]:
+    button.setUpdatesEnabled(False)
+    try:
+        yield
+    finally:
+        # what the click did may have taken the button away
+        with suppress(RuntimeError):
+            button.setUpdatesEnabled(True)
 
 
 def main_button(words: str, shortcut: str, tip: str) -> QPushButton:
     """Return the button of a dock's main job, its shortcut written at the right."""
-    button = QPushButton(words)
+    button = _PromptButton(words)
     button.setObjectName("NucloopDetect")
     button.setCursor(Qt.CursorShape.PointingHandCursor)
     button.setToolTip(tip)

@@ -52,9 +52,10 @@ class PathAggregation(nn.Module):
             levels[k] = self.down[k](levels[k] + F.interpolate(levels[k + 1], scale_factor=2.0, mode="nearest"))
         for k in range(len(levels) - 1):
             levels[k + 1] = levels[k + 1] + self.up[k](levels[k])
-        fused = levels[0]
-        for k, level in enumerate(levels[1:], start=1):
-            fused = fused + F.interpolate(level, scale_factor=float(2**k), mode="nearest")
+        # from the coarsest on: the finest map is added to once
+        fused = levels[-1]
+        for level in reversed(levels[:-1]):
+            fused = level + F.interpolate(fused, scale_factor=2.0, mode="nearest")
         mean: Tensor = fused / len(levels)
         return mean
 

@@ -89,15 +89,16 @@ def plan_tiles(
 ) -> list[Tile]:
     """Cut a region into tiles of about equal size, nearest to `centre` first.
 
-    The first tile is cut in two, so that a person sees something early, unless it is all there is and small.
+    The first tile is cut in two, and the smaller part comes first, so that a person sees something early; unless it is
+    all there is and small.
 
     Parameters
     ----------
     step : float
         Level-0 pixels per working pixel.
     side : int
-        Longest side of a tile, working pixels; a multiple of `align`. A region that begins off the grid may make it
-        longer by `align`.
+        Longest side of a tile, working pixels; a multiple of `align`. A region that is longer by less than a quarter,
+        such as a view, is one tile along that side: halos between two would cost more than they spare.
     align : int
         The networks' largest stride: every tile begins on a multiple of it.
     centre : (y, x), optional
@@ -114,8 +115,7 @@ def plan_tiles(
 
     tiles = sorted((tile for tile in tiles if region.meets(tile, step)), key=distance)
     if len(tiles) > 1 or (tiles and tiles[0].height * tiles[0].width > side * side // 2):
-        halves = [half for half in _halves(tiles[0], align) if region.meets(half, step)]
-        tiles[:1] = sorted(halves, key=distance)
+        tiles[:1] = [part for part in _parts(tiles[0], align) if region.meets(part, step)]
     return tiles
 
 
@@ -125,23 +125,19 @@ def _aligned(low: float, high: float, align: int) -> tuple[int, int]:
 
 def _cuts(low: int, high: int, side: int, align: int) -> list[tuple[int, int]]:
     """Cut a length into the fewest pieces of about `side`, equal but for the last: a sliver costs as much halo."""
-    cells, pieces = (high - low) // align, max(-(-(high - low - align) // side), 1)
-    length = -(-cells // pieces) * align
-    return list(pairwise([*range(low, high, length), high]))
+    length = high - low
+    pieces = 1 if 4 * length < 5 * side else -(-(length - align) // side)
+    piece = -(-(length // align) // pieces) * align
+    return list(pairwise([*range(low, high, piece), high]))
 
 
-def _halves(tile: Tile, align: int) -> list[Tile]:
-    """Cut a tile across its longer side."""
+def _parts(tile: Tile, align: int) -> list[Tile]:
+    """Cut a tile across its longer side: three eighths of it, and the rest."""
+    first = 3 * max(tile.height, tile.width) // (8 * align) * align
     if tile.height > tile.width:
-        high = tile.height // (2 * align) * align
-        halves = [
-            Tile(tile.top, tile.left, high, tile.width),
-            Tile(tile.top + high, tile.left, tile.height - high, tile.width),
-        ]
+        upper = Tile(tile.top, tile.left, first, tile.width)
+        parts = [upper, Tile(tile.top + first, tile.left, tile.height - first, tile.width)]
     else:
-        wide = tile.width // (2 * align) * align
-        halves = [
-            Tile(tile.top, tile.left, tile.height, wide),
-            Tile(tile.top, tile.left + wide, tile.height, tile.width - wide),
-        ]
-    return [half for half in halves if half.height and half.width]
+        left = Tile(tile.top, tile.left, tile.height, first)
+        parts = [left, Tile(tile.top, tile.left + first, tile.height, tile.width - first)]
+    return [part for part in parts if part.height and part.width]

@@ -1,0 +1,71 @@
+"""A slide and its nuclei, drawn with less work for every pixel and looking the same.
+
+napari's shaders can do far more than a slide and discs need: contrast and gamma of an image that has neither, rectangles
+of two triangles for what OpenGL calls a point. Where OpenGL is software (remote desktops, virtual machines) that is a
+fifth of every frame, and every edit waits for a frame (docs/benchmarks.md).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from vispy.visuals.shaders import Function, FunctionChain
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+    from napari.layers import Image, Layer, Points
+
+__all__ = ["draw_image_lightly", "draw_points_lightly"]
+
+_NO_CONTRAST = "vec4 apply_clim(vec4 color) { /* $clim */ return color; }"
+_NO_GAMMA = "vec4 apply_gamma(vec4 color) { /* $gamma */ return color; }"
+_NO_TEXCOORD = "void setup_texcoord() {}"
+_NO_OFFSET = "vec4 apply_offset(vec4 fb_pos, float total_size) { return fb_pos; }"
+
+
+def draw_points_lightly(viewer: ViewerModel, layer: Points) -> None:
+    """Draw the points of a layer as OpenGL's points from now on; they have to be smaller than 64 pixels on screen."""
+    markers = getattr(_node_of(viewer, layer), "points_markers", None)
+    if getattr(markers, "_method", None) != "instanced":
+        return
+    program = markers.shared_program
+    program.vert["setup_texcoord"] = Function(_NO_TEXCOORD)
+    program.vert["apply_offset"] = Function(_NO_OFFSET)
+    # a place that holds a variable takes an expression only once it is empty
+    program.frag["pointcoord"] = None
+    program.frag["pointcoord"] = "gl_PointCoord"
+    markers._method, markers._draw_mode = "points", "points"
+    # what was uploaded counts once for each rectangle, no more for each of its corners
+    for name in () if markers._data is None else markers._data.dtype.names:
+        program[name] = markers._vbo[name]
+
+
+def draw_image_lightly(viewer: ViewerModel, image: Image) -> None:
+    """Leave contrast and gamma out of the drawing of an RGB image for as long as they change nothing."""
+    node = _node_of(viewer, image)
+    if not image.rgb or not hasattr(node, "_need_colortransform_update"):
+        return
+    in_full = node._build_color_transform
+
+    def build() -> FunctionChain:
+        if node.gamma != 1 or tuple(node._texture.clim_normalized) != (0, 1):
+            return in_full()
+        contrast, gamma = Function(_NO_CONTRAST), Function(_NO_GAMMA)
+        # vispy sets them there when a person changes them, before the next frame has them built anew
+        contrast["clim"], gamma["gamma"] = (0.0, 1.0), 1.0
+        return FunctionChain(None, [Function(node._func_templates["null_color_transform"]), contrast, gamma])
+
+    def anew(event: Any = None) -> None:
+        node._need_colortransform_update = True
+        node.update()
+
+    node._build_color_transform = build
+    for event in (image.events.contrast_limits, image.events.gamma):
+        event.connect(anew, position="last")
+    anew()
+
+
+def _node_of(viewer: ViewerModel, layer: Layer) -> Any:
+    """Return what draws a layer; None in a viewer without a window."""
+    window = getattr(viewer, "window", None)
+    return None if window is None else window._qt_viewer.canvas.layer_to_visual[layer].node

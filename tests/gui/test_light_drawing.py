@@ -1,0 +1,105 @@
+"""Drawn with less work, a slide and its nuclei look as napari draws them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from nucloop.gui.light_drawing import draw_image_lightly, draw_points_lightly
+from nucloop.gui.points_style import empty_points
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import napari
+    from napari.layers import Image, Points
+    from numpy.typing import NDArray
+    from pytestqt.qtbot import QtBot
+
+MPP = 0.5
+COLOURS = [[0.9, 0.2, 0.1, 1.0], [0.1, 0.3, 0.9, 1.0], [0.0, 0.6, 0.4, 1.0]]
+
+
+class Picture:
+    """A slide with a layer of nuclei in a real window."""
+
+    def __init__(self, viewer: napari.Viewer, qtbot: QtBot, tissue: NDArray[np.uint8]) -> None:
+        self.viewer, self.qtbot = viewer, qtbot
+        self.image: Image = viewer.add_image(tissue, rgb=True, scale=(MPP, MPP), units="um")
+        self.points: Points = viewer.add_layer(empty_points(self.image, MPP))
+        viewer.window.resize(900, 700)
+        viewer.reset_view()
+        qtbot.wait(200)
+
+    def fill(self) -> None:
+        self.points.data = np.stack(np.meshgrid(np.linspace(30, 480, 17), np.linspace(25, 470, 15)), -1).reshape(-1, 2)
+        self.points.face_color = np.resize(COLOURS, (len(self.points.data), 4))
+        # an outline as of a nucleus that a person has spoken about, and some that a filter hides
+        self.points.border_width = np.where(np.arange(len(self.points.data)) % 2, 0.25, 0.08)
+        self.points.shown = np.arange(len(self.points.data)) % 5 > 0
+
+    def lighten(self) -> None:
+        draw_image_lightly(self.viewer, self.image)
+        draw_points_lightly(self.viewer, self.points)
+
+    def drawn(self) -> NDArray[np.int_]:
+        self.qtbot.wait(50)
+        return self.viewer.screenshot(canvas_only=True, flash=False)[..., :3].astype(int)
+
+
+@pytest.fixture
+def picture(make_napari_viewer: Callable[..., napari.Viewer], qtbot: QtBot, tissue: NDArray[np.uint8]) -> Picture:
+    return Picture(make_napari_viewer(show=True), qtbot, tissue)
+
+
+def _differ(one: NDArray[np.int_], other: NDArray[np.int_]) -> NDArray[np.bool_]:
+    """Where two pictures differ by more than rounding: (H, W) bool."""
+    return np.abs(one - other).max(-1) > 2
+
+
+def test_an_image_is_drawn_the_same(picture: Picture):
+    before = picture.drawn()
+    picture.lighten()
+    assert not _differ(before, picture.drawn()).any()
+
+
+def test_points_are_drawn_the_same_whether_they_come_before_or_after(picture: Picture):
+    without = picture.drawn()
+    picture.fill()
+    before = picture.drawn()
+    assert _differ(without, before).mean() > 0.02
+    picture.lighten()
+    assert _differ(before, picture.drawn()).mean() < 0.001
+    assert picture.viewer.window._qt_viewer.canvas.layer_to_visual[picture.points].node.points_markers._method == "points"
+    # zoomed in they keep their largest size on screen
+    picture.viewer.scene.camera.zoom *= 3
+    near = picture.drawn()
+    picture.points.refresh_colors()
+    picture.points.data = picture.points.data.copy()
+    assert _differ(near, picture.drawn()).mean() < 0.001
+
+
+def test_what_a_person_does_to_the_contrast_is_seen(picture: Picture):
+    image = picture.image
+    wanted = []
+    for limits, gamma in (((40, 180), 1.0), ((0, 255), 0.5), ((0, 255), 1.0)):
+        image.contrast_limits, image.gamma = limits, gamma
+        wanted.append(picture.drawn())
+    picture.lighten()
+    plain = picture.drawn()
+    for picture_wanted, (limits, gamma) in zip(wanted, (((40, 180), 1.0), ((0, 255), 0.5), ((0, 255), 1.0)), strict=True):
+        image.contrast_limits, image.gamma = limits, gamma
+        assert not _differ(picture_wanted, picture.drawn()).any()
+    assert _differ(plain, wanted[0]).mean() > 0.2
+    assert _differ(plain, wanted[1]).mean() > 0.2
+
+
+def test_a_layer_that_never_held_a_point_is_drawn(picture: Picture):
+    picture.lighten()
+    empty = picture.drawn()
+    picture.fill()
+    assert _differ(empty, picture.drawn()).mean() > 0.02
+    picture.points.data = np.zeros((0, 2))
+    assert not _differ(empty, picture.drawn()).any()
