@@ -368,6 +368,7 @@ def test_a_second_reader_works_blinded_beside_the_first(field: Bench) -> None:
     readers.author.setText("Dr B")
     readers.author.editingFinished.emit()
     field.push(readers.blinded)
+    field.settle()
     assert field.layer.features["class"].tolist() == ["no class yet"] * 4
     field.hover(A)
     field.key(Qt.Key.Key_3)

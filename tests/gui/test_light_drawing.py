@@ -72,7 +72,9 @@ def test_points_are_drawn_the_same_whether_they_come_before_or_after(picture: Pi
     assert _differ(without, before).mean() > 0.02
     picture.lighten()
     assert _differ(before, picture.drawn()).mean() < 0.001
-    assert picture.viewer.window._qt_viewer.canvas.layer_to_visual[picture.points].node.points_markers._method == "points"
+    assert (
+        picture.viewer.window._qt_viewer.canvas.layer_to_visual[picture.points].node.points_markers._method == "points"
+    )
     # zoomed in they keep their largest size on screen
     picture.viewer.scene.camera.zoom *= 3
     near = picture.drawn()
@@ -89,7 +91,9 @@ def test_what_a_person_does_to_the_contrast_is_seen(picture: Picture):
         wanted.append(picture.drawn())
     picture.lighten()
     plain = picture.drawn()
-    for picture_wanted, (limits, gamma) in zip(wanted, (((40, 180), 1.0), ((0, 255), 0.5), ((0, 255), 1.0)), strict=True):
+    for picture_wanted, (limits, gamma) in zip(
+        wanted, (((40, 180), 1.0), ((0, 255), 0.5), ((0, 255), 1.0)), strict=True
+    ):
         image.contrast_limits, image.gamma = limits, gamma
         assert not _differ(picture_wanted, picture.drawn()).any()
     assert _differ(plain, wanted[0]).mean() > 0.2

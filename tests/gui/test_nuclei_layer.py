@@ -139,7 +139,11 @@ def test_nuclei_that_come_while_a_class_is_hidden_are_hidden_too(nuclei: NucleiL
     assert not nuclei.layer.shown[-1]
 
 
-def test_hovering_tells_class_probability_and_who_said_it(nuclei: NucleiLayer, run: ModelRun) -> None:
+def test_hovering_tells_class_probability_and_who_said_it(nuclei: NucleiLayer, run: ModelRun, qtbot: QtBot) -> None:
+    place = nuclei.image.data_to_world(PLACES[0])
+    # what it says follows the picture; until then it says nothing, and nothing of another nucleus
+    assert not nuclei.layer._get_tooltip_text(place, dims_displayed=[0, 1], world=True)
+    settled(nuclei, qtbot)
     text = nuclei.layer._get_tooltip_text(nuclei.image.data_to_world(PLACES[0]), dims_displayed=[0, 1], world=True)
     assert text.splitlines()[:3] == ["class: lymphocyte", "probability: 0.9", "said by: the model"]
 

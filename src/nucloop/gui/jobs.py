@@ -117,23 +117,27 @@ class Job(QObject):
 
     def _empty_inbox(self) -> None:
         over = bool(self._inbox) and isinstance(self._inbox[-1], Ending)
-        if not over:
-            # before the batch is handed over, so that `running` is true while it is shown
-            self._timer.start(SHORTEST_WAIT_MS)
-            if time.perf_counter() < self._rest_until:
-                return
+        if len(self._inbox) == over:
+            if over:
+                self._finish(self._inbox.pop())
+            else:
+                self._timer.start(SHORTEST_WAIT_MS)
+            return
+        # before the batch is handed over, so that `running` is true while it is shown; the end of a job that is over is
+        # told of when its last items have been drawn
+        self._timer.start(0 if over else SHORTEST_WAIT_MS)
+        if not over and time.perf_counter() < self._rest_until:
+            return
         # no more than there are now: a job that is faster than the window must not keep it here
-        batch = [self._inbox.popleft() for _ in range(len(self._inbox))]
-        ending: Ending | None = batch.pop() if over else None
+        batch = [self._inbox.popleft() for _ in range(len(self._inbox) - over)]
         began = time.perf_counter()
-        if batch:
-            self.items.emit(batch)
-        if ending is not None:
-            self.ended.emit(ending)
-            self.deleteLater()
-        else:
-            now = time.perf_counter()
-            self._rest_until = now + PAUSE_PER_WORK * (now - began)
+        self.items.emit(batch)
+        now = time.perf_counter()
+        self._rest_until = now + PAUSE_PER_WORK * (now - began)
+
+    def _finish(self, ending: Ending) -> None:
+        self.ended.emit(ending)
+        self.deleteLater()
 
 
 def _walk(steps: Callable[[], Iterable[Any]], inbox: deque[Any], stop: threading.Event) -> None:

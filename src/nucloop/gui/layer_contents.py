@@ -22,9 +22,10 @@ __all__ = ["one_update", "write_labels", "write_texts", "write_window"]
 
 
 def write_window(layer: Points, window: Nuclei, by: ColourBy, visible: NDArray[np.bool_]) -> None:
-    """Put nuclei into a layer in place of what it held; within `one_update`."""
+    """Put nuclei into a layer in place of what it held, within `one_update`; what hovering says is for `write_texts`."""
+    # napari would carry the texts of other nuclei over, which is as wrong as it is dear
+    layer.features = None
     layer.data = window.yx.copy()
-    layer.features = hover_features(window)
     if len(window):
         # in place: napari's setters look at every colour several times
         layer.face_color[:] = _only(visible, fill_colours(window, by))
@@ -66,4 +67,3 @@ def one_update(layer: Points, same_rows: bool) -> Iterator[None]:
         yield
     # the small picture in the layer list shows where nuclei are, which an edit in place hardly changes
     layer.refresh(extent=not same_rows, thumbnail=not same_rows)
-    layer.events.features()

@@ -119,7 +119,6 @@ class NucleiLayer(ShownNuclei):
     def push(self) -> None:
         """Bring the layer up to the session in one update."""
         self._edits.settle()
-        self._text_timer.stop()
         held = choose(self.session, frame_of(self.viewer, self.image))
         before, selected = self.ids, self.selected
         window = self.shown(held.ids)
@@ -130,6 +129,7 @@ class NucleiLayer(ShownNuclei):
                 self.layer.selected_data.clear()
             write_window(self.layer, window, self.colour_by, self.visible(window))
             self._put_selection(selected[self.session.contains(selected)])
+        self._text_timer.start(TEXT_PAUSE_MS)
         if self.layer.editable == held.afar:
             self.layer.editable = not held.afar
         self._show_density()
