@@ -44,6 +44,10 @@ class Picture:
         draw_image_lightly(self.viewer, self.image)
         draw_points_lightly(self.viewer, self.points)
 
+    def drawn_with(self, limits: tuple[int, int], gamma: float) -> NDArray[np.int_]:
+        self.image.contrast_limits, self.image.gamma = limits, gamma
+        return self.drawn()
+
     def drawn(self) -> NDArray[np.int_]:
         self.qtbot.wait(50)
         return self.viewer.screenshot(canvas_only=True, flash=False)[..., :3].astype(int)

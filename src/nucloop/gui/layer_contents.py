@@ -22,7 +22,7 @@ __all__ = ["one_update", "write_labels", "write_texts", "write_window"]
 
 
 def write_window(layer: Points, window: Nuclei, by: ColourBy, visible: NDArray[np.bool_]) -> None:
-    """Put nuclei into a layer in place of what it held, within `one_update`; what hovering says is for `write_texts`."""
+    """Put nuclei into a layer in place of what it held, within `one_update`; hovering says nothing for the moment."""
     # napari would carry the texts of other nuclei over, which is as wrong as it is dear
     layer.features = None
     layer.data = window.yx.copy()

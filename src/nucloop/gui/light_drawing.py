@@ -1,8 +1,8 @@
 """A slide and its nuclei, drawn with less work for every pixel and looking the same.
 
-napari's shaders can do far more than a slide and discs need: contrast and gamma of an image that has neither, rectangles
-of two triangles for what OpenGL calls a point. Where OpenGL is software (remote desktops, virtual machines) that is a
-fifth of every frame, and every edit waits for a frame (docs/benchmarks.md).
+napari's shaders can do far more than a slide and discs need: contrast and gamma of an image that has neither, two
+triangles for what OpenGL calls a point. Where OpenGL is software (remote desktops, virtual machines) that is a fifth of
+every frame, and every edit waits for a frame (docs/troubleshooting.md).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _NO_OFFSET = "vec4 apply_offset(vec4 fb_pos, float total_size) { return fb_pos; 
 
 def draw_points_lightly(viewer: ViewerModel, layer: Points) -> None:
     """Draw the points of a layer as OpenGL's points from now on; they have to be smaller than 64 pixels on screen."""
-    markers = getattr(_node_of(viewer, layer), "points_markers", None)
+    markers: Any = getattr(_node_of(viewer, layer), "points_markers", None)
     if getattr(markers, "_method", None) != "instanced":
         return
     program = markers.shared_program
