@@ -20,6 +20,7 @@ from nucloop.gui.known_features import features_in_parts, newest_store
 from nucloop.gui.layer_slide import slide_of_layer
 from nucloop.gui.messages import Message, MessageLine, Tone
 from nucloop.gui.soon import Soon
+from nucloop.gui.view import lead_to
 from nucloop.nuclei import UNLABELLED
 
 if TYPE_CHECKING:
@@ -263,8 +264,7 @@ class GalleryDock(QWidget):
 
     def _centre(self, nucleus: int) -> None:
         if self._nuclei is not None:
-            place = self._nuclei.session.positions([nucleus])[0]
-            self.viewer.scene.camera.center = self._nuclei.layer.data_to_world(place)
+            lead_to(self.viewer, self._nuclei.layer, self._nuclei.session.positions([nucleus])[0])
 
     def _key(self, event: QKeyEvent) -> None:
         corrections = self.correcting.corrections

@@ -17,6 +17,7 @@ from nucloop.gui.messages import Message, Tone
 from nucloop.gui.point_edits import PointEdits
 from nucloop.gui.points_style import LAYER_NAME, empty_points
 from nucloop.gui.shown_nuclei import ShownNuclei
+from nucloop.gui.view import lead_to
 from nucloop.nuclei import UNLABELLED
 
 if TYPE_CHECKING:
@@ -199,11 +200,8 @@ class NucleiLayer(ShownNuclei):
 
     def look_at(self, nucleus: int, most_pixels: float) -> None:
         """Put a nucleus into the middle, with at most so many level-0 pixels around it on screen, and select it."""
-        camera = self.viewer.scene.camera
-        least = min(self.viewer.canvas.size) / (most_pixels * float(abs(self.layer.scale[-1])))
-        camera.zoom = max(camera.zoom, least)
-        camera.center = self.layer.data_to_world(self.session.positions([nucleus])[0])
-        # at once: whoever is led somewhere sees all of it in one picture
+        lead_to(self.viewer, self.layer, self.session.positions([nucleus])[0], most_pixels)
+        # at once, as the picture is
         self._view_timer.stop()
         self._fit_view()
         self.select([nucleus])

@@ -8,6 +8,8 @@ import numpy as np
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
+from nucloop.gui.view import lead_to
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -81,7 +83,4 @@ class PlaceStrip(QFrame):
 
 def look_at(nuclei: NucleiLayer, place: NDArray[np.floating]) -> None:
     """Show a place (y, x), level-0 pixels, in the middle, near enough to see a nucleus."""
-    camera = nuclei.viewer.scene.camera
-    least = min(nuclei.viewer.canvas.size) / (ZOOM_UM / nuclei.mpp * float(abs(nuclei.layer.scale[-1])))
-    camera.zoom = max(camera.zoom, least)
-    camera.center = nuclei.layer.data_to_world(place)
+    lead_to(nuclei.viewer, nuclei.layer, place, ZOOM_UM / nuclei.mpp)

@@ -14,7 +14,7 @@ from nucloop.slides import Level, Slide
 MICROMETRE = "micrometer"
 """The unit of every layer of a slide whose resolution is known."""
 
-_CHUNK = 1024
+_CHUNK = 512
 _OVERVIEW_SIDE = 2048
 
 

@@ -13,6 +13,7 @@ from nucloop.slides import Box
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
+    from napari.layers import Layer
     from numpy.typing import NDArray
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "draw_regions",
     "drawn_regions",
     "image_layers",
+    "lead_to",
     "placement",
     "regions_layer",
     "set_resolution",
@@ -82,6 +84,21 @@ def view_centre(viewer: ViewerModel, image: Image) -> tuple[float, float]:
     """Return the middle of the screen, (y, x), wherever the image is."""
     y, x = _to_data(image, np.array(viewer.scene.camera.center[-2:]))
     return float(y), float(x)
+
+
+def lead_to(viewer: ViewerModel, layer: Layer, place: NDArray[np.floating], most_pixels: float | None = None) -> None:
+    """Put a place (y, x), pixels of a layer, into the middle, with at most so many pixels around it on screen.
+
+    napari by itself draws the new place without its picture first, reads that, and draws once more. Here it is read at
+    once, so that whoever is led somewhere sees all of it in one picture.
+    """
+    camera = viewer.scene.camera
+    if most_pixels is not None:
+        camera.zoom = max(camera.zoom, min(viewer.canvas.size) / (most_pixels * float(abs(layer.scale[-1]))))
+    camera.center = layer.data_to_world(place)
+    window = getattr(viewer, "window", None)
+    if window is not None:
+        window._qt_viewer.canvas.on_draw()
 
 
 def set_resolution(viewer: ViewerModel, image: Image, mpp: float) -> None:
