@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import dask.array as da
 import numpy as np
 import pytest
 from qtpy.QtCore import Qt
+from tests.gui.conftest import MPP, SCHEME
 
 from nucloop.gui import review as review_module
-from nucloop.gui.view import draw_regions
+from nucloop.gui.view import draw_regions, lead_to
+from nucloop.nuclei import Nuclei
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from tests.gui.conftest import Bench
 
     from nucloop.gui.review import Review
@@ -113,3 +117,22 @@ def test_the_window_shows_the_nucleus_in_question_with_a_ring(field: Bench) -> N
     rows, columns = np.nonzero(ring)
     assert np.ptp(rows) > 16, "it is larger than the nucleus"
     assert np.ptp(columns) > 16
+
+
+def test_the_first_picture_after_space_shows_the_place_itself(bench: Bench, tissue: NDArray[np.uint8]) -> None:
+    """napari alone draws a far place of a pyramid without its pixels first."""
+    pyramid = [da.from_array(np.tile(tissue, (6, 6, 1))[::step, ::step], chunks=(512, 512, 3)) for step in (1, 2, 4)]
+    slide = bench.viewer.add_image(pyramid, multiscale=True, rgb=True, name="slide", scale=(MPP, MPP), units="um")
+    nuclei = bench.sessions.open(slide, SCHEME)
+    assert nuclei is not None
+    run = nuclei.session.begin_run({"detector": {"name": "test", "sha256": "0" * 64}}, 2.0)
+    run.add(Nuclei.from_points(SCHEME, [(2500, 2600)], label=[0], score=[0.9]))
+    bench.viewer.layers.selection.active = nuclei.layer
+    lead_to(bench.viewer, nuclei.layer, np.array([300, 300]), 200)
+    bench.qtbot.wait(200)
+    assert (slide.corner_pixels[1, :2] < 2000).all()
+    # within the key press: nothing has been drawn since
+    bench.key(Qt.Key.Key_Space)
+    assert slide.data_level == 0
+    assert (slide.corner_pixels[0, :2] <= (2500, 2600)).all()
+    assert (slide.corner_pixels[1, :2] >= (2500, 2600)).all()
