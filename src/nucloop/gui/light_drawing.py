@@ -2,7 +2,7 @@
 
 napari's shaders can do far more than a slide and discs need: contrast and gamma of an image that has neither, two
 triangles for what OpenGL calls a point. Where OpenGL is software (remote desktops, virtual machines) that is a fifth of
-every frame, and every edit waits for a frame (docs/troubleshooting.md).
+every frame, and every edit waits for a frame (docs/speed.md).
 """
 
 from __future__ import annotations
