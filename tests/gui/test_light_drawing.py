@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from nucloop.gui.light_drawing import draw_image_lightly, draw_points_lightly
+from nucloop.gui.light_drawing import draw_colours, draw_image_lightly, draw_points_lightly
 from nucloop.gui.points_style import empty_points
 
 if TYPE_CHECKING:
@@ -102,6 +102,34 @@ def test_what_a_person_does_to_the_contrast_is_seen(picture: Picture):
         assert not _differ(picture_wanted, picture.drawn()).any()
     assert _differ(plain, wanted[0]).mean() > 0.2
     assert _differ(plain, wanted[1]).mean() > 0.2
+
+
+def test_new_colours_are_drawn_as_napari_draws_them(picture: Picture):
+    picture.lighten()
+    picture.fill()
+    before = picture.drawn()
+    picture.points.face_color[::3] = (1.0, 0.9, 0.0, 1.0)
+    picture.points.border_color[1::3] = (1.0, 1.0, 1.0, 1.0)
+    picture.points.face_color[2::3, 3] = 0.0
+    draw_colours(picture.viewer, picture.points)
+    after = picture.drawn()
+    assert _differ(before, after).mean() > 0.02
+    picture.points.events.face_color()
+    assert not _differ(after, picture.drawn()).any()
+    # a change that napari has not drawn yet is left to napari
+    with picture.points.events.blocker_all():
+        picture.points.data = picture.points.data[:7].copy()
+    draw_colours(picture.viewer, picture.points)
+    few = picture.drawn()
+    picture.points.refresh()
+    assert not _differ(few, picture.drawn()).any()
+
+
+def test_a_second_session_of_an_image_changes_nothing_more(picture: Picture):
+    picture.lighten()
+    hearing = len(picture.image.events.gamma.callbacks)
+    picture.lighten()
+    assert len(picture.image.events.gamma.callbacks) == hearing
 
 
 def test_a_layer_that_never_held_a_point_is_drawn(picture: Picture):

@@ -36,14 +36,13 @@ def write_window(layer: Points, window: Nuclei, by: ColourBy, visible: NDArray[n
 def write_labels(
     layer: Points, rows: NDArray[np.int64], window: Nuclei, by: ColourBy, visible: NDArray[np.bool_]
 ) -> None:
-    """Colour the nuclei in some rows, (K,), as they are by now; what hovering says is for `write_texts`."""
+    """Give the nuclei in some rows, (K,), their colours, which are still to be drawn; texts are for `write_texts`."""
     layer.face_color[rows] = _only(visible, fill_colours(window, by))
     layer.border_color[rows] = _only(visible, rim_colours(window))
     if (layer.shown[rows] != visible).any():
         shown = layer.shown.copy()
         shown[rows] = visible
         layer.shown = shown
-    layer.events.face_color()
 
 
 def _only(visible: NDArray[np.bool_], colours: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Image, Layer, Points
 
-__all__ = ["draw_image_lightly", "draw_points_lightly"]
+__all__ = ["draw_colours", "draw_image_lightly", "draw_points_lightly"]
 
 _NO_CONTRAST = "vec4 apply_clim(vec4 color) { /* $clim */ return color; }"
 _NO_GAMMA = "vec4 apply_gamma(vec4 color) { /* $gamma */ return color; }"
@@ -40,10 +40,24 @@ def draw_points_lightly(viewer: ViewerModel, layer: Points) -> None:
         program[name] = markers._vbo[name]
 
 
+def draw_colours(viewer: ViewerModel, layer: Points) -> None:
+    """Draw the points of a layer in the colours that they have by now; napari would prepare all else of them anew."""
+    markers: Any = getattr(_node_of(viewer, layer), "points_markers", None)
+    drawn = getattr(markers, "_data", None)
+    fill, rim = layer._view_face_color, layer._view_border_color
+    if drawn is None or not len(fill) == len(rim) == len(drawn):
+        layer.events.face_color()
+        return
+    drawn["a_bg_color"], drawn["a_fg_color"] = fill, rim
+    markers._vbo.set_data(drawn)
+    markers.update()
+
+
 def draw_image_lightly(viewer: ViewerModel, image: Image) -> None:
     """Leave contrast and gamma out of the drawing of an RGB image for as long as they change nothing."""
     node = _node_of(viewer, image)
-    if not image.rgb or not hasattr(node, "_need_colortransform_update"):
+    done = node is not None and "_build_color_transform" in vars(node)
+    if done or not image.rgb or not hasattr(node, "_need_colortransform_update"):
         return
     in_full = node._build_color_transform
 

@@ -12,7 +12,7 @@ from nucloop.gui.density import DensityLayer, density_picture
 from nucloop.gui.held import Held, choose, frame_of
 from nucloop.gui.layer_contents import one_update, write_labels, write_texts, write_window
 from nucloop.gui.layer_list import follow_now, unseen
-from nucloop.gui.light_drawing import draw_image_lightly, draw_points_lightly
+from nucloop.gui.light_drawing import draw_colours, draw_image_lightly, draw_points_lightly
 from nucloop.gui.messages import Message, Tone
 from nucloop.gui.point_edits import PointEdits
 from nucloop.gui.points_style import LAYER_NAME, empty_points
@@ -165,6 +165,7 @@ class NucleiLayer(ShownNuclei):
             with self.pushing(), unseen(self.viewer):
                 rows = np.arange(len(window))
                 write_labels(self.layer, rows, window, self.colour_by, self.visible(window))
+                draw_colours(self.viewer, self.layer)
         self.changed.emit()
 
     def _heard(self, change: Change) -> None:
@@ -188,6 +189,7 @@ class NucleiLayer(ShownNuclei):
             window = self.shown(self.ids[rows])
             with self.pushing(), unseen(self.viewer):
                 write_labels(self.layer, rows, window, self.colour_by, self.visible(window))
+                draw_colours(self.viewer, self.layer)
             self._text_timer.start(TEXT_PAUSE_MS)
 
     def _show_texts(self) -> None:

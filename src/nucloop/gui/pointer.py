@@ -11,6 +11,7 @@ from qtpy.QtCore import QObject, Signal
 
 from nucloop.gui.colouring import ColourBy, class_palette
 from nucloop.gui.grip import Grip
+from nucloop.gui.light_drawing import draw_colours
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -225,7 +226,7 @@ class Pointer(QObject):
         if nuclei.colour_by is ColourBy.CLASS and not nuclei.held.afar:
             colours = nuclei.layer._face.colors
             colours[np.isin(nuclei.ids, ids)] = class_palette(nuclei.session.scheme)[self._corrections.current]
-            nuclei.layer.events.face_color()
+            draw_colours(nuclei.viewer, nuclei.layer)
         self._previewed = perf_counter()
 
     def _draw(self, layer: Points, event: Any) -> Iterator[None]:
