@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from qtpy.QtCore import QObject
+from qtpy.QtWidgets import QWidget
 
 from nucloop.errors import DeviceError
 from nucloop.gui.jobs import Ending, How, Job
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from pytestqt.qtbot import QtBot
+    from qtpy.QtGui import QPaintEvent
 
 LONG_MS = 20_000
 
@@ -124,3 +126,37 @@ def test_an_abandoned_job_is_silent(qtbot: QtBot) -> None:
     qtbot.wait(100)
     assert ear.endings == []
     assert not ear.job.running
+
+
+class Picture(QWidget):
+    """Notes when it is drawn."""
+
+    def __init__(self, seen: list[str]) -> None:
+        super().__init__()
+        self.seen = seen
+
+    def paintEvent(self, event: QPaintEvent | None) -> None:
+        self.seen.append("drawn")
+
+
+@pytest.mark.parametrize(
+    ("draws", "order"), [(True, ["items", "drawn", "ended"]), (False, ["items", "ended", "drawn"])]
+)
+def test_the_last_items_are_drawn_before_the_end_is_told_of_where_they_are_something_to_see(
+    qtbot: QtBot, draws: bool, order: list[str]
+) -> None:
+    seen: list[str] = []
+    picture = Picture(seen)
+    qtbot.addWidget(picture)
+    with qtbot.waitExposed(picture):
+        picture.show()
+    qtbot.wait(50)
+    seen.clear()
+    job = Job(lambda: iter(["one"]), draws=draws)
+    job.items.connect(lambda _: (seen.append("items"), picture.update()))
+    job.ended.connect(lambda _: seen.append("ended"))
+    # the step is over before the window looks for the first time
+    job.start()
+    job._thread.join()
+    qtbot.waitUntil(lambda: len(seen) == len(order), timeout=LONG_MS)
+    assert seen == order

@@ -158,7 +158,7 @@ class Detection(QObject):
         self._image, self._pipeline, self._found, self._new = image, pipeline, 0, 0
         self._began = time.monotonic()
         centre = view_centre(self._viewer, image)
-        self._job = Job(lambda: _steps(image, regions, centre, choice), self)
+        self._job = Job(lambda: _steps(image, regions, centre, choice), self, draws=True)
         self._job.items.connect(self._take)
         self._job.ended.connect(self._end)
         self._job.start()

@@ -66,6 +66,8 @@ class Job(QObject):
         Returns the generator; runs in the thread.
     parent : QObject
         The job ends with it.
+    draws : bool
+        Items are something to see: the window draws the last of them before `ended`, and what follows from that, comes.
     """
 
     items = Signal(list)
@@ -73,8 +75,11 @@ class Job(QObject):
     ended = Signal(object)
     """An Ending, once, after the last items."""
 
-    def __init__(self, steps: Callable[[], Iterable[Any]], parent: QObject | None = None) -> None:
+    def __init__(
+        self, steps: Callable[[], Iterable[Any]], parent: QObject | None = None, *, draws: bool = False
+    ) -> None:
         super().__init__(parent)
+        self._draws = draws
         self._inbox: deque[Any] = deque()
         self._stop = threading.Event()
         self._thread = threading.Thread(
@@ -117,27 +122,27 @@ class Job(QObject):
 
     def _empty_inbox(self) -> None:
         over = bool(self._inbox) and isinstance(self._inbox[-1], Ending)
-        if len(self._inbox) == over:
-            if over:
-                self._finish(self._inbox.pop())
-            else:
-                self._timer.start(SHORTEST_WAIT_MS)
-            return
-        # before the batch is handed over, so that `running` is true while it is shown; the end of a job that is over is
-        # told of when its last items have been drawn
-        self._timer.start(0 if over else SHORTEST_WAIT_MS)
-        if not over and time.perf_counter() < self._rest_until:
-            return
+        if not over:
+            # before the batch is handed over, so that `running` is true while it is shown
+            self._timer.start(SHORTEST_WAIT_MS)
+            if time.perf_counter() < self._rest_until:
+                return
         # no more than there are now: a job that is faster than the window must not keep it here
-        batch = [self._inbox.popleft() for _ in range(len(self._inbox) - over)]
+        batch = [self._inbox.popleft() for _ in range(len(self._inbox))]
+        ending: Ending | None = batch.pop() if over else None
+        if batch and ending is not None and self._draws:
+            self._inbox.append(ending)
+            self._timer.start(0)
+            ending = None
         began = time.perf_counter()
-        self.items.emit(batch)
-        now = time.perf_counter()
-        self._rest_until = now + PAUSE_PER_WORK * (now - began)
-
-    def _finish(self, ending: Ending) -> None:
-        self.ended.emit(ending)
-        self.deleteLater()
+        if batch:
+            self.items.emit(batch)
+        if ending is not None:
+            self.ended.emit(ending)
+            self.deleteLater()
+        else:
+            now = time.perf_counter()
+            self._rest_until = now + PAUSE_PER_WORK * (now - began)
 
 
 def _walk(steps: Callable[[], Iterable[Any]], inbox: deque[Any], stop: threading.Event) -> None:
