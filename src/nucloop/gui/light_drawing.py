@@ -29,7 +29,11 @@ def draw_points_lightly(viewer: ViewerModel, layer: Points) -> None:
     if getattr(markers, "_method", None) != "instanced":
         return
     program = markers.shared_program
-    program.vert["setup_texcoord"] = Function(_NO_TEXCOORD)
+    try:
+        program.vert["setup_texcoord"] = Function(_NO_TEXCOORD)
+    except KeyError:
+        # another vispy, whose shader is made of other parts: it draws as it always does
+        return
     program.vert["apply_offset"] = Function(_NO_OFFSET)
     # a place that holds a variable takes an expression only once it is empty
     program.frag["pointcoord"] = None
@@ -57,7 +61,7 @@ def draw_image_lightly(viewer: ViewerModel, image: Image) -> None:
     """Leave contrast and gamma out of the drawing of an RGB image for as long as they change nothing."""
     node = _node_of(viewer, image)
     done = node is not None and "_build_color_transform" in vars(node)
-    if done or not image.rgb or not hasattr(node, "_need_colortransform_update"):
+    if done or not image.rgb or "null_color_transform" not in getattr(node, "_func_templates", {}):
         return
     in_full = node._build_color_transform
 
