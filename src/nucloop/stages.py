@@ -144,11 +144,11 @@ class Stage:
         DeviceError
             If not even the CPU has room for one tile.
         """
-        first, *others = self.turns
-        total = np.rot90(self._run(np.rot90(pixels, first, (1, 2))), -first, (2, 3))
-        for k in others:
-            total += np.rot90(self._run(np.rot90(pixels, k, (1, 2))), -k, (2, 3))
-        if others:
+        turned = (np.rot90(self._run(np.rot90(pixels, k, (1, 2))), -k, (2, 3)) for k in self.turns)
+        total = next(turned)
+        for one in turned:
+            total += one
+        if len(self.turns) > 1:
             total /= np.float32(len(self.turns))
         return total
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from nucloop.gui.napari_parts import qt_viewer_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -19,8 +21,8 @@ __all__ = ["follow_now", "unseen"]
 
 def _list_of(viewer: ViewerModel) -> Any:
     """Return the list's widget; None for a viewer without a window."""
-    window = getattr(viewer, "window", None)
-    return None if window is None else window._qt_viewer.layers
+    qt_viewer = qt_viewer_of(viewer)
+    return None if qt_viewer is None else qt_viewer.layers
 
 
 @contextmanager

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from vispy.visuals.shaders import Function, FunctionChain
 
+from nucloop.gui.napari_parts import node_of
+
 if TYPE_CHECKING:
     from napari.components import ViewerModel
-    from napari.layers import Image, Layer, Points
+    from napari.layers import Image, Points
 
 __all__ = ["draw_colours", "draw_image_lightly", "draw_points_lightly"]
 
@@ -25,7 +27,7 @@ _NO_OFFSET = "vec4 apply_offset(vec4 fb_pos, float total_size) { return fb_pos; 
 
 def draw_points_lightly(viewer: ViewerModel, layer: Points) -> None:
     """Draw the points of a layer as OpenGL's points from now on; they have to be smaller than 64 pixels on screen."""
-    markers: Any = getattr(_node_of(viewer, layer), "points_markers", None)
+    markers: Any = getattr(node_of(viewer, layer), "points_markers", None)
     if getattr(markers, "_method", None) != "instanced":
         return
     program = markers.shared_program
@@ -46,7 +48,7 @@ def draw_points_lightly(viewer: ViewerModel, layer: Points) -> None:
 
 def draw_colours(viewer: ViewerModel, layer: Points) -> None:
     """Draw the points of a layer in the colours that they have by now; napari would prepare all else of them anew."""
-    markers: Any = getattr(_node_of(viewer, layer), "points_markers", None)
+    markers: Any = getattr(node_of(viewer, layer), "points_markers", None)
     drawn = getattr(markers, "_data", None)
     fill, rim = layer._view_face_color, layer._view_border_color
     if drawn is None or not len(fill) == len(rim) == len(drawn):
@@ -59,7 +61,7 @@ def draw_colours(viewer: ViewerModel, layer: Points) -> None:
 
 def draw_image_lightly(viewer: ViewerModel, image: Image) -> None:
     """Leave contrast and gamma out of the drawing of an RGB image for as long as they change nothing."""
-    node = _node_of(viewer, image)
+    node = node_of(viewer, image)
     done = node is not None and "_build_color_transform" in vars(node)
     if done or not image.rgb or "null_color_transform" not in getattr(node, "_func_templates", {}):
         return
@@ -81,9 +83,3 @@ def draw_image_lightly(viewer: ViewerModel, image: Image) -> None:
     for event in (image.events.contrast_limits, image.events.gamma):
         event.connect(anew, position="last")
     anew()
-
-
-def _node_of(viewer: ViewerModel, layer: Layer) -> Any:
-    """Return what draws a layer; None in a viewer without a window."""
-    window = getattr(viewer, "window", None)
-    return None if window is None else window._qt_viewer.canvas.layer_to_visual[layer].node

@@ -161,11 +161,7 @@ class NucleiLayer(ShownNuclei):
         if self.held.afar:
             self._show_density()
         else:
-            window = self.shown(self.ids)
-            with self.pushing(), unseen(self.viewer):
-                rows = np.arange(len(window))
-                write_labels(self.layer, rows, window, self.colour_by, self.visible(window))
-                draw_colours(self.viewer, self.layer)
+            self._colour(np.arange(len(self.ids)))
         self.changed.emit()
 
     def _heard(self, change: Change) -> None:
@@ -186,11 +182,15 @@ class NucleiLayer(ShownNuclei):
         """Bring the layer up to the session where nothing but classes has changed."""
         rows = np.flatnonzero(np.isin(self.ids, relabelled))
         if len(rows):
-            window = self.shown(self.ids[rows])
-            with self.pushing(), unseen(self.viewer):
-                write_labels(self.layer, rows, window, self.colour_by, self.visible(window))
-                draw_colours(self.viewer, self.layer)
+            self._colour(rows)
             self._text_timer.start(TEXT_PAUSE_MS)
+
+    def _colour(self, rows: NDArray[np.int64]) -> None:
+        """Colour the nuclei in some rows, (K,), as they are by now."""
+        window = self.shown(self.ids[rows])
+        with self.pushing(), unseen(self.viewer):
+            write_labels(self.layer, rows, window, self.colour_by, self.visible(window))
+            draw_colours(self.viewer, self.layer)
 
     def _show_texts(self) -> None:
         if not self._edits.busy:

@@ -37,14 +37,15 @@ class _PromptButton(QPushButton):
 
 
 @contextmanager
-def _drawn_after(button: QPushButton) -> Iterator[None]:
-    button.setUpdatesEnabled(False)
+def _drawn_after(widget: QWidget) -> Iterator[None]:
+    """Draw a widget once, after what is done within: left alone it draws itself, and with it the window, at once."""
+    widget.setUpdatesEnabled(False)
     try:
         yield
     finally:
-        # what the click did may have taken the button away
+        # what a click did may have taken its button away
         with suppress(RuntimeError):
-            button.setUpdatesEnabled(True)
+            widget.setUpdatesEnabled(True)
 
 
 def main_button(words: str, shortcut: str, tip: str) -> QPushButton:
@@ -107,11 +108,9 @@ class ProgressRow(QWidget):
         A busy bar has Qt compose the whole window, canvas and all, for each step of its dance; where OpenGL is done in
         software that takes half of both cores from the networks.
         """
-        # left alone, a bar paints itself, and with it the whole window, before it returns
-        self._bar.setUpdatesEnabled(False)
-        self._bar.setRange(0, max(total, 1))
-        self._bar.setValue(done)
-        self._bar.setUpdatesEnabled(True)
+        with _drawn_after(self._bar):
+            self._bar.setRange(0, max(total, 1))
+            self._bar.setValue(done)
         self.text.setText(words)
 
     def _cancel_chosen(self) -> None:

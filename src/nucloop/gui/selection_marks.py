@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nucloop.gui.napari_parts import node_of
+
 if TYPE_CHECKING:
     import napari
     from napari.layers import Points
@@ -22,7 +24,7 @@ _CLEAR = (0.0, 0.0, 0.0, 0.0)
 
 def mark_selection(viewer: napari.Viewer, layer: Points) -> None:
     """Draw the selection of a layer as rings, and outlines on it stronger, from now on."""
-    node = viewer.window._qt_viewer.canvas.layer_to_visual[layer].node
+    node = node_of(viewer, layer)
 
     def draw(event: Any = None) -> None:
         rows = layer._view_indices[np.asarray(layer._highlight_index, np.intp)]

@@ -9,6 +9,7 @@ from napari.layers import Image, Shapes
 
 from nucloop.errors import RegionError
 from nucloop.gui.layer_slide import set_layer_mpp
+from nucloop.gui.napari_parts import qt_viewer_of
 from nucloop.slides import Box
 
 if TYPE_CHECKING:
@@ -96,9 +97,9 @@ def lead_to(viewer: ViewerModel, layer: Layer, place: NDArray[np.floating], most
     if most_pixels is not None:
         camera.zoom = max(camera.zoom, min(viewer.canvas.size) / (most_pixels * float(abs(layer.scale[-1]))))
     camera.center = layer.data_to_world(place)
-    window = getattr(viewer, "window", None)
-    if window is not None:
-        window._qt_viewer.canvas.on_draw()
+    qt_viewer = qt_viewer_of(viewer)
+    if qt_viewer is not None:
+        qt_viewer.canvas.on_draw()
 
 
 def set_resolution(viewer: ViewerModel, image: Image, mpp: float) -> None:

@@ -1,7 +1,7 @@
 """Tiles: how a region of a slide is cut so that every nucleus belongs to exactly one of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -135,9 +135,7 @@ def _parts(tile: Tile, align: int) -> list[Tile]:
     """Cut a tile across its longer side: three eighths of it, and the rest."""
     first = 3 * max(tile.height, tile.width) // (8 * align) * align
     if tile.height > tile.width:
-        upper = Tile(tile.top, tile.left, first, tile.width)
-        parts = [upper, Tile(tile.top + first, tile.left, tile.height - first, tile.width)]
+        parts = [replace(tile, height=first), replace(tile, top=tile.top + first, height=tile.height - first)]
     else:
-        left = Tile(tile.top, tile.left, tile.height, first)
-        parts = [left, Tile(tile.top, tile.left + first, tile.height, tile.width - first)]
+        parts = [replace(tile, width=first), replace(tile, left=tile.left + first, width=tile.width - first)]
     return [part for part in parts if part.height and part.width]

@@ -1,0 +1,23 @@
+"""The parts of napari's window that it offers no public way to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+    from napari.layers import Layer
+
+__all__ = ["node_of", "qt_viewer_of"]
+
+
+def qt_viewer_of(viewer: ViewerModel) -> Any:
+    """Return the widget that holds canvas and layer list; None for a viewer without a window."""
+    window = getattr(viewer, "window", None)
+    return None if window is None else window._qt_viewer
+
+
+def node_of(viewer: ViewerModel, layer: Layer) -> Any:
+    """Return what draws a layer on the canvas; None for a viewer without a window."""
+    qt_viewer = qt_viewer_of(viewer)
+    return None if qt_viewer is None else qt_viewer.canvas.layer_to_visual[layer].node
