@@ -40,6 +40,14 @@ def tissue() -> NDArray[np.uint8]:
     return np.asarray(data.immunohistochemistry())
 
 
+def press(qtbot: QtBot, widget: Any) -> None:
+    """Press a button once it is there in full: nobody can hit what is still being laid out."""
+    assert widget.isVisible()
+    height = min(widget.minimumSizeHint().height(), widget.maximumHeight())
+    qtbot.waitUntil(lambda: widget.height() >= height, timeout=LONG_MS)
+    qtbot.mouseClick(widget, Qt.MouseButton.LeftButton)
+
+
 class Window:
     """A napari window as a person sees it: things to press, and what they then read."""
 
@@ -60,8 +68,7 @@ class Window:
         return image
 
     def click(self, widget: Any) -> None:
-        assert widget.isVisible()
-        self.qtbot.mouseClick(widget, Qt.MouseButton.LeftButton)
+        press(self.qtbot, widget)
 
     def detect(self) -> None:
         self.click(self.dock.controls.detect)
@@ -262,8 +269,7 @@ class Bench:
 
     def push(self, widget: Any) -> None:
         """Press a button of the dock."""
-        assert widget.isVisible()
-        self.qtbot.mouseClick(widget, Qt.MouseButton.LeftButton)
+        press(self.qtbot, widget)
         self.settle()
 
     def label(self, nucleus: int) -> int:

@@ -42,6 +42,8 @@ def kill(slide: Path, seed: int) -> None:
         lines = [program.stdout.readline() for _ in range(random.randint(2, 180))]
         program.send_signal(signal.SIGKILL)
         lines += [line for line in program.stdout if line.endswith("\n")]
+    faults = [line for line in lines if not line.replace(" ", "").strip().isdecimal()]
+    assert not faults, "".join(["a person would have been shown:\n", *faults])
     shown = [[int(word) for word in line.split()] for line in lines]
     assert len(shown) >= 2
     check(slide, shown)

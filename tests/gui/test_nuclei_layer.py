@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,6 +30,7 @@ MPP = 0.25
 PLACES = [[100, 100], [200, 300], [300, 500], [400, 700]]
 PROBABILITY = [[0.9, 0.05, 0.05], [0.1, 0.6, 0.3], [0.2, 0.3, 0.5], [0.96, 0.03, 0.01]]
 WAIT_MS = 20_000
+ADDED_AND_DELETED = 40
 
 
 def found(places: list[list[float]] | None = None) -> Nuclei:
@@ -146,6 +149,37 @@ def test_hovering_tells_class_probability_and_who_said_it(nuclei: NucleiLayer, r
     settled(nuclei, qtbot)
     text = nuclei.layer._get_tooltip_text(nuclei.image.data_to_world(PLACES[0]), dims_displayed=[0, 1], world=True)
     assert text.splitlines()[:3] == ["class: lymphocyte", "probability: 0.9", "said by: the model"]
+
+
+def test_the_status_bar_can_be_read_at_any_time_while_nuclei_come_and_go(nuclei: NucleiLayer, run: ModelRun) -> None:
+    """Napari reads it in a thread of its own, and would show its traceback."""
+    faults: list[Exception] = []
+    read, over = 0, threading.Event()
+
+    def read_on() -> None:
+        nonlocal read
+        while not over.is_set():
+            try:
+                nuclei.layer.get_status((100 * MPP + 7, 100 * MPP + 9), dims_displayed=[0, 1], world=True)
+                read += 1
+            except Exception as fault:  # noqa: BLE001 - each is one that a person would have seen
+                faults.append(fault)
+
+    thread = threading.Thread(target=read_on, daemon=True)
+    turn = sys.getswitchinterval()
+    # threads take turns in the middle of everything
+    sys.setswitchinterval(1e-6)
+    try:
+        thread.start()
+        for _ in range(ADDED_AND_DELETED):
+            nuclei.session.add([[150, 150]])
+            nuclei.session.undo()
+    finally:
+        sys.setswitchinterval(turn)
+        over.set()
+        thread.join()
+    assert read > 0
+    assert not faults
 
 
 def test_an_added_point_is_a_person_s_nucleus_without_a_class(nuclei: NucleiLayer, run: ModelRun, qtbot: QtBot) -> None:

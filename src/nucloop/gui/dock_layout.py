@@ -10,6 +10,8 @@ __all__ = ["INSET", "column_of", "discard", "heading", "line", "section", "show_
 
 INSET = (12, 10, 12, 10)
 """Margins between a dock's edge and what is in it, pixels."""
+_NO_BOUND = 16_777_215
+"""Qt's QWIDGETSIZE_MAX, which PyQt does not name."""
 
 
 def column_of(widget: QWidget, margins: tuple[int, int, int, int] = (0, 0, 0, 0), spacing: int = 10) -> QVBoxLayout:
@@ -50,6 +52,10 @@ def section(title: str, *parts: QWidget) -> QCollapsible:
     made.layout().setContentsMargins(0, 0, 0, 0)
     for part in parts:
         made.addWidget(part)
+        # superqt bounds the height by what the parts need when they are resized; those that need more later, and are
+        # squeezed instead, would stay so
+        part.removeEventFilter(made)
+    made.toggled.connect(lambda shown: made.content().setMaximumHeight(_NO_BOUND if shown else 0))
     return made
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 from napari.layers import Points
 
 from nucloop.gui.colouring import ORIGIN_NAMES
+from nucloop.gui.status_reading import read_when_whole
 from nucloop.gui.view import placement
 from nucloop.nuclei import Origin
 
@@ -42,6 +43,7 @@ def empty_points(image: Image, mpp: float) -> Points:
         metadata={"nucloop": {"image": image.name, "mpp": mpp}},
     )
     layer.current_size = DIAMETER_UM / mpp
+    read_when_whole(layer)
     return layer
 
 

@@ -12,6 +12,7 @@ from qtpy.QtCore import QObject, QTimer
 from nucloop.gui.held import MOST_POINTS, frame_of
 from nucloop.gui.layer_list import follow_now
 from nucloop.gui.references import RingMark
+from nucloop.gui.status_reading import read_when_whole
 from nucloop.gui.view import placement
 
 if TYPE_CHECKING:
@@ -175,6 +176,7 @@ class Rings(QObject):
                 metadata={RingMark: True},
                 **placement(nuclei.image),
             )
+            read_when_whole(self.layer)
             layers.append(self.layer)
             layers.selection.active = active
         return self.layer
