@@ -9,6 +9,7 @@ from qtpy.QtGui import QKeySequence, QShortcut
 
 from nucloop.gui.detect_controls import SHORTCUT
 from nucloop.gui.dock_places import DockPlaces
+from nucloop.gui.napari_parts import drawn_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,10 +100,13 @@ def bind_shortcuts(viewer: napari.Viewer) -> None:
 
 
 def _opened(viewer: napari.Viewer, name: str) -> Any:
-    dock, widget = viewer.window.add_plugin_dock_widget(PLUGIN, name)
-    DockPlaces.of(viewer).place()
-    dock.show()
-    dock.raise_()
+    places = DockPlaces.of(viewer)
+    places.expect(name)
+    with drawn_once(viewer):
+        dock, widget = viewer.window.add_plugin_dock_widget(PLUGIN, name)
+        places.place()
+        dock.show()
+        dock.raise_()
     return widget
 
 

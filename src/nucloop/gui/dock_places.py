@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from napari.settings import get_settings
 from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtWidgets import QDockWidget, QMainWindow
 
@@ -48,6 +49,11 @@ class DockPlaces(QObject):
             self._placing.ask()
         return False
 
+    def expect(self, name: str) -> None:
+        """Have napari put a dock that is about to come where it belongs, so that the window is laid out once."""
+        if name in _ALONG_THE_BOTTOM and not own_settings().contains(_placed(name)):
+            get_settings().application.plugin_widget_positions[name + _PLUGIN] = "bottom"
+
     def place(self) -> None:
         """Put docks that have come into their places."""
         docks = [dock for dock in self._window.findChildren(QDockWidget) if dock.objectName().endswith(_PLUGIN)]
@@ -65,9 +71,10 @@ class DockPlaces(QObject):
         if name in _ALONG_THE_BOTTOM:
             # once for each person: from then on napari remembers where they have put it
             known = own_settings()
-            if not known.contains(f"placed/{name}"):
-                known.setValue(f"placed/{name}", True)
-                self._window.addDockWidget(Qt.DockWidgetArea.BottomDockWidgetArea, dock)
+            if not known.contains(_placed(name)):
+                known.setValue(_placed(name), True)
+                if self._window.dockWidgetArea(dock) != Qt.DockWidgetArea.BottomDockWidgetArea:
+                    self._window.addDockWidget(Qt.DockWidgetArea.BottomDockWidgetArea, dock)
                 self._window.resizeDocks([dock], [_ALONG_THE_BOTTOM[name]], Qt.Orientation.Vertical)
             return
         area = self._window.dockWidgetArea(dock)
@@ -75,3 +82,8 @@ class DockPlaces(QObject):
         if others and others[-1] not in self._window.tabifiedDockWidgets(dock):
             self._window.tabifyDockWidget(others[-1], dock)
             dock.raise_()
+
+
+def _placed(name: str) -> str:
+    """Key of the own setting that says a dock has been put into its first place."""
+    return f"placed/{name}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QBoxLayout, QComboBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from nucloop.errors import NucLoopError
@@ -67,7 +67,9 @@ class GalleryDock(QWidget):
         self.correcting.said.connect(self.messages.say)
         self.viewer.events.theme.connect(self._restyle)
         self._restyle()
-        self._follow()
+        # the window makes room for the dock, and draws that, before it is filled: one after the other freezes for less
+        self.empty.setVisible(False)
+        QTimer.singleShot(0, self.following.ask)
 
     def refill(self) -> None:
         """Look again which nuclei belong here, and sort them."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from napari.components import ViewerModel
     from napari.layers import Layer
 
-__all__ = ["node_of", "qt_viewer_of"]
+__all__ = ["drawn_once", "node_of", "qt_viewer_of"]
 
 
 def qt_viewer_of(viewer: ViewerModel) -> Any:
@@ -21,3 +24,19 @@ def node_of(viewer: ViewerModel, layer: Layer) -> Any:
     """Return what draws a layer on the canvas; None for a viewer without a window."""
     qt_viewer = qt_viewer_of(viewer)
     return None if qt_viewer is None else qt_viewer.canvas.layer_to_visual[layer].node
+
+
+@contextmanager
+def drawn_once(viewer: ViewerModel) -> Iterator[None]:
+    """Within it, the canvas may get another size several times, and is drawn once afterwards instead of each time."""
+    qt_viewer = qt_viewer_of(viewer)
+    if qt_viewer is None:
+        yield
+        return
+    canvas = qt_viewer.canvas.native
+    before = canvas.updatesEnabled()
+    canvas.setUpdatesEnabled(False)
+    try:
+        yield
+    finally:
+        canvas.setUpdatesEnabled(before)
