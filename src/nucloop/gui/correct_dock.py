@@ -52,6 +52,7 @@ class CorrectDock(QWidget):
         self._restyle()
         self._show()
         self.correcting.focus()
+        self.correcting.brush_circle.make()
 
     def _build(self) -> None:
         self.empty = QLabel(_EMPTY)

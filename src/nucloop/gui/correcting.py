@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, Signal
 
 from nucloop.gui.actions import correct_nuclei
+from nucloop.gui.brush_circle import BrushCircle
 from nucloop.gui.canvas_watch import CanvasWatch
 from nucloop.gui.corrections import Corrections
 from nucloop.gui.dock_places import DockPlaces
-from nucloop.gui.jobs import Job
 from nucloop.gui.keys import Hands, bind_keys, load_keys, save_keys
 from nucloop.gui.open_sessions import OpenSessions
 from nucloop.gui.pointer import Pointer
@@ -19,7 +18,7 @@ from nucloop.gui.review import Review
 from nucloop.gui.selection_marks import mark_selection
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     import napari
 
@@ -45,8 +44,8 @@ class Correcting(QObject):
         self._watch = CanvasWatch(viewer.window._qt_viewer.canvas.native, self._active_pointer)
         sessions.changed.connect(self._sessions_changed)
         sessions.said.connect(self.said)
+        self.brush_circle = BrushCircle(viewer, self)
         viewer.layers.selection.events.active.connect(self._active_changed)
-        Job(_dash_patterns, self).start()
         self._sessions_changed()
 
     @classmethod
@@ -133,15 +132,3 @@ class Correcting(QObject):
             if nuclei.layer is active:
                 return hands.pointer
         return None
-
-
-def _dash_patterns() -> Iterator[None]:
-    """Make what the brush's circle is drawn with, in a job's thread: napari does it at the first press of the brush.
-
-    It takes vispy 0.3 s, for which the window would stand still, and it remembers them.
-    """
-    with suppress(ImportError):
-        from vispy.visuals.line.dash_atlas import DashAtlas
-
-        DashAtlas()
-    yield

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Layer
 
-__all__ = ["drawn_once", "node_of", "qt_viewer_of"]
+__all__ = ["drawn_once", "node_of", "qt_viewer_of", "visual_of"]
 
 
 def qt_viewer_of(viewer: ViewerModel) -> Any:
@@ -24,6 +24,13 @@ def node_of(viewer: ViewerModel, layer: Layer) -> Any:
     """Return what draws a layer on the canvas; None for a viewer without a window."""
     qt_viewer = qt_viewer_of(viewer)
     return None if qt_viewer is None else qt_viewer.canvas.layer_to_visual[layer].node
+
+
+def visual_of(viewer: ViewerModel, overlay: Any) -> Any:
+    """Return what draws an overlay on the canvas; None for one that was never shown, and in another napari."""
+    qt_viewer = qt_viewer_of(viewer)
+    known = {} if qt_viewer is None else getattr(qt_viewer.canvas, "_viewer_overlay_to_visual", {})
+    return next(iter(known.get(overlay, [])), None)
 
 
 @contextmanager

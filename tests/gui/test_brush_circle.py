@@ -1,0 +1,64 @@
+"""The circle of the brush is made ahead, unseen, and is there when the brush is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from qtpy.QtCore import QPointF, Qt
+from qtpy.QtGui import QEnterEvent, QImage
+from qtpy.QtWidgets import QApplication
+from tests.gui.conftest import LONG_MS
+
+from nucloop.gui.napari_parts import visual_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from tests.gui.conftest import Bench
+
+pytestmark = pytest.mark.gui
+PLACE = (256, 256)
+
+
+def enter(bench: Bench) -> None:
+    """Bring the mouse over the canvas as the window system does."""
+    place = QPointF(bench.at(PLACE))
+    QApplication.sendEvent(bench.canvas, QEnterEvent(place, place, place))
+
+
+def picture(bench: Bench) -> NDArray[np.int16]:
+    """What is on the canvas, (height, width, 3)."""
+    bench.qtbot.wait(100)
+    grabbed = bench.canvas.grabFramebuffer().convertToFormat(QImage.Format.Format_RGBX8888)
+    raw: Any = grabbed.constBits()
+    raw.setsize(grabbed.sizeInBytes())
+    return np.frombuffer(raw, np.uint8).reshape(grabbed.height(), grabbed.width(), 4)[..., :3].astype(np.int16)
+
+
+def test_the_circle_is_made_unseen_and_seen_around_the_mouse_while_the_brush_is_held(bench: Bench) -> None:
+    bench.correcting.focus()
+    bench.look_at(*PLACE, 300)
+    enter(bench)
+    bench.hover(PLACE)
+    before = picture(bench)
+    bench.qtbot.waitUntil(lambda: not bench.correcting.brush_circle.making, timeout=LONG_MS)
+    circle = visual_of(bench.viewer, bench.viewer.canvas.overlays["_brush_circle"])
+    assert circle is not None
+    assert not circle.node.visible
+    assert (picture(bench) == before).all()
+
+    bench.qtbot.keyPress(bench.canvas, Qt.Key.Key_B)
+    # napari shows the circle from the next move on
+    bench.hover((PLACE[0] + 1, PLACE[1]))
+    bench.hover(PLACE)
+    changed = np.argwhere((picture(bench) != before).any(-1))
+    middle = bench.at(PLACE)
+    distance = np.hypot(changed[:, 0] - middle.y(), changed[:, 1] - middle.x())
+    pointer = bench.correcting.pointer
+    assert pointer is not None
+    radius = pointer.radius_um * float(bench.viewer.scene.camera.zoom)
+    assert len(changed) > radius
+    assert np.abs(distance - radius).max() < 0.1 * radius
+    bench.qtbot.keyRelease(bench.canvas, Qt.Key.Key_B)
+    assert (picture(bench) == before).all()
