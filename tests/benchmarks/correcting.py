@@ -64,7 +64,9 @@ def _measure_one(path: Path, size: str, repeat: int, samples: dict[str, list[flo
             samples["repaint_ms"].append(window.repaint())
         if size == "1e5":
             _sweep(window, repeat, samples)
-            samples["queue_next_ms"] += window.review(repeat * EDITS)
+            for there, drawn in window.review(repeat * EDITS):
+                samples["queue_next_ms"].append(there)
+                samples["queue_next_drawn_ms"].append(drawn)
             samples["gallery_page_ms"] += window.gallery_pages(repeat)
         samples["correcting_freeze_ms"].append(window.longest_freeze_ms())
     finally:

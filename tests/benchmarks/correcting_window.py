@@ -96,8 +96,11 @@ class CorrectingWindow:
         self.canvas.update()
         return 1000 * (self._until_shown(began) - began)
 
-    def review(self, repeat: int) -> Iterator[float]:
-        """Press Space once after another; return ms until each nucleus in question is in the middle of the window."""
+    def review(self, repeat: int) -> Iterator[tuple[float, float]]:
+        """Press Space once after another; return ms until the next nucleus is there to be drawn, and until it is drawn.
+
+        It is there when it is in the middle with its picture and its neighbours, and the dock says why it is asked.
+        """
         review = self.dock.correcting.review
         assert review is not None
         QTest.keyClick(self.canvas, Qt.Key.Key_Space)
@@ -106,10 +109,14 @@ class CorrectingWindow:
             before = review.question
             began = time.perf_counter()
             QTest.keyClick(self.canvas, Qt.Key.Key_Space)
-            done = self._until_shown(began)
+            # what the dock does next by itself
+            QApplication.sendPostedEvents(None, QEvent.Type.MetaCall.value)
+            there = time.perf_counter()
             if review.question is None or review.question == before:
                 raise RuntimeError("there was no next question")
-            yield 1000 * (done - began)
+            if review.why[1:] not in self.dock.review.why.text():
+                raise RuntimeError("the dock does not say why this is asked")
+            yield 1000 * (there - began), 1000 * (self._until_shown(began) - began)
         review.stop()
 
     def brush(self) -> tuple[float, float, float]:

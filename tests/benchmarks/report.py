@@ -70,6 +70,7 @@ BARS = {
     "edit_1e6_ms": Bar(80),
     "brush_ms": Bar(100),
     "undo_ms": Bar(100),
+    "queue_next_ms": Bar(50),
     "gallery_page_ms": Bar(300),
     "learn_s": Bar(1),
     "learn_freeze_ms": Bar(200, worst=True),

@@ -31,6 +31,7 @@ SUBJECTS: dict[str, dict[str, str]] = {
         "undo_ms": "ms",
         "brush_nuclei": "nuclei",
         "queue_next_ms": "ms",
+        "queue_next_drawn_ms": "ms",
         "gallery_page_ms": "ms",
         "correcting_freeze_ms": "ms",
     },

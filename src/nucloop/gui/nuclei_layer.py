@@ -117,11 +117,11 @@ class NucleiLayer(ShownNuclei):
         """Ids of the nuclei that a person sees now: on screen, and let through by the filters."""
         return self.visible_ids(self.session.in_box(*frame_of(self.viewer, self.image).box))
 
-    def push(self) -> None:
-        """Bring the layer up to the session in one update."""
+    def push(self, select: ArrayLike | None = None) -> None:
+        """Bring the layer up to the session in one update, with other nuclei selected if some are named."""
         self._edits.settle()
         held = choose(self.session, frame_of(self.viewer, self.image))
-        before, selected = self.ids, self.selected
+        before, selected = self.ids, self.selected if select is None else np.asarray(select, np.int64)
         window = self.shown(held.ids)
         same_rows = np.array_equal(held.ids, before)
         self.held, self._edits.ids = held, held.ids
@@ -205,13 +205,20 @@ class NucleiLayer(ShownNuclei):
         lead_to(self.viewer, self.layer, self.session.positions([nucleus])[0], most_pixels)
         # at once, as the picture is
         self._view_timer.stop()
-        self._fit_view()
-        self.select([nucleus])
+        if self._is_outdated() and not self._edits.dragging:
+            self.push(select=[nucleus])
+            self.selection_changed.emit()
+        else:
+            self._fit_view()
+            self.select([nucleus])
+
+    def _is_outdated(self) -> bool:
+        """Whether the layer holds too little for the view, or an edit is still on its way into it."""
+        return not self.held.serves(frame_of(self.viewer, self.image)) or self._edits.busy
 
     def _fit_view(self) -> None:
         """Fill the layer for a view that has come to rest."""
-        seen = frame_of(self.viewer, self.image)
-        if not self.held.serves(seen) or self._edits.busy:
+        if self._is_outdated():
             if self._edits.dragging:
                 self._view_timer.start(VIEW_PAUSE_MS)
             else:
