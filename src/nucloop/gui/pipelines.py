@@ -58,6 +58,8 @@ def load_pipeline(choice: Choice) -> Pipeline:
             from nucloop.inference import Pipeline
 
             pipeline = Pipeline.load(choice.detector, choice.encoder, choice.head, device=choice.device)
+            # the first detection asks it for the head in use, with the window waiting
+            importlib.import_module("nucloop.learning.session_heads")
             # one set of networks at a time, for memory; the old one goes only once the new one is there
             _loaded.clear()
             _loaded[choice] = pipeline
