@@ -50,26 +50,23 @@ class BrushCircle(QObject):
         """Whether it is being made."""
         return self._timer.isActive()
 
-    @property
-    def _overlay(self) -> Any:
-        return self._viewer.canvas.overlays["_brush_circle"]
-
     def _step(self) -> None:
         if next(self._steps, None) is None:
             self._timer.stop()
 
     def _parts(self) -> Iterator[str]:
-        overlay = self._overlay
-        if overlay.visible or visual_of(self._viewer, overlay) is not None:
+        overlay: Any = dict(self._viewer.canvas.overlays).get("_brush_circle")
+        if overlay is None or overlay.visible or visual_of(self._viewer, overlay) is not None:
             return
         overlay.visible = True
         overlay.visible = False
         yield "the parts"
-        visual = visual_of(self._viewer, overlay)
-        if visual is None:
+        visual: Any = visual_of(self._viewer, overlay)
+        node = getattr(visual, "node", None)
+        circles = getattr(node, "_subvisuals", [])
+        if node is None or not hasattr(visual, "_on_visible_change"):
             # another napari: it makes the circle when it is needed
             return
-        node, circles = visual.node, visual.node._subvisuals
         for k in range(len(circles)):
             if overlay.visible:
                 break
