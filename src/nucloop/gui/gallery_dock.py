@@ -115,8 +115,6 @@ class GalleryDock(QWidget):
         self.again = QPushButton("Sort again")
         self.again.setToolTip("Look again which nuclei belong here. Crops that got another class have left already.")
         self.again.clicked.connect(self.refill)
-        self.classes.setMinimumContentsLength(11)
-        self.order.setMinimumContentsLength(12)
         self._upper = QBoxLayout(QBoxLayout.Direction.LeftToRight)
         self._upper.setSpacing(6)
         choices = QHBoxLayout()
@@ -151,6 +149,9 @@ class GalleryDock(QWidget):
         """Put everything above the crops into one line where there is room."""
         wide = self.width() >= WIDE_PIXELS
         self._upper.setDirection(QBoxLayout.Direction.LeftToRight if wide else QBoxLayout.Direction.TopToBottom)
+        # a class with its count, where there is room for it
+        self.classes.setMinimumContentsLength(16 if wide else 11)
+        self.order.setMinimumContentsLength(14 if wide else 12)
         super().resizeEvent(event)
 
     def _follow(self) -> None:
