@@ -48,6 +48,11 @@ def press(qtbot: QtBot, widget: Any) -> None:
     qtbot.mouseClick(widget, Qt.MouseButton.LeftButton)
 
 
+def enter(canvas: Any, point: QPoint) -> None:
+    """Bring the mouse over the canvas as the window system does."""
+    QApplication.sendEvent(canvas, QEnterEvent(*(QPointF(point),) * 3))
+
+
 class Window:
     """A napari window as a person sees it: things to press, and what they then read."""
 
@@ -119,7 +124,7 @@ class Window:
         height, width = self.viewer.canvas.size
         dy, dx = (np.array([y, x]) * MPP - self.viewer.scene.camera.center[-2:]) * self.viewer.scene.camera.zoom
         place = QPoint(round(width / 2 + dx), round(height / 2 + dy))
-        QApplication.sendEvent(self.viewer.window._qt_viewer, QEnterEvent(*(QPointF(place),) * 3))
+        enter(self.canvas, place)
         for point in (place + QPoint(40, 40), place):
             self.qtbot.mouseMove(self.canvas, point)
             self.qtbot.wait(20)

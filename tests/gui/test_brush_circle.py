@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from qtpy.QtCore import QPointF, Qt
-from qtpy.QtGui import QEnterEvent, QImage
-from qtpy.QtWidgets import QApplication
-from tests.gui.conftest import LONG_MS
+from qtpy.QtCore import Qt
+from tests.gui.conftest import LONG_MS, enter
 
 from nucloop.gui.napari_parts import visual_of
 
@@ -21,25 +19,16 @@ pytestmark = pytest.mark.gui
 PLACE = (256, 256)
 
 
-def enter(bench: Bench) -> None:
-    """Bring the mouse over the canvas as the window system does."""
-    place = QPointF(bench.at(PLACE))
-    QApplication.sendEvent(bench.canvas, QEnterEvent(place, place, place))
-
-
-def picture(bench: Bench) -> NDArray[np.int16]:
+def picture(bench: Bench) -> NDArray[np.uint8]:
     """What is on the canvas, (height, width, 3)."""
     bench.qtbot.wait(100)
-    grabbed = bench.canvas.grabFramebuffer().convertToFormat(QImage.Format.Format_RGBX8888)
-    raw: Any = grabbed.constBits()
-    raw.setsize(grabbed.sizeInBytes())
-    return np.frombuffer(raw, np.uint8).reshape(grabbed.height(), grabbed.width(), 4)[..., :3].astype(np.int16)
+    return np.asarray(bench.viewer.screenshot(canvas_only=True, flash=False))[..., :3]
 
 
 def test_the_circle_is_made_unseen_and_seen_around_the_mouse_while_the_brush_is_held(bench: Bench) -> None:
     bench.correcting.focus()
     bench.look_at(*PLACE, 300)
-    enter(bench)
+    enter(bench.canvas, bench.at(PLACE))
     bench.hover(PLACE)
     before = picture(bench)
     bench.qtbot.waitUntil(lambda: not bench.correcting.brush_circle.making, timeout=LONG_MS)

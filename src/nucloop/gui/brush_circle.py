@@ -67,13 +67,13 @@ class BrushCircle(QObject):
         if node is None or not hasattr(visual, "_on_visible_change"):
             # another napari: it makes the circle when it is needed
             return
-        for k in range(len(circles)):
+        for drawn in circles:
             if overlay.visible:
                 break
             # drawn where nobody sees it
             node.transform.translate = _FAR_AWAY
             for circle in circles:
-                circle.visible = circle is circles[k]
+                circle.visible = circle is drawn
             node.visible = True
             yield "a program"
         for circle in circles:

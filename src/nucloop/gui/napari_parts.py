@@ -36,11 +36,7 @@ def visual_of(viewer: ViewerModel, overlay: Any) -> Any:
 @contextmanager
 def drawn_once(viewer: ViewerModel) -> Iterator[None]:
     """Within it, the canvas may get another size several times, and is drawn once afterwards instead of each time."""
-    qt_viewer = qt_viewer_of(viewer)
-    if qt_viewer is None:
-        yield
-        return
-    canvas = qt_viewer.canvas.native
+    canvas = qt_viewer_of(viewer).canvas.native
     before = canvas.updatesEnabled()
     canvas.setUpdatesEnabled(False)
     try:
