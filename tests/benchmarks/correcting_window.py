@@ -205,7 +205,7 @@ def _clocked() -> Iterator[dict[str, float]]:
         clocked(NucleiLayer, "push", "layer"),
         clocked(NucleiLayer, "_show_labels", "layer"),
         clocked(CorrectDock, "_show_nuclei", "dock"),
-        clocked(SceneCanvas, "_draw_scene", "canvas"),
+        clocked(SceneCanvas, "draw_visual", "canvas"),
     ):
         yield seconds
     # the layer follows within the session's edit

@@ -12,12 +12,16 @@ from typing import TYPE_CHECKING, Any
 from vispy.visuals.shaders import Function, FunctionChain
 
 from nucloop.gui.napari_parts import node_of
+from nucloop.gui.partial_drawing import PartialDrawing
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Image, Points
 
 __all__ = ["draw_colours", "draw_image_lightly", "draw_points_lightly"]
+
+MOST_PIXELS = 64
+"""Points are smaller than this on screen."""
 
 _NO_CONTRAST = "vec4 apply_clim(vec4 color) { /* $clim */ return color; }"
 _NO_GAMMA = "vec4 apply_gamma(vec4 color) { /* $gamma */ return color; }"
@@ -26,7 +30,7 @@ _NO_OFFSET = "vec4 apply_offset(vec4 fb_pos, float total_size) { return fb_pos; 
 
 
 def draw_points_lightly(viewer: ViewerModel, layer: Points) -> None:
-    """Draw the points of a layer as OpenGL's points from now on; they have to be smaller than 64 pixels on screen."""
+    """Draw the points of a layer as OpenGL's points from now on; they have to be smaller than MOST_PIXELS."""
     markers: Any = getattr(node_of(viewer, layer), "points_markers", None)
     if getattr(markers, "_method", None) != "instanced":
         return
@@ -54,9 +58,17 @@ def draw_colours(viewer: ViewerModel, layer: Points) -> None:
     if drawn is None or not len(fill) == len(rim) == len(drawn):
         layer.events.face_color()
         return
+    changed = (drawn["a_bg_color"] != fill).any(1) | (drawn["a_fg_color"] != rim).any(1)
+    if not changed.any():
+        return
     drawn["a_bg_color"], drawn["a_fg_color"] = fill, rim
     markers._vbo.set_data(drawn)
-    markers.update()
+    partial = PartialDrawing.of(viewer)
+    if partial is None or viewer.dims.ndisplay != 2:
+        markers.update()
+        return
+    with partial.only(partial.box_around(markers, drawn["a_position"][changed], MOST_PIXELS)):
+        markers.update()
 
 
 def draw_image_lightly(viewer: ViewerModel, image: Image) -> None:

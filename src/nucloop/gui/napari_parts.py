@@ -11,13 +11,18 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Layer
 
-__all__ = ["drawn_once", "node_of", "qt_viewer_of", "visual_of"]
+__all__ = ["drawn_once", "node_of", "qt_viewer_of", "scene_canvas_of", "visual_of"]
 
 
 def qt_viewer_of(viewer: ViewerModel) -> Any:
     """Return the widget that holds canvas and layer list; None for a viewer without a window."""
     window = getattr(viewer, "window", None)
     return None if window is None else window._qt_viewer
+
+
+def scene_canvas_of(viewer: ViewerModel) -> Any:
+    """Return vispy's canvas; None for a viewer without a window, and in another napari."""
+    return getattr(getattr(qt_viewer_of(viewer), "canvas", None), "_scene_canvas", None)
 
 
 def node_of(viewer: ViewerModel, layer: Layer) -> Any:
