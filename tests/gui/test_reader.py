@@ -100,6 +100,49 @@ def test_a_damaged_file_is_said_in_one_sentence_and_adds_no_layer(tmp_path: Path
     assert "Copy or export" in notification.message
 
 
+@pytest.mark.parametrize(
+    "index",
+    [
+        np.s_[:],
+        np.s_[17],
+        np.s_[-3, 5],
+        np.s_[::7, 10:300:13],
+        np.s_[250:20:-9, ::-1, 1],
+        np.s_[..., :2],
+        np.s_[10:20, ..., 0],
+        np.s_[40:40, 3],
+        np.s_[280:999, -20:],
+        np.s_[np.int64(3), np.int64(4) : np.int64(90)],
+    ],
+)
+def test_a_level_is_sliced_as_an_array_is(tmp_path: Path, index: Any) -> None:
+    write_slide(tmp_path / "a.tif")
+
+    level = opened(tmp_path / "a.tif").data[0]
+
+    np.testing.assert_array_equal(level[index], BASE[index])
+    assert (level.shape, level.ndim, level.size, level.dtype) == (BASE.shape, BASE.ndim, BASE.size, BASE.dtype)
+    np.testing.assert_array_equal(np.asarray(level), BASE)
+    with pytest.raises(IndexError):
+        level[300]
+
+
+def test_only_the_damaged_piece_of_a_view_is_white(tmp_path: Path) -> None:
+    path, picture = tmp_path / "a.tif", np.full((1100, 1300, 3), 90, np.uint8)
+    tifffile.imwrite(path, picture, photometric="rgb", tile=(256, 256), compression="deflate")
+    with tifffile.TiffFile(path) as file:
+        offset, size = file.pages[0].dataoffsets[0], file.pages[0].databytecounts[0]
+    data = bytearray(path.read_bytes())
+    data[offset : offset + size] = bytes(size)
+    path.write_bytes(data)
+
+    pixels = np.asarray(opened(path).data[100:1000, 200:1200])
+
+    assert (pixels[:156, :56] == 255).all()
+    assert (pixels[412:] == 90).all()
+    assert (pixels[:, 312:] == 90).all()
+
+
 def test_a_damaged_tile_is_white_and_reported_once(tmp_path: Path) -> None:
     path = tmp_path / "a.tif"
     write_slide(path)

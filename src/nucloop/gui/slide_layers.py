@@ -1,5 +1,6 @@
-"""A slide as what napari's Image layer takes: dask levels, scale, units and metadata."""
+"""A slide as what napari's Image layer takes: levels, scale, units and metadata."""
 
+from contextlib import suppress
 from threading import Lock
 from typing import Any
 
@@ -14,14 +15,16 @@ from nucloop.slides import Level, Slide
 MICROMETRE = "micrometer"
 """The unit of every layer of a slide whose resolution is known."""
 
-_CHUNK = 512
+_PIECE = 512
 _OVERVIEW_SIDE = 2048
+_MOST_LEVELS = 5
 
 
 class LevelPixels:
-    """One level as dask wants it: an array that is read where it is sliced.
+    """One level as napari wants it: an array that is read where it is sliced, by steps and integers as in numpy.
 
-    A damaged tile is shown white and reported once, as the view goes on being drawn.
+    The slide keeps the tiles that it has decoded, so that the next view is there at once; dask on top of it took ten
+    times as long (docs/speed.md). A damaged tile is shown white and reported once, as the view goes on being drawn.
     """
 
     ndim = 3
@@ -30,16 +33,40 @@ class LevelPixels:
     def __init__(self, slide: Slide, level: Level) -> None:
         self._slide, self._level = slide, level
         self.shape = (*level.shape, 3)
+        self.size = int(np.prod(self.shape, dtype=np.int64))
         self._lock, self._reported = Lock(), False
 
-    def __getitem__(self, index: tuple[slice, ...]) -> NDArray[np.uint8]:
-        (y0, y1, _), (x0, x1, _) = (s.indices(n) for s, n in zip(index[:2], self._level.shape, strict=True))
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return self[:].astype(dtype or self.dtype, copy=False)
+
+    def __getitem__(self, index: Any) -> NDArray[np.uint8]:
+        keys = index if isinstance(index, tuple) else (index,)
+        at = keys.index(Ellipsis) if Ellipsis in keys else len(keys)
+        left_out = [slice(None)] * (self.ndim - len(keys) + (Ellipsis in keys))
+        full = [*keys[:at], *left_out, *keys[at + 1 :]]
+        (y0, y1, y), (x0, x1, x) = _span(full[0], self.shape[0]), _span(full[1], self.shape[1])
+        return self._read(y0, x0, y1, x1)[(y, x, *full[2:])]
+
+    def _read(self, y0: int, x0: int, y1: int, x1: int) -> NDArray[np.uint8]:
         try:
-            pixels = self._level.read(y0, x0, y1, x1)
+            return self._level.read(y0, x0, y1, x1)
         except SlideError as error:
             self._report(error)
-            pixels = np.full((y1 - y0, x1 - x0, 3), 255, np.uint8)
-        return pixels[(slice(None), slice(None), *index[2:])]
+            return self._read_what_can_be(y0, x0, y1, x1)
+
+    def _read_what_can_be(self, y0: int, x0: int, y1: int, x1: int) -> NDArray[np.uint8]:
+        """Return a window piece by piece, white where that fails."""
+        pixels = np.full((y1 - y0, x1 - x0, 3), 255, np.uint8)
+        for top in range(y0 // _PIECE * _PIECE, y1, _PIECE):
+            for left in range(x0 // _PIECE * _PIECE, x1, _PIECE):
+                a, b = max(top, y0), min(top + _PIECE, y1)
+                c, d = max(left, x0), min(left + _PIECE, x1)
+                with suppress(SlideError):
+                    pixels[a - y0 : b - y0, c - x0 : d - x0] = self._level.read(a, c, b, d)
+        return pixels
 
     def _report(self, error: SlideError) -> None:
         with self._lock:
@@ -48,20 +75,29 @@ class LevelPixels:
             show_warning(f"{error} That part is shown white.")
 
 
-def dask_levels(slide: Slide) -> list[da.Array]:
-    """Return the levels of a slide as (h, w, 3) dask arrays, fine to coarse.
+def _span(key: int | slice, length: int) -> tuple[int, int, int | slice]:
+    """Return from where to where to read for one axis of an index, and the index into what was read."""
+    wanted = range(length)[key]
+    if isinstance(wanted, int):
+        return wanted, wanted + 1, 0
+    if not wanted:
+        return 0, 0, slice(None)
+    return min(wanted[0], wanted[-1]), max(wanted[0], wanted[-1]) + 1, slice(None, None, wanted.step)
+
+
+def shown_levels(slide: Slide) -> list[Any]:
+    """Return the levels of a slide as (h, w, 3) arrays that are read where they are sliced, fine to coarse.
 
     A picture without a pyramid gets coarser levels, computed when first shown.
     """
-    levels = [
-        da.from_array(LevelPixels(slide, level), chunks=(_CHUNK, _CHUNK, 3), asarray=False, fancy=False, meta=_EMPTY)
-        for level in slide.levels
-    ]
-    while max(levels[-1].shape[:2]) > _OVERVIEW_SIDE and len(levels) < len(slide.levels) + 4:
-        if len(slide.levels) > 1:
-            break
-        halved = da.coarsen(np.mean, levels[-1], {0: 2, 1: 2}, trim_excess=True)
-        levels.append((halved + 0.5).astype(np.uint8))
+    levels: list[Any] = [LevelPixels(slide, level) for level in slide.levels]
+    if len(levels) > 1:
+        return levels
+    coarser = da.from_array(levels[0], chunks=(_PIECE, _PIECE, 3), asarray=False, fancy=False, meta=_EMPTY)
+    while max(coarser.shape[:2]) > _OVERVIEW_SIDE and len(levels) < _MOST_LEVELS:
+        halved = da.coarsen(np.mean, coarser, {0: 2, 1: 2}, trim_excess=True)
+        coarser = (halved + 0.5).astype(np.uint8)
+        levels.append(coarser)
     return levels
 
 
@@ -70,7 +106,7 @@ _EMPTY = np.empty((0, 0, 0), np.uint8)
 
 def image_layer_of(slide: Slide) -> tuple[Any, dict[str, Any], str]:
     """Return a slide as napari's layer data tuple, placed in µm when the slide says its resolution."""
-    levels = dask_levels(slide)
+    levels = shown_levels(slide)
     options: dict[str, Any] = {
         "name": slide.name,
         "rgb": True,

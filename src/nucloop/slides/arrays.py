@@ -28,6 +28,12 @@ class ArraySource:
         shape = self._array.shape
         return int(shape[self._layout.y]), int(shape[self._layout.x])
 
+    @property
+    def chunk(self) -> tuple[int, int]:
+        """Height and width of what a zarr array decodes at once, pixels."""
+        chunks = self._array.chunks
+        return int(chunks[self._layout.y]), int(chunks[self._layout.x])
+
     def read(self, y0: int, x0: int, y1: int, x1: int) -> RgbArray:
         """Return a window as (y1 - y0, x1 - x0, 3) uint8.
 

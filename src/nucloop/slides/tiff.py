@@ -20,7 +20,7 @@ from nucloop.slides.pixels import choose_conversion, refuse_fluorescence
 from nucloop.slides.protocol import PixelSource, RgbArray
 from nucloop.slides.slide import Slide, build_levels
 from nucloop.slides.tiff_metadata import channel_names, magnification, resolution
-from nucloop.slides.tile_cache import TileCache
+from nucloop.slides.tile_cache import TileCache, read_by_tiles
 
 _CACHE_BYTES = 96_000_000
 _MAX_TILE_PIXELS = 400_000_000
@@ -184,18 +184,10 @@ class TiffLevel:
         SlideError
             If a tile of the file is truncated or damaged.
         """
-        out = np.empty((y1 - y0, x1 - x0, 3), np.uint8)
-        height, width = self._tile
-        for row in range(y0 // height, -(-y1 // height)):
-            for column in range(x0 // width, -(-x1 // width)):
-                tile = self._read_tile(row * self._columns + column)
-                top, left = row * height, column * width
-                a, b = max(y0, top), min(y1, top + height)
-                c, d = max(x0, left), min(x1, left + width)
-                out[a - y0 : b - y0, c - x0 : d - x0] = tile[a - top : b - top, c - left : d - left]
-        return out
+        return read_by_tiles(self._read_tile, self._tile, (y0, x0, y1, x1))
 
-    def _read_tile(self, index: int) -> RgbArray:
+    def _read_tile(self, row: int, column: int) -> RgbArray:
+        index = row * self._columns + column
         key = (self._number, index)
         tile = self._cache.get(key)
         if tile is None:
