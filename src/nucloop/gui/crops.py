@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,8 +28,9 @@ CROP_UM = 24.0
 CROP_PIXELS = 72
 """Side of a crop on screen."""
 MOST_KEPT = 3000
-POLL_MS = 50
-"""Every arrival paints the whole window, which on a computer without a GPU costs more than the crops."""
+POLL_MS = 120
+"""How often crops are shown of which more are to come; the last come at once. Each time the whole window is composed
+anew, which without a GPU takes longer than to read the crops, and from the same processor."""
 THREADS = 2
 """Decoding a slide's tiles is most of the work, and frees the window meanwhile."""
 
@@ -44,6 +46,8 @@ class CropReader(QObject):
 
     arrived = Signal()
     """Crops that were asked for are here."""
+    _all_read = Signal()
+    """Sent by the thread that has read the last one."""
 
     def __init__(self, slide: Slide, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -55,6 +59,7 @@ class CropReader(QObject):
         self._lock, self._work, self._over = threading.Lock(), threading.Event(), threading.Event()
         self._timer = QTimer(self)
         self._timer.timeout.connect(self._take)
+        self._all_read.connect(self._take)
         self.destroyed.connect(self._over.set)
         self.destroyed.connect(self._work.set)
         self._threads = [
@@ -123,6 +128,11 @@ class CropReader(QObject):
             with self._lock:
                 self._in_hand.discard(key)
                 self._read.append((key, crop))
+                done = not self._wanted and not self._in_hand
+            if done:
+                # the window may be gone by now
+                with suppress(RuntimeError):
+                    self._all_read.emit()
 
     def _crop(self, key: tuple[int, float, float]) -> QImage:
         side = max(8, round(CROP_UM / self._mpp))
