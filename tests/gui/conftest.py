@@ -9,7 +9,7 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 from qtpy.QtCore import QEvent, QPoint, QPointF, QSettings, Qt
-from qtpy.QtGui import QEnterEvent, QMouseEvent, QWheelEvent
+from qtpy.QtGui import QEnterEvent, QImage, QMouseEvent, QWheelEvent
 from qtpy.QtWidgets import QApplication
 
 from nucloop.classes import ClassScheme
@@ -51,6 +51,18 @@ def press(qtbot: QtBot, widget: Any) -> None:
 def enter(canvas: Any, point: QPoint) -> None:
     """Bring the mouse over the canvas as the window system does."""
     QApplication.sendEvent(canvas, QEnterEvent(*(QPointF(point),) * 3))
+
+
+def on_screen(widget: Any) -> NDArray[np.int_]:
+    """Return what a person sees of a widget, (H, W, 3); pictures that Qt and napari take draw all of it anew."""
+    window = widget.window()
+    corner, size = widget.mapTo(window, QPoint(0, 0)), widget.size()
+    picture = widget.screen().grabWindow(window.winId(), corner.x(), corner.y(), size.width(), size.height())
+    picture = picture.toImage().convertToFormat(QImage.Format.Format_RGB888)
+    bits = picture.constBits()
+    bits.setsize(picture.sizeInBytes())
+    lines = np.frombuffer(bits, np.uint8).reshape(picture.height(), picture.bytesPerLine())
+    return lines[:, : 3 * picture.width()].reshape(picture.height(), picture.width(), 3).astype(int)
 
 
 class Window:

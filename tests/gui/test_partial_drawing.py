@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from qtpy.QtCore import QPoint
-from qtpy.QtGui import QImage
+from tests.gui.conftest import on_screen
 
 from nucloop.gui.light_drawing import draw_colours, draw_points_lightly
 from nucloop.gui.partial_drawing import PartialDrawing
@@ -64,16 +63,9 @@ class Field:
         draw_colours(self.viewer, self.points)
 
     def on_screen(self) -> NDArray[np.int_]:
-        """Return what the person sees, (H, W, 3); a screenshot of napari's would draw all of it anew."""
+        """Return what the person sees of the canvas, (H, W, 3)."""
         self.qtbot.wait(80)
-        window = self.viewer.window._qt_window
-        corner, size = self.native.mapTo(window, QPoint(0, 0)), self.native.size()
-        picture = window.screen().grabWindow(window.winId(), corner.x(), corner.y(), size.width(), size.height())
-        picture = picture.toImage().convertToFormat(QImage.Format.Format_RGB888)
-        bits = picture.constBits()
-        bits.setsize(picture.sizeInBytes())
-        rows = np.frombuffer(bits, np.uint8).reshape(picture.height(), picture.bytesPerLine())
-        return rows[:, : 3 * picture.width()].reshape(picture.height(), picture.width(), 3).astype(int)
+        return on_screen(self.native)
 
     def drawn_whole(self) -> NDArray[np.int_]:
         """Return the same after a frame in which everything is drawn."""

@@ -38,6 +38,7 @@ class ConfusionGrid(QWidget):
         self._used: list[int] = []
         self._counts: NDArray[np.int64] = np.zeros((0, 0), np.int64)
         self._hover: tuple[int, int] | None = None
+        self._margins: tuple[int, int, bool] | None = None
         self.chosen: tuple[int, int] | None = None
         """The cell whose nuclei are shown."""
 
@@ -49,12 +50,17 @@ class ConfusionGrid(QWidget):
         counts = score.confusion
         unnamed = len(score.names)
         used = [k for k in range(len(counts)) if k != unnamed or counts[k].any() or counts[:, k].any()]
-        if used != self._used or score.names != self._names:
-            self._used, self._names = used, score.names
-            self.chosen = None
-            # the height must not depend on the width, or the dock would be laid out in circles
-            self.setFixedHeight(self._top() + ROW * len(used) + 4)
-        self._counts = counts
+        if used == self._used and score.names == self._names:
+            # most edits change two rows, and every one of them waits for this to be painted
+            changed = [row for row in used if (counts[row] != self._counts[row]).any()]
+            self._counts = counts
+            for row in changed:
+                self.update(self._line_of(row))
+            return
+        self._used, self._names, self._counts = used, score.names, counts
+        self.chosen, self._margins = None, None
+        # the height must not depend on the width, or the dock would be laid out in circles
+        self.setFixedHeight(self._top() + ROW * len(used) + 4)
         self.update()
 
     def rect_of(self, row: int, column: int) -> QRect:
@@ -62,6 +68,9 @@ class ConfusionGrid(QWidget):
         left, width = self._left(), self._width()
         i, j = self._used.index(row), self._used.index(column)
         return QRect(round(left + j * width), self._top() + i * ROW, round(width) - 2, ROW - 2)
+
+    def _line_of(self, row: int) -> QRect:
+        return QRect(0, self._top() + self._used.index(row) * ROW, self.width(), ROW)
 
     def cell_at(self, place: QPoint) -> tuple[int, int] | None:
         """Return the cell at a place; None beside them and in the corner that means nothing."""
@@ -78,18 +87,25 @@ class ConfusionGrid(QWidget):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         text = self.palette().windowText().color()
-        left, width = self._left(), self._width()
-        for i, k in enumerate(self._used):
-            painter.setPen(text)
-            box = QRect(0, self._top() + i * ROW, left - 8, ROW - 2)
-            name = "false alarm" if k == len(self._counts) - 1 else self._name(k)
-            shown = self.fontMetrics().elidedText(name, Qt.TextElideMode.ElideRight, box.width())
-            painter.drawText(box, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, shown)
-            self._paint_head(painter, k, left + (i + 0.5) * width, width)
+        painter.setPen(text)
+        if event.rect().top() < self._top():
+            left, width = self._left(), self._width()
+            for i, k in enumerate(self._used):
+                self._paint_head(painter, k, left + (i + 0.5) * width, width)
         for row in self._used:
-            for column in self._used:
-                if not self._empty(row, column):
-                    self._paint_cell(painter, row, column, text)
+            if self._line_of(row).intersects(event.rect()):
+                self._paint_line(painter, row, text)
+
+    def _paint_line(self, painter: QPainter, row: int, text: QColor) -> None:
+        line = self._line_of(row)
+        box = QRect(0, line.top(), self._left() - 8, ROW - 2)
+        name = "false alarm" if row == len(self._counts) - 1 else self._name(row)
+        shown = self.fontMetrics().elidedText(name, Qt.TextElideMode.ElideRight, box.width())
+        painter.setPen(text)
+        painter.drawText(box, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, shown)
+        for column in self._used:
+            if not self._empty(row, column):
+                self._paint_cell(painter, row, column, text)
 
     def _paint_head(self, painter: QPainter, k: int, middle: float, width: float) -> None:
         name = "missed" if k == len(self._counts) - 1 else self._name(k)
@@ -152,24 +168,35 @@ class ConfusionGrid(QWidget):
         return row == column == len(self._counts) - 1
 
     def _left(self) -> int:
-        names = ["false alarm", *(self._name(k) for k in self._used[:-1])]
-        return min(max(self.fontMetrics().horizontalAdvance(name) for name in names), WIDEST_NAME) + 10
+        return self._measured()[0]
 
     def _width(self) -> float:
         return (self.width() - self._left()) / max(len(self._used), 1)
 
+    def _top(self) -> int:
+        return self._measured()[1]
+
     def _flat(self) -> bool:
         """Whether names fit across in the narrowest dock."""
-        names = ["missed", *(self._name(k) for k in self._used[:-1])]
-        width = (NARROWEST - self._left()) / max(len(self._used), 1)
-        return all(self.fontMetrics().horizontalAdvance(name) + 4 < width for name in names)
+        return self._measured()[2]
 
-    def _top(self) -> int:
-        metrics = self.fontMetrics()
-        if self._flat():
-            return metrics.height() + 6
-        names = ["missed", *(self._name(k) for k in self._used[:-1])]
-        return min(max(metrics.horizontalAdvance(name) for name in names), WIDEST_NAME) + 12
+    def _measured(self) -> tuple[int, int, bool]:
+        """Return the room for names beside and above the cells, and whether those above lie flat."""
+        if self._margins is None:
+            metrics = self.fontMetrics()
+            names = [self._name(k) for k in self._used[:-1]]
+            beside = [metrics.horizontalAdvance(name) for name in ("false alarm", *names)]
+            above = [metrics.horizontalAdvance(name) for name in ("missed", *names)]
+            left = min(max(beside), WIDEST_NAME) + 10
+            flat = max(above) + 4 < (NARROWEST - left) / max(len(self._used), 1)
+            top = metrics.height() + 6 if flat else min(max(above), WIDEST_NAME) + 12
+            self._margins = left, top, flat
+        return self._margins
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Measure the names again in another font."""
+        self._margins = None
+        super().changeEvent(event)
 
 
 def words_for_cell(names: tuple[str, ...], row: int, column: int) -> str:
