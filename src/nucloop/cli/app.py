@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from nucloop.errors import NucLoopError
+from nucloop.garbage import importing
 
 __all__ = ["app_command"]
 
@@ -19,7 +20,8 @@ def app_command(
 ) -> None:
     """Open napari with the NucLoop docks."""
     try:
-        from nucloop.gui.app import run_app
+        with importing():
+            from nucloop.gui.app import run_app
     except ImportError as error:
         raise NucLoopError(
             f'The window needs the app extra ({error.name} is missing): pip install "napari-nucloop[app]"'

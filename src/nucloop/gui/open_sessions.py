@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QCoreApplication, QObject, Signal
 
 from nucloop.errors import NucLoopError
+from nucloop.garbage import search_everywhere
 from nucloop.gui.layer_slide import mpp_of_layer, slide_of_layer
 from nucloop.gui.nuclei_layer import NucleiLayer
 from nucloop.gui.session_places import Answer, Trouble, Way, has_session, open_session, trouble_with, why_not_kept
@@ -49,6 +50,7 @@ class OpenSessions(QObject):
         self._ways: dict[Image, Way] = {}
         self.author = ""
         viewer.layers.events.removed.connect(self._layer_removed)
+        self.destroyed.connect(search_everywhere)
         app = QCoreApplication.instance()
         if app is not None:
             app.aboutToQuit.connect(self.close)

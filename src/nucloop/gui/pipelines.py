@@ -11,6 +11,8 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
+from nucloop.garbage import importing
+
 if TYPE_CHECKING:
     from nucloop.inference import Pipeline
 
@@ -40,6 +42,7 @@ class Offer:
     """Names of the shipped detectors, encoders and heads, by kind."""
 
 
+_LAST = "nucloop.learning.session_heads"
 _loaded: dict[Choice, Pipeline] = {}
 _lock = threading.Lock()
 
@@ -54,12 +57,10 @@ def load_pipeline(choice: Choice) -> Pipeline:
     """
     with _lock:
         if choice not in _loaded:
-            _import_torch()
+            _import_all()
             from nucloop.inference import Pipeline
 
             pipeline = Pipeline.load(choice.detector, choice.encoder, choice.head, device=choice.device)
-            # the first detection asks it for the head in use, with the window waiting
-            importlib.import_module("nucloop.learning.session_heads")
             # one set of networks at a time, for memory; the old one goes only once the new one is there
             _loaded.clear()
             _loaded[choice] = pipeline
@@ -80,7 +81,7 @@ def find_offer() -> Offer:
         If a shipped model is damaged.
     """
     with _lock:
-        _import_torch()
+        _import_all()
     from nucloop.engines import available_devices
     from nucloop.models.cards import read_card, shipped_weights
 
@@ -93,7 +94,18 @@ def find_offer() -> Offer:
 def prepare_torch() -> None:
     """Import torch before anything else does; takes seconds the first time, so call it in a job."""
     with _lock:
+        _import_all()
+
+
+def _import_all() -> None:
+    """Import everything that detecting and learning wait for, once."""
+    if _LAST in sys.modules:
+        return
+    with importing():
         _import_torch()
+        importlib.import_module("nucloop.inference")
+        # the first detection asks it for the head in use, with the window waiting
+        importlib.import_module(_LAST)
 
 
 def _import_torch() -> None:
