@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["importing", "search_everywhere"]
+__all__ = ["importing", "leave_out_what_is_here", "search_everywhere"]
 
 
 @contextmanager
@@ -25,9 +25,14 @@ def importing() -> Iterator[None]:
     try:
         yield
     finally:
-        gc.freeze()
+        leave_out_what_is_here()
         if searching:
             gc.enable()
+
+
+def leave_out_what_is_here() -> None:
+    """Have later searches look only at what comes from now on: a window stands, with all that it is made of."""
+    gc.freeze()
 
 
 def search_everywhere(*_: object) -> None:

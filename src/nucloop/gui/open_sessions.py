@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QCoreApplication, QObject, Signal
 
 from nucloop.errors import NucLoopError
-from nucloop.garbage import search_everywhere
+from nucloop.garbage import leave_out_what_is_here, search_everywhere
 from nucloop.gui.layer_slide import mpp_of_layer, slide_of_layer
 from nucloop.gui.nuclei_layer import NucleiLayer
 from nucloop.gui.session_places import Answer, Trouble, Way, has_session, open_session, trouble_with, why_not_kept
@@ -50,6 +50,8 @@ class OpenSessions(QObject):
         self._ways: dict[Image, Way] = {}
         self.author = ""
         viewer.layers.events.removed.connect(self._layer_removed)
+        # this is as old as the first dock and as long-lived as the window
+        leave_out_what_is_here()
         self.destroyed.connect(search_everywhere)
         app = QCoreApplication.instance()
         if app is not None:
