@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 import torch
 from rich.console import Console
 from tests.benchmarks.__main__ import main
-from tests.benchmarks.report import BARS, Bar, Measurement, machine, table, write_report
+from tests.benchmarks.report import BARS, Bar, Measurement, machine, table, taken_by_others, write_report
 from tests.benchmarks.slides import field, mirrored, write_sparse_slide, write_tissue
 from tests.benchmarks.subjects import STAGES, SUBJECTS, chosen
 from tests.benchmarks.throughput import timed_runs
@@ -43,6 +44,14 @@ def test_the_file_holds_every_quantity_and_the_machine(tmp_path: Path):
     assert written["view_all_s"] == {"median": 3.0, "min": 1.0, "max": 9.0, "n": 4, "unit": "s"}
     about = {"cpu", "cores", "memory_gb", "python", "torch", "onnxruntime", "napari", "load_average"}
     assert about <= set(written["machine"])
+
+
+def test_what_other_machines_took_is_a_share_of_what_was_asked_for():
+    before = SimpleNamespace(user=100.0, nice=5.0, system=20.0, steal=7.0, idle=50.0)
+    after = SimpleNamespace(user=106.0, nice=5.0, system=22.0, steal=9.0, idle=90.0)
+    assert taken_by_others(before, after) == pytest.approx(0.2)
+    assert taken_by_others(before, before) == 0
+    assert taken_by_others(SimpleNamespace(user=1.0), SimpleNamespace(user=2.0)) is None
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,10 @@ import time
 from dataclasses import fields
 from pathlib import Path
 
+import psutil
 from rich.console import Console
 from tests.benchmarks.isolation import Models, in_fresh_process, keep_to_two_cores
-from tests.benchmarks.report import Measurement, machine, table, write_report
+from tests.benchmarks.report import Measurement, machine, table, taken_by_others, write_report
 from tests.benchmarks.subjects import chosen, measure
 
 WIDTH = 120
@@ -29,9 +30,10 @@ def main(arguments: list[str]) -> int:
     keep_to_two_cores()
     models = Models(options.detector, options.encoder, options.head)
     measured: dict[str, Measurement] = {}
+    shares: dict[str, float | None] = {}
     failed = False
     for subject, units in chosen(options.only).items():
-        began = time.monotonic()
+        began, before = time.monotonic(), psutil.cpu_times()
         try:
             samples = in_fresh_process(measure, subject, models, options.repeat)
         except Exception as error:  # noqa: BLE001 - the other subjects can still be measured
@@ -39,7 +41,11 @@ def main(arguments: list[str]) -> int:
             console.print(f"{subject}: not measured ({type(error).__name__}: {error})", style="red", markup=False)
             continue
         measured |= {name: Measurement.of(samples[name], unit) for name, unit in units.items()}
-        console.print(f"{subject}: measured in {time.monotonic() - began:.0f} s", style="dim")
+        taken = taken_by_others(before, psutil.cpu_times())
+        said = "" if taken is None else f", {taken:.0%} of the processor went to other machines on this host"
+        console.print(f"{subject}: measured in {time.monotonic() - began:.0f} s{said}", style="dim")
+        shares[subject] = taken
+    about["taken_by_others"] = {name: None if share is None else round(share, 3) for name, share in shares.items()}
     console.print(table(measured))
     console.print(", ".join(f"{what}: {value}" for what, value in about.items()), style="dim", markup=False)
     write_report(options.json, measured, about)

@@ -9,7 +9,7 @@ import statistics
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psutil
 from rich.table import Table
@@ -98,6 +98,21 @@ def machine() -> dict[str, object]:
         **{name: _version(name) for name in VERSIONS},
         "load_average": [round(load, 2) for load in psutil.getloadavg()],
     }
+
+
+def taken_by_others(before: Any, after: Any) -> float | None:
+    """Return which share of the processor time that this machine asked for went to others on the same host.
+
+    Parameters
+    ----------
+    before, after : psutil's cpu_times
+        Of the whole machine. None is returned where they do not tell, as outside of Linux.
+    """
+    if not hasattr(before, "steal"):
+        return None
+    stolen = after.steal - before.steal
+    used = sum(getattr(after, part) - getattr(before, part) for part in ("user", "nice", "system"))
+    return float(stolen / (used + stolen)) if used + stolen > 0 else 0.0
 
 
 def _cpu_model() -> str:
