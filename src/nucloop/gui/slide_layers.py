@@ -1,6 +1,7 @@
 """A slide as what napari's Image layer takes: levels, scale, units and metadata."""
 
 from contextlib import suppress
+from dataclasses import replace
 from threading import Lock
 from typing import Any
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from nucloop.errors import SlideError
 from nucloop.slides import Level, Slide
+from nucloop.slides.tile_cache import TileCache, keep_decoded
 
 MICROMETRE = "micrometer"
 """The unit of every layer of a slide whose resolution is known."""
@@ -18,6 +20,7 @@ MICROMETRE = "micrometer"
 _PIECE = 512
 _OVERVIEW_SIDE = 2048
 _MOST_LEVELS = 5
+_CACHE_BYTES = 64_000_000
 
 
 class LevelPixels:
@@ -90,7 +93,10 @@ def shown_levels(slide: Slide) -> list[Any]:
 
     A picture without a pyramid gets coarser levels, computed when first shown.
     """
-    levels: list[Any] = [LevelPixels(slide, level) for level in slide.levels]
+    cache = TileCache(_CACHE_BYTES)
+    levels: list[Any] = [
+        LevelPixels(slide, replace(level, source=keep_decoded(level.source, cache))) for level in slide.levels
+    ]
     if len(levels) > 1:
         return levels
     coarser = da.from_array(levels[0], chunks=(_PIECE, _PIECE, 3), asarray=False, fancy=False, meta=_EMPTY)

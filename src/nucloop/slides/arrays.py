@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import zarr
 from numpy.typing import NDArray
 
 from nucloop.errors import SlideError
@@ -29,10 +30,11 @@ class ArraySource:
         return int(shape[self._layout.y]), int(shape[self._layout.x])
 
     @property
-    def chunk(self) -> tuple[int, int]:
-        """Height and width of what a zarr array decodes at once, pixels."""
-        chunks = self._array.chunks
-        return int(chunks[self._layout.y]), int(chunks[self._layout.x])
+    def chunk(self) -> tuple[int, int] | None:
+        """Height and width of what a zarr array decodes at once, pixels; None for other arrays."""
+        if not isinstance(self._array, zarr.Array):
+            return None
+        return int(self._array.chunks[self._layout.y]), int(self._array.chunks[self._layout.x])
 
     def read(self, y0: int, x0: int, y1: int, x1: int) -> RgbArray:
         """Return a window as (y1 - y0, x1 - x0, 3) uint8.

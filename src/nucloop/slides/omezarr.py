@@ -8,17 +8,13 @@ import zarr
 from zarr.storage import LocalStore, ZipStore
 
 from nucloop.errors import SlideError
-from nucloop.slides.arrays import ArraySource, array_sources
+from nucloop.slides.arrays import array_sources
 from nucloop.slides.open_file import OpenFile
 from nucloop.slides.pixels import refuse_fluorescence
-from nucloop.slides.protocol import PixelSource
 from nucloop.slides.slide import Slide, build_levels
 from nucloop.slides.tiff_metadata import MICRONS, plausible
-from nucloop.slides.tile_cache import KeptTiles, TileCache
 
 _MAX_CHUNK_BYTES = 1_000_000_000
-_CACHE_BYTES = 64_000_000
-_MAX_KEPT_PIXELS = 4096 * 1024
 
 
 def open_zarr(path: Path) -> Slide:
@@ -46,7 +42,7 @@ def _slide_of(node: Any, path: Path, opened: OpenFile) -> Slide:
     name = path.name
     if isinstance(node, zarr.Array):
         _refuse_huge_chunks(node, name)
-        sources = _kept(array_sources([node], None, name, opened))
+        sources = array_sources([node], None, name, opened)
         return Slide(name, path, None, build_levels(sources, name), None, opened.close, "zarr")
     group, multiscale = _first_picture(node, name)
     attributes = _ome_attributes(group)
@@ -57,18 +53,9 @@ def _slide_of(node: Any, path: Path, opened: OpenFile) -> Slide:
     arrays = [group[str(d["path"])] for d in multiscale["datasets"]]
     for array in arrays:
         _refuse_huge_chunks(array, name)
-    sources = _kept(array_sources(arrays, letters, name, opened))
+    sources = array_sources(arrays, letters, name, opened)
     mpp = _mpp(multiscale, axes)
     return Slide(name, path, mpp, build_levels(sources, name), None, opened.close, "zarr")
-
-
-def _kept(sources: list[ArraySource]) -> list[PixelSource]:
-    """Keep decoded chunks for a while, but for those of which few would fill the memory."""
-    cache = TileCache(_CACHE_BYTES)
-    return [
-        KeptTiles(source, source.chunk, cache) if prod(source.chunk) <= _MAX_KEPT_PIXELS else source
-        for source in sources
-    ]
 
 
 def _refuse_huge_chunks(array: Any, name: str) -> None:

@@ -3,11 +3,14 @@
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from itertools import product
+from math import prod
 from threading import Lock
 
 import numpy as np
 
 from nucloop.slides.protocol import PixelSource, RgbArray
+
+_MAX_KEPT_PIXELS = 4096 * 1024
 
 
 class TileCache:
@@ -68,6 +71,15 @@ def read_by_tiles(
             c, d = max(x0, left), min(x1, left + width)
             out[a - y0 : b - y0, c - x0 : d - x0] = pixels[a - top : b - top, c - left : d - left]
     return out
+
+
+def keep_decoded(source: PixelSource, cache: TileCache) -> PixelSource:
+    """Return a level that keeps what it has decoded, for a person who looks around.
+
+    Sources that do so by themselves are returned as they are, as are those of which one chunk would fill the memory.
+    """
+    chunk = getattr(source, "chunk", None)
+    return source if chunk is None or prod(chunk) > _MAX_KEPT_PIXELS else KeptTiles(source, chunk, cache)
 
 
 class KeptTiles:
