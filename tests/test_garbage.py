@@ -5,12 +5,13 @@ from __future__ import annotations
 import gc
 import subprocess
 import sys
+import time
 import weakref
 from typing import TYPE_CHECKING
 
 import pytest
 
-from nucloop.garbage import importing, search_everywhere
+from nucloop.garbage import importing, search_everywhere, search_everywhere_for_now
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +26,9 @@ class Loop:
 
 @pytest.fixture(autouse=True)
 def _as_before() -> Iterator[None]:
+    while not gc.isenabled():
+        # for a window of an earlier test something is still being imported
+        time.sleep(0.05)
     search_everywhere()
     yield
     search_everywhere()
@@ -42,6 +46,33 @@ def test_what_was_imported_is_not_looked_at_again_until_a_window_is_gone():
     search_everywhere()
     gc.collect()
     assert imported() is None
+
+
+def test_for_a_while_everything_is_looked_at_and_what_is_left_is_left_out_again(monkeypatch: pytest.MonkeyPatch):
+    with importing():
+        dropped = weakref.ref(Loop())
+        kept, late = Loop(), Loop()
+    search_everywhere_for_now()
+    # what is imported meanwhile does not hide it
+    with importing():
+        pass
+    gc.collect()
+    assert dropped() is None
+    late_gone = weakref.ref(late)
+    del late
+    monkeypatch.setattr("nucloop.garbage.SETTLED_S", -1.0)
+    search_everywhere_for_now()
+    gc.collect()
+    assert late_gone() is None
+    still_kept = weakref.ref(kept)
+    del kept
+    gc.collect()
+    assert still_kept() is not None
+    search_everywhere_for_now()
+    search_everywhere()
+    gc.collect()
+    assert still_kept() is None
+    assert gc.get_freeze_count() == 0
 
 
 def test_a_failed_import_leaves_the_search_as_it_was():

@@ -8,13 +8,20 @@ from __future__ import annotations
 
 import atexit
 import gc
+import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["importing", "leave_out_what_is_here", "search_everywhere"]
+__all__ = ["importing", "leave_out_what_is_here", "search_everywhere", "search_everywhere_for_now"]
+
+_FULL = 2
+"""The number of a search among objects of every age."""
+
+SETTLED_S = 20.0
+"""So long after an image was removed, nothing that is about to happen refers to it any more."""
 
 
 @contextmanager
@@ -30,14 +37,37 @@ def importing() -> Iterator[None]:
             gc.enable()
 
 
+class _Everything:
+    """Whether everything is looked at, for some time."""
+
+    until: ClassVar[float | None] = None
+
+
 def leave_out_what_is_here() -> None:
     """Have later searches look only at what comes from now on: a window stands, with all that it is made of."""
-    gc.freeze()
+    if _Everything.until is None:
+        gc.freeze()
 
 
 def search_everywhere(*_: object) -> None:
-    """Have later searches look at everything again: something large is gone, such as a window."""
+    """Have later searches look at everything again: a window is gone."""
+    _Everything.until = None
     gc.unfreeze()
+
+
+def search_everywhere_for_now() -> None:
+    """Have searches look at everything, and leave out again what is left after a while: an image is gone."""
+    gc.unfreeze()
+    _Everything.until = time.monotonic() + SETTLED_S
+    if _after_a_search not in gc.callbacks:
+        gc.callbacks.append(_after_a_search)
+
+
+def _after_a_search(phase: str, info: dict[str, int]) -> None:
+    until = _Everything.until
+    if phase == "stop" and info["generation"] == _FULL and until is not None and time.monotonic() > until:
+        _Everything.until = None
+        leave_out_what_is_here()
 
 
 # what is left when the program ends is cleared up as ever

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +14,7 @@ from napari.layers import Image
 from PIL import Image as Picture
 
 from nucloop.classes import ClassScheme
+from nucloop.gui.actions import open_dock
 from nucloop.gui.open_sessions import OpenSessions
 from nucloop.gui.session_places import Answer, trouble_with
 from nucloop.gui.slide_layers import image_layer_of
@@ -21,6 +24,7 @@ from nucloop.slides import open_slide, slide_from_array
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    import napari
     from pytestqt.qtbot import QtBot
 
 SCHEME = ClassScheme.named("brca-m2c")
@@ -163,7 +167,7 @@ def test_a_session_of_another_slide_is_refused_and_can_be_adopted(slide: Path, o
     sessions, image = opened(slide)
     sessions.open(image, SCHEME).session.add([[10, 20]])
     sessions.close()
-    Picture.fromarray(np.zeros((60, 80, 3), np.uint8)).save(slide)
+    Picture.fromarray(np.zeros((600, 600, 3), np.uint8)).save(slide)
     again, image = opened(slide)
     assert again.open(image) is None
     assert "belongs to" in again.trouble_with(image).message
@@ -183,3 +187,22 @@ def test_a_session_is_kept_in_the_folder_that_was_chosen(slide: Path, opened: Op
     sessions.answer(image, Answer.CHOOSE, tmp_path / "chosen")
     sessions.open(image, SCHEME).session.add([[10, 20]])
     assert (tmp_path / "chosen" / "slide.png.nucloop").exists()
+
+
+def test_an_image_that_was_there_first_leaves_the_memory_when_it_is_removed(
+    make_napari_viewer: Callable[..., napari.Viewer], qtbot: QtBot
+) -> None:
+    viewer = make_napari_viewer(show=True)
+    image = viewer.add_image(np.zeros((60, 80, 3), np.uint8), rgb=True, scale=(0.5, 0.5), units="um")
+    gone = weakref.ref(image)
+    open_dock(viewer)
+    qtbot.wait(300)
+
+    viewer.layers.remove(image)
+    del image
+
+    def collected() -> bool:
+        gc.collect()
+        return gone() is None
+
+    qtbot.waitUntil(collected, timeout=10_000)

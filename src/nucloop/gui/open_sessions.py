@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QCoreApplication, QObject, Signal
 
 from nucloop.errors import NucLoopError
-from nucloop.garbage import leave_out_what_is_here, search_everywhere
+from nucloop.garbage import leave_out_what_is_here, search_everywhere, search_everywhere_for_now
 from nucloop.gui.layer_slide import mpp_of_layer, slide_of_layer
 from nucloop.gui.nuclei_layer import NucleiLayer
 from nucloop.gui.session_places import Answer, Trouble, Way, has_session, open_session, trouble_with, why_not_kept
+from nucloop.gui.view import is_picture
 from nucloop.learning.session_features import SessionFeatures
 
 if TYPE_CHECKING:
@@ -178,6 +179,8 @@ class OpenSessions(QObject):
             self._close_session(gone)
             self._troubles.pop(gone, None)
             self._ways.pop(gone, None)
+        if is_picture(gone):
+            search_everywhere_for_now()
 
     def _drop_layer(self, image: Image) -> None:
         nuclei = self._layers.get(image)

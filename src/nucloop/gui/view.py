@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 from napari.layers import Image, Shapes
@@ -22,6 +22,7 @@ __all__ = [
     "draw_regions",
     "drawn_regions",
     "image_layers",
+    "is_picture",
     "lead_to",
     "placement",
     "regions_layer",
@@ -41,13 +42,14 @@ def placement(image: Image) -> dict[str, Any]:
     return {name: getattr(image, name) for name in ("scale", "translate", "rotate", "shear", "affine", "units")}
 
 
+def is_picture(layer: Layer) -> TypeGuard[Image]:
+    """Whether a layer is a person's image; the picture of nuclei seen from afar is not."""
+    return isinstance(layer, Image) and not layer.metadata.get("nucloop", {}).get("density")
+
+
 def image_layers(viewer: ViewerModel) -> list[Image]:
-    """Images of a viewer, the topmost first; the picture of nuclei seen from afar is none."""
-    return [
-        layer
-        for layer in reversed(viewer.layers)
-        if isinstance(layer, Image) and not layer.metadata.get("nucloop", {}).get("density")
-    ]
+    """Images of a viewer, the topmost first."""
+    return [layer for layer in reversed(viewer.layers) if is_picture(layer)]
 
 
 def view_box(viewer: ViewerModel, image: Image) -> Box:
