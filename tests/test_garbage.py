@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nucloop.garbage import importing, search_everywhere, search_everywhere_for_now
+from nucloop.garbage import importing, leave_out_what_is_here, search_everywhere, search_everywhere_for_now
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +30,7 @@ def _as_before() -> Iterator[None]:
         # for a window of an earlier test something is still being imported
         time.sleep(0.05)
     search_everywhere()
+    leave_out_what_is_here()
     yield
     search_everywhere()
 
@@ -46,6 +47,14 @@ def test_what_was_imported_is_not_looked_at_again_until_a_window_is_gone():
     search_everywhere()
     gc.collect()
     assert imported() is None
+
+
+def test_what_is_imported_when_the_window_is_gone_hides_nothing_of_it():
+    search_everywhere()
+    with importing():
+        window = weakref.ref(Loop())
+    gc.collect()
+    assert window() is None
 
 
 def test_for_a_while_everything_is_looked_at_and_what_is_left_is_left_out_again(monkeypatch: pytest.MonkeyPatch):

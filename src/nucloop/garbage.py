@@ -32,41 +32,46 @@ def importing() -> Iterator[None]:
     try:
         yield
     finally:
-        leave_out_what_is_here()
+        if _Search.allowed_to_leave_out:
+            leave_out_what_is_here()
         if searching:
             gc.enable()
 
 
-class _Everything:
-    """Whether everything is looked at, for some time."""
+class _Search:
+    """What later searches look at."""
 
-    until: ClassVar[float | None] = None
+    allowed_to_leave_out: ClassVar[bool] = True
+    """Until a window is gone, of which something may still be here, and again when the next one stands."""
+    everything_until: ClassVar[float | None] = None
+    """Until then everything is looked at."""
 
 
 def leave_out_what_is_here() -> None:
     """Have later searches look only at what comes from now on: a window stands, with all that it is made of."""
-    if _Everything.until is None:
+    _Search.allowed_to_leave_out = True
+    if _Search.everything_until is None:
         gc.freeze()
 
 
 def search_everywhere(*_: object) -> None:
     """Have later searches look at everything again: a window is gone."""
-    _Everything.until = None
+    _Search.allowed_to_leave_out, _Search.everything_until = False, None
     gc.unfreeze()
 
 
 def search_everywhere_for_now() -> None:
     """Have searches look at everything, and leave out again what is left after a while: an image is gone."""
     gc.unfreeze()
-    _Everything.until = time.monotonic() + SETTLED_S
+    _Search.everything_until = time.monotonic() + SETTLED_S
     if _after_a_search not in gc.callbacks:
         gc.callbacks.append(_after_a_search)
 
 
 def _after_a_search(phase: str, info: dict[str, int]) -> None:
-    until = _Everything.until
+    until = _Search.everything_until
     if phase == "stop" and info["generation"] == _FULL and until is not None and time.monotonic() > until:
-        _Everything.until = None
+        _Search.everything_until = None
         leave_out_what_is_here()
 
 

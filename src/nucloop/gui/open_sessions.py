@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QCoreApplication, QObject, Signal
+from qtpy.QtCore import QCoreApplication, QEvent, QObject, Signal
 
 from nucloop.errors import NucLoopError
 from nucloop.garbage import leave_out_what_is_here, search_everywhere, search_everywhere_for_now
@@ -53,7 +53,8 @@ class OpenSessions(QObject):
         viewer.layers.events.removed.connect(self._layer_removed)
         # this is as old as the first dock and as long-lived as the window
         leave_out_what_is_here()
-        self.destroyed.connect(search_everywhere)
+        if parent is not None:
+            parent.installEventFilter(self)
         app = QCoreApplication.instance()
         if app is not None:
             app.aboutToQuit.connect(self.close)
@@ -64,6 +65,12 @@ class OpenSessions(QObject):
         window = viewer.window._qt_window
         found = window.findChild(cls)
         return cls(viewer, window) if found is None else found
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        """Let the memory of a window come back that is closed."""
+        if event is not None and event.type() == QEvent.Type.Close and watched is self.parent():
+            search_everywhere()
+        return super().eventFilter(watched, event)
 
     def nuclei_of(self, image: Image | None) -> NucleiLayer | None:
         """Return the layer that shows an image's nuclei, if there is one."""

@@ -92,12 +92,12 @@ class PartialDrawing:
             return
         into = (self._native.defaultFramebufferObject(), canvas.physical_size)
         box = None if self._everything or into != self._drawn_into else self._changed
-        self._drawn_into, self._everything, self._changed = into, False, None
         canvas.context.set_state(scissor_test=box is not None)
         if box is not None:
             left, bottom, right, top = box.tolist()
             canvas.context.set_scissor(left, bottom, right - left, top - bottom)
         self._draw_in_full(bgcolor)
+        self._drawn_into, self._everything, self._changed = into, False, None
 
 
 def _union(one: NDArray[np.int64] | None, other: NDArray[np.int64]) -> NDArray[np.int64]:
