@@ -13,6 +13,7 @@ from napari.layers import Image
 from PIL import Image as Picture
 
 from nucloop.classes import ClassScheme
+from nucloop.garbage import search_everywhere
 from nucloop.gui.open_sessions import OpenSessions
 from nucloop.gui.session_places import Answer, trouble_with
 from nucloop.gui.slide_layers import image_layer_of
@@ -191,6 +192,8 @@ def test_a_window_that_is_closed_is_looked_at_again_by_searches_for_garbage(
     make_napari_viewer: Callable[..., napari.Viewer],
 ) -> None:
     viewer = make_napari_viewer(show=True)
+    # an image that an earlier test has removed may still be looked for
+    search_everywhere()
     OpenSessions.of(viewer)
     assert gc.get_freeze_count() > 0
 

@@ -99,7 +99,8 @@ def prepare_torch() -> None:
 
 def _import_all() -> None:
     """Import everything that detecting and learning wait for, once."""
-    if _LAST in sys.modules:
+    # other docks import the last one by themselves, which says nothing of torch
+    if {_LAST, "torch._dynamo"} <= sys.modules.keys():
         return
     with importing():
         _import_torch()
