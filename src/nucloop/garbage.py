@@ -15,27 +15,13 @@ from typing import TYPE_CHECKING, ClassVar
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["importing", "leave_out_what_is_here", "search_everywhere", "search_everywhere_for_now"]
+__all__ = ["importing", "leave_out_what_is_here", "no_search", "search_everywhere", "search_everywhere_for_now"]
 
 _FULL = 2
 """The number of a search among objects of every age."""
 
 SETTLED_S = 20.0
 """So long after an image was removed, nothing that is about to happen refers to it any more."""
-
-
-@contextmanager
-def importing() -> Iterator[None]:
-    """Within it large libraries are imported: no search meanwhile, and later ones leave out what is there by then."""
-    searching = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if _Search.allowed_to_leave_out:
-            leave_out_what_is_here()
-        if searching:
-            gc.enable()
 
 
 class _Search:
@@ -47,6 +33,29 @@ class _Search:
     """Until then everything is looked at."""
 
 
+@contextmanager
+def no_search() -> Iterator[None]:
+    """Let Python not search meanwhile, as when millions of small objects without cycles come, which go as ever."""
+    searching = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if searching:
+            gc.enable()
+
+
+@contextmanager
+def importing() -> Iterator[None]:
+    """Within it large libraries are imported: no search meanwhile, and later ones leave out what is there by then."""
+    with no_search():
+        try:
+            yield
+        finally:
+            if _Search.allowed_to_leave_out:
+                leave_out_what_is_here()
+
+
 def leave_out_what_is_here() -> None:
     """Have later searches look only at what comes from now on: a window stands, with all that it is made of."""
     _Search.allowed_to_leave_out = True
@@ -54,7 +63,7 @@ def leave_out_what_is_here() -> None:
         gc.freeze()
 
 
-def search_everywhere(*_: object) -> None:
+def search_everywhere() -> None:
     """Have later searches look at everything again: a window is gone."""
     _Search.allowed_to_leave_out, _Search.everything_until = False, None
     gc.unfreeze()

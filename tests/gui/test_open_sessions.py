@@ -166,7 +166,7 @@ def test_a_session_of_another_slide_is_refused_and_can_be_adopted(slide: Path, o
     sessions, image = opened(slide)
     sessions.open(image, SCHEME).session.add([[10, 20]])
     sessions.close()
-    Picture.fromarray(np.zeros((600, 600, 3), np.uint8)).save(slide)
+    Picture.fromarray(np.zeros((60, 80, 3), np.uint8)).save(slide)
     again, image = opened(slide)
     assert again.open(image) is None
     assert "belongs to" in again.trouble_with(image).message

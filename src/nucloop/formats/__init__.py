@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from nucloop.classes import ClassScheme, builtin_schemes
 from nucloop.errors import DataError
 from nucloop.formats.carries import Carries, left_out
-from nucloop.formats.collector import no_cycles
 from nucloop.formats.document import Document, Region, checked
 from nucloop.formats.mapping import UnknownClassesError, adopt, suggested_mapping, unknown_classes
 from nucloop.formats.regions import read_regions
 from nucloop.formats.registry import FORMATS, Format, format_of
 from nucloop.formats.slide_info import SlideInfo, Weights
+from nucloop.garbage import no_search
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -100,7 +100,7 @@ def write_document(path: str | Path, document: Document, format: str | None = No
         scheme = builtin_schemes()[kind.carries.classes]
         nuclei = adopt(document.nuclei, scheme, source=f"{kind.title} cannot carry these classes")
         document = replace(document, nuclei=nuclei)
-    with no_cycles():
+    with no_search():
         kind.write(path, document)
     return left_out(document, kind.carries)
 
@@ -114,7 +114,7 @@ def read_document(path: str | Path, format: str | None = None) -> Document:
         If the format is not known or the file is damaged.
     """
     path = Path(path)
-    with no_cycles():
+    with no_search():
         return checked(format_of(path, format, look=True).read(path), path.name)
 
 
