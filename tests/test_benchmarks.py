@@ -18,10 +18,10 @@ from tests.benchmarks.subjects import STAGES, SUBJECTS, chosen
 from tests.benchmarks.throughput import timed_runs
 
 from nucloop.classes import ClassScheme
-from nucloop.inference import InferenceConfig, Pipeline
-from nucloop.models.cards import Card
+from nucloop.detection.pipeline import InferenceConfig, Pipeline
 from nucloop.models.denuc import DenucConfig, DenucDetector
 from nucloop.models.encoder import EncoderConfig, PointEncoder
+from nucloop.models.files.cards import Card
 from nucloop.models.heads import LinearHead
 from nucloop.slides import open_slide
 

@@ -5,16 +5,16 @@ import pytest
 import torch
 
 from nucloop.classes import ClassScheme
-from nucloop.engines import OnnxEngine, OutOfMemoryError, TorchEngine, make_engine
+from nucloop.detection.engines import OnnxEngine, OutOfMemoryError, TorchEngine, make_engine
+from nucloop.detection.pipeline import InferenceConfig, Pipeline
+from nucloop.detection.stage import Stage, Window, read_window
 from nucloop.errors import DeviceError, RegionError, SlideError
-from nucloop.inference import InferenceConfig, Pipeline
-from nucloop.models.cards import Card
 from nucloop.models.denuc import DenucConfig, DenucDetector
 from nucloop.models.encoder import EncoderConfig, PointEncoder
+from nucloop.models.files.cards import Card
 from nucloop.models.heads import LinearHead
 from nucloop.nuclei import Nuclei
 from nucloop.slides import Box, Slide, slide_from_array
-from nucloop.stages import Stage, Window, read_window
 from nucloop.training.product import measured_halo
 
 SCHEME = ClassScheme.named("brca-m2c")

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nucloop.classes import ClassScheme
-from nucloop.comparison import ComparisonConfig, FilePair, compare
+from nucloop.evaluation.comparison import ComparisonConfig, FilePair, compare
+from nucloop.evaluation.live import LiveConfig, by_rule, threshold_curve, with_ids
 from nucloop.formats import SlideInfo, write_nuclei
-from nucloop.live import LiveConfig, by_rule, threshold_curve, with_ids
 from nucloop.metrics.rules import RULES
 from nucloop.nuclei import Nuclei
 

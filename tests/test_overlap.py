@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from nucloop.classes import ClassScheme
+from nucloop.detection.overlap import new_nuclei
 from nucloop.nuclei import Nuclei
-from nucloop.overlap import new_nuclei
 
 SCHEME = ClassScheme.named("brca-m2c")
 

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from nucloop.classes import ClassScheme
+from nucloop.evaluation.readers import compare_readers
 from nucloop.metrics.agreement import agree
 from nucloop.nuclei import Nuclei
-from nucloop.readers import compare_readers
 
 KI67 = ClassScheme.named("ki67")
 MPP = 0.5

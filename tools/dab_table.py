@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from nucloop.metrics.dab import DabConfig, dab_at, slide_stains
-from nucloop.metrics.dab_threshold import choose_threshold
+from nucloop.ki67.dab import DabConfig, dab_at, slide_stains
+from nucloop.ki67.dab_threshold import choose_threshold
 from nucloop.slides import slide_from_array
 from nucloop.training.datasets import open_dataset
 

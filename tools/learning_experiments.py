@@ -32,14 +32,14 @@ from nucloop.learning.head_files import LearnedHead
 from nucloop.learning.queue import QueueConfig, ReviewQueue
 from nucloop.learning.tuning import TuneConfig, Tuned, features_in, tune
 from nucloop.learning.tuning_tiles import cut_tiles
-from nucloop.models.zoo import open_encoder
+from nucloop.models.files.zoo import open_encoder
 from nucloop.nuclei import Nuclei, Origin
 from nucloop.slides import slide_from_array
 from nucloop.training.datasets import open_dataset
 
 if TYPE_CHECKING:
+    from nucloop.detection.stage import Stage
     from nucloop.models.heads import LinearHead
-    from nucloop.stages import Stage
 
 CACHE = Path("build/learning")
 ANSWERS = (10, 20, 50, 100, 200, 400, 1000)

@@ -26,31 +26,32 @@ from scipy.spatial import cKDTree
 
 from nucloop.classes import ClassScheme, NucleusClass
 from nucloop.formats import write_nuclei
-from nucloop.gui.actions import (
+from nucloop.gui.canvas.colouring import RAMP, ColourBy
+from nucloop.gui.canvas.docks import (
     PLUGIN,
     open_correct_dock,
-    open_dock,
+    open_detect_dock,
     open_gallery_dock,
     open_ki67_dock,
     open_learn_dock,
     open_measure_dock,
 )
-from nucloop.gui.appearance import ACCENT
-from nucloop.gui.class_table import NEW_CLASS
-from nucloop.gui.colouring import RAMP, ColourBy
-from nucloop.gui.detect_dock import DetectDock
-from nucloop.gui.exchange import open_export, open_import
-from nucloop.gui.gallery_order import Order
-from nucloop.gui.import_dialog import Use
-from nucloop.gui.references import points_as_nuclei
-from nucloop.gui.rings import Ring
-from nucloop.gui.view import draw_regions, image_layers, whole_box
+from nucloop.gui.canvas.drawn_regions import draw_regions
+from nucloop.gui.canvas.view import image_layers, whole_box
+from nucloop.gui.detect.detect_dock import DetectDock
+from nucloop.gui.files.class_table import NEW_CLASS
+from nucloop.gui.files.dialogs import open_export, open_import
+from nucloop.gui.files.import_dialog import Use
+from nucloop.gui.gallery.gallery_order import Order
+from nucloop.gui.measure.references import points_as_nuclei
+from nucloop.gui.measure.rings import Ring
+from nucloop.gui.widgets.appearance import ACCENT
 from nucloop.nuclei import Nuclei, Origin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from nucloop.gui.crop_grid import CropGrid
+    from nucloop.gui.gallery.crop_grid import CropGrid
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 COLOURS = 256
@@ -65,7 +66,7 @@ class Photographer:
         self.folder = folder
         self.viewer = napari.Viewer(title="NucLoop")
         self.viewer.window.resize(width, height)
-        self.dock: DetectDock = open_dock(self.viewer)
+        self.dock: DetectDock = open_detect_dock(self.viewer)
         self.wait(lambda: self.dock.device.text() != DetectDock.LOADING)
 
     def wait(self, until: Callable[[], bool]) -> None:

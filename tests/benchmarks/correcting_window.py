@@ -16,10 +16,10 @@ from qtpy.QtWidgets import QApplication
 from tests.benchmarks.stopwatch import TICK_MS, wait, wait_until
 from vispy.scene import SceneCanvas
 
-from nucloop.gui.actions import open_correct_dock, open_gallery_dock
-from nucloop.gui.correct_dock import CorrectDock
-from nucloop.gui.nuclei_layer import NucleiLayer
-from nucloop.gui.open_sessions import OpenSessions
+from nucloop.gui.canvas.docks import open_correct_dock, open_gallery_dock
+from nucloop.gui.correct.correct_dock import CorrectDock
+from nucloop.gui.layer.nuclei_layer import NucleiLayer
+from nucloop.gui.sessions.open_sessions import OpenSessions
 from nucloop.session import Session
 
 if TYPE_CHECKING:

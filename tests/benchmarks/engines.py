@@ -9,15 +9,15 @@ import torch
 from tests.benchmarks.isolation import CORES
 from tests.benchmarks.slides import field
 
-from nucloop.engines import make_engine
-from nucloop.models.cards import load_detector
+from nucloop.detection.engines import make_engine
+from nucloop.models.files.cards import load_detector
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from tests.benchmarks.isolation import Models
 
-    from nucloop.engines import Engine
+    from nucloop.detection.engines import Engine
 
 ENGINES = {"engine_onnx_s_per_mm2": "cpu", "engine_torch_s_per_mm2": "torch-cpu"}
 

@@ -33,7 +33,7 @@ def measure(models: Models, repeat: int) -> dict[str, list[float]]:
 
 def _there_and_back(kind: str) -> tuple[float, float, float]:
     """Seconds to write and to read, and peak memory in MB."""
-    from nucloop.evaluation import peak_memory_mb
+    from nucloop.evaluation.dataset import peak_memory_mb
     from nucloop.formats import FORMATS, read_nuclei, write_nuclei
 
     nuclei = _many_nuclei()

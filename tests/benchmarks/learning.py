@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from tests.benchmarks.isolation import Models
 
-    from nucloop.models.cards import Card
+    from nucloop.models.files.cards import Card
     from nucloop.nuclei import Nuclei
 
 NUCLEI, ANSWERS = 100_000, 1000
@@ -34,11 +34,11 @@ def measure(models: Models, repeat: int) -> dict[str, list[float]]:
         os.environ["NAPARI_CONFIG"] = str(Path(folder) / "napari.yaml")
         os.environ["XDG_CONFIG_HOME"] = folder
         path = write_tissue(Path(folder) / "slide.ome.tif", SIDE)
-        # torch first, as the program itself does: see nucloop.gui.pipelines
-        from nucloop.gui.pipelines import prepare_torch
+        # torch first, as the program itself does: see nucloop.gui.detect.pipelines
+        from nucloop.learning.preparing import prepare_torch
 
         prepare_torch()
-        from nucloop.models.cards import load_encoder
+        from nucloop.models.files.cards import load_encoder
 
         card = load_encoder(models.encoder)[1]
         _measure_alone(Path(folder), card, repeat, samples)
@@ -135,7 +135,7 @@ def _measure_window(path: Path, repeat: int, samples: dict[str, list[float]]) ->
     from tests.benchmarks.correcting_window import IDLE_MS, CorrectingWindow
     from tests.benchmarks.stopwatch import wait, wait_until
 
-    from nucloop.gui.actions import open_learn_dock
+    from nucloop.gui.canvas.docks import open_learn_dock
 
     viewer: napari.Viewer = napari.Viewer(title="NucLoop")
     try:
@@ -164,7 +164,7 @@ def _measure_window(path: Path, repeat: int, samples: dict[str, list[float]]) ->
 def _lora_epochs(encoder: str, path: Path, repeat: int) -> list[float]:
     """Seconds per epoch on 1,000 corrections that were made field by field, as people do, not all over the slide."""
     from nucloop.learning.tuning import Epoch, TuneConfig, tune_on_slide
-    from nucloop.models.zoo import open_encoder
+    from nucloop.models.files.zoo import open_encoder
     from nucloop.nuclei import Origin
     from nucloop.slides import open_slide
 

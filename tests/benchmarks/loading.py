@@ -27,7 +27,7 @@ def _load(models: Models, cache: str) -> float:
     """Seconds from nothing, torch's own import included, to networks that are ready for a tile."""
     os.environ["XDG_CACHE_HOME"] = cache
     began = time.perf_counter()
-    from nucloop.inference import Pipeline
+    from nucloop.detection.pipeline import Pipeline
 
     Pipeline.load(models.detector, models.encoder, models.head, "cpu")
     return time.perf_counter() - began

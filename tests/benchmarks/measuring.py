@@ -27,7 +27,7 @@ def _measure_one(path: Path, size: str, repeat: int, samples: dict[str, list[flo
     import napari
     from tests.benchmarks.correcting_window import CorrectingWindow
 
-    from nucloop.gui.actions import open_measure_dock
+    from nucloop.gui.canvas.docks import open_measure_dock
 
     viewer: napari.Viewer = napari.Viewer(title="NucLoop")
     try:

@@ -35,8 +35,8 @@ def _write(path: Path) -> None:
 
 def _run(models: Models, path: Path) -> tuple[float, float]:
     """Peak memory, MB, and time, s, of finding all nuclei and keeping them."""
-    from nucloop.evaluation import peak_memory_mb
-    from nucloop.inference import Pipeline
+    from nucloop.detection.pipeline import Pipeline
+    from nucloop.evaluation.dataset import peak_memory_mb
     from nucloop.nuclei import Nuclei
     from nucloop.slides import open_slide
 

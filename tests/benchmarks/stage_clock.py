@@ -11,11 +11,11 @@ from unittest.mock import patch
 
 from tests.benchmarks.subjects import STAGES
 
-from nucloop import inference
+from nucloop.detection import pipeline as inference
+from nucloop.detection.stage import Stage
 from nucloop.models.denuc import DenucDetector
 from nucloop.models.heads import LinearHead
 from nucloop.slides import Slide
-from nucloop.stages import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,14 +9,14 @@ import numpy as np
 from qtpy.QtCore import QEventLoop, QObject, Qt, QTimer
 from qtpy.QtTest import QTest
 
-from nucloop.gui.messages import Tone
+from nucloop.gui.widgets.messages import Tone
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import napari
 
-    from nucloop.gui.detect_dock import DetectDock
+    from nucloop.gui.detect.detect_dock import DetectDock
 
 LONGEST_S = 120
 TICK_MS = 5

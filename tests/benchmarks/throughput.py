@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from tests.benchmarks.slides import FIELD_MPP, write_tissue
 from tests.benchmarks.stage_clock import clocked_stages
 
-from nucloop.inference import Pipeline
+from nucloop.detection.pipeline import Pipeline
 from nucloop.slides import open_slide
 
 if TYPE_CHECKING:

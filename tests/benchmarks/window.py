@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import napari
     from tests.benchmarks.isolation import Models
 
-    from nucloop.gui.detect_dock import DetectDock
+    from nucloop.gui.detect.detect_dock import DetectDock
 
 WINDOW = (1440, 900)
 VIEW_SIDE = 1024
@@ -50,12 +50,12 @@ def _open(models: Models) -> tuple[napari.Viewer, DetectDock]:
     import napari
     from tests.benchmarks.stopwatch import wait, wait_until
 
-    from nucloop.gui.actions import open_dock
-    from nucloop.gui.pipelines import loaded_pipeline
+    from nucloop.gui.canvas.docks import open_detect_dock
+    from nucloop.gui.detect.pipelines import loaded_pipeline
 
     viewer = napari.Viewer(title="NucLoop")
     viewer.window.resize(*WINDOW)
-    dock = open_dock(viewer)
+    dock = open_detect_dock(viewer)
     wait_until(lambda: dock.device.text() != dock.LOADING, "the first models are loaded")
     boxes = dock.models.boxes
     if any(boxes[kind].currentData() != name for kind, name in asdict(models).items()):
@@ -83,7 +83,7 @@ def _click_often(
 ) -> None:
     from tests.benchmarks.stopwatch import timed_click, wait
 
-    from nucloop.gui.view import view_box
+    from nucloop.gui.canvas.view import view_box
 
     for _ in range(times):
         wait(IDLE_MS)

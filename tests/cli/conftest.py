@@ -13,9 +13,9 @@ from PIL import Image
 
 from nucloop.classes import ClassScheme
 from nucloop.cli import main
-from nucloop.models.cards import Card, save_head, save_module
 from nucloop.models.denuc import DenucConfig, DenucDetector
 from nucloop.models.encoder import EncoderConfig, PointEncoder
+from nucloop.models.files.cards import Card, save_head, save_module
 from nucloop.models.heads import LinearHead
 
 if TYPE_CHECKING:

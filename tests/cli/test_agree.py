@@ -3,9 +3,9 @@ import json
 import numpy as np
 
 from nucloop.classes import ClassScheme
+from nucloop.evaluation.readers import compare_readers
 from nucloop.formats import SlideInfo, write_nuclei
 from nucloop.nuclei import Nuclei
-from nucloop.readers import compare_readers
 
 KI67 = ClassScheme.named("ki67")
 MPP = 0.5

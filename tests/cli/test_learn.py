@@ -11,7 +11,7 @@ import pytest
 from nucloop.classes import ClassScheme
 from nucloop.learning.head_files import LearnedHead
 from nucloop.learning.session_heads import SessionHeads
-from nucloop.models.cards import load_encoder
+from nucloop.models.files.cards import load_encoder
 from nucloop.nuclei import Nuclei
 from nucloop.session import Session
 from nucloop.slides import open_slide

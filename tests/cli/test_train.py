@@ -7,7 +7,7 @@ from safetensors.torch import load_file
 
 from nucloop.classes import ClassScheme
 from nucloop.formats import read_nuclei
-from nucloop.models.cards import shipped_weights
+from nucloop.models.files.cards import shipped_weights
 
 MODEL = "model: {backbone: shufflenet_v2_x0_5, strides: [8, 16], channels: 8, mpp: 0.5}"
 

@@ -13,10 +13,10 @@ from qtpy.QtGui import QEnterEvent, QImage, QMouseEvent, QWheelEvent
 from qtpy.QtWidgets import QApplication
 
 from nucloop.classes import ClassScheme
-from nucloop.gui.actions import open_correct_dock, open_dock
-from nucloop.gui.detect_dock import DetectDock
-from nucloop.gui.keys import COMMANDS
-from nucloop.gui.open_sessions import OpenSessions
+from nucloop.gui.canvas.docks import open_correct_dock, open_detect_dock
+from nucloop.gui.correct.keys import COMMANDS
+from nucloop.gui.detect.detect_dock import DetectDock
+from nucloop.gui.sessions.open_sessions import OpenSessions
 from nucloop.nuclei import Nuclei
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pytestqt.qtbot import QtBot
 
-    from nucloop.gui.nuclei_layer import NucleiLayer
+    from nucloop.gui.layer.nuclei_layer import NucleiLayer
 
 LONG_MS = 120_000
 MPP = 0.5
@@ -73,7 +73,7 @@ class Window:
         viewer.window.resize(1100, 760)
         # without a window manager nobody else makes it the active window
         viewer.window._qt_window.activateWindow()
-        self.dock: DetectDock = open_dock(viewer)
+        self.dock: DetectDock = open_detect_dock(viewer)
         qtbot.waitUntil(lambda: self.dock.device.text() not in ("", DetectDock.LOADING), timeout=LONG_MS)
 
     def open(self, picture: Any, mpp: float | None = MPP, **options: Any) -> napari.layers.Image:

@@ -9,8 +9,8 @@ import pytest
 
 from nucloop.classes import builtin_schemes
 from nucloop.formats import FORMATS, read_document, write_nuclei
-from nucloop.gui.annotation_files import get_annotation_reader, write_points
-from nucloop.gui.import_dialog import ImportDialog
+from nucloop.gui.files.import_dialog import ImportDialog
+from nucloop.gui.plugin.annotation_files import get_annotation_reader, write_points
 from nucloop.nuclei import Nuclei
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from PIL import Image as Picture
 from nucloop.classes import ClassScheme
 from nucloop.errors import NucLoopError
 from nucloop.formats import read_nuclei
-from nucloop.gui.app import run_app
+from nucloop.gui.plugin.app import run_app
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,7 @@ import pytest
 from qtpy.QtCore import Qt
 from tests.gui.conftest import LONG_MS, enter
 
-from nucloop.gui.napari_parts import visual_of
+from nucloop.gui.napari_private.parts import visual_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

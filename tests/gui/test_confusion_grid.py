@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tests.gui.conftest import on_screen
 
-from nucloop.gui.confusion_grid import ConfusionGrid
+from nucloop.gui.measure.confusion_grid import ConfusionGrid
 from nucloop.metrics.points import Counts
 from nucloop.metrics.scoring import FieldScore
 

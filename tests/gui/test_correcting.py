@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from qtpy.QtCore import QEvent, QPoint, Qt
 
-from nucloop.gui.pointer import Tool
+from nucloop.gui.correct.pointer import Tool
 from nucloop.nuclei import UNLABELLED, Origin
 
 if TYPE_CHECKING:
@@ -346,7 +346,7 @@ def test_changed_keys_act_and_are_kept(field: Bench) -> None:
     assert len(field.session) == 4
     field.key(Qt.Key.Key_X)
     assert len(field.session) == 3
-    from nucloop.gui.keys import load_keys
+    from nucloop.gui.correct.keys import load_keys
 
     assert load_keys() == keys
 

@@ -9,8 +9,8 @@ import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
 
-from nucloop.gui.detection import Scope
-from nucloop.gui.view import drawn_regions, regions_layer
+from nucloop.gui.canvas.drawn_regions import drawn_regions, regions_layer
+from nucloop.gui.detect.detection import DetectionScope
 from nucloop.nuclei import Origin
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def test_what_a_person_moved_deleted_and_added_survives_the_next_run(field: Wind
 
 
 def test_cancel_keeps_what_came(large_field: Window) -> None:
-    large_field.click(large_field.dock.controls.scope_buttons[Scope.SLIDE])
+    large_field.click(large_field.dock.controls.scope_buttons[DetectionScope.SLIDE])
     large_field.detect()
     large_field.wait_for_nuclei()
     large_field.click(large_field.dock.controls.cancel)
@@ -117,7 +117,7 @@ def test_cancel_keeps_what_came(large_field: Window) -> None:
 def test_progress_tells_tiles_and_nuclei(large_field: Window) -> None:
     told = []
     large_field.dock.detection.progressed.connect(lambda p: told.append(large_field.dock.controls.progress_text.text()))
-    large_field.click(large_field.dock.controls.scope_buttons[Scope.SLIDE])
+    large_field.click(large_field.dock.controls.scope_buttons[DetectionScope.SLIDE])
     large_field.detect()
     large_field.qtbot.waitUntil(lambda: len(told) > 2 and "left" in told[-1], timeout=LONG_MS)
     large_field.dock.detection.cancel()
@@ -127,7 +127,7 @@ def test_progress_tells_tiles_and_nuclei(large_field: Window) -> None:
 
 
 def test_the_tile_in_the_middle_of_the_view_comes_first(large_field: Window) -> None:
-    large_field.click(large_field.dock.controls.scope_buttons[Scope.SLIDE])
+    large_field.click(large_field.dock.controls.scope_buttons[DetectionScope.SLIDE])
     large_field.look_at(2600, 500, 800)
     large_field.detect()
     large_field.wait_for_nuclei()
@@ -139,7 +139,7 @@ def test_the_tile_in_the_middle_of_the_view_comes_first(large_field: Window) -> 
 
 def test_a_drawn_region_holds_all_that_is_found(field: Window) -> None:
     controls = field.dock.controls
-    field.click(controls.scope_buttons[Scope.REGION])
+    field.click(controls.scope_buttons[DetectionScope.REGION])
     field.detect()
     assert field.said.startswith("No region is drawn yet")
     field.click(controls.draw_buttons["polygon"])
@@ -157,7 +157,7 @@ def test_a_drawn_region_holds_all_that_is_found(field: Window) -> None:
 
 
 def test_an_ellipse_is_a_region_too(field: Window) -> None:
-    field.click(field.dock.controls.scope_buttons[Scope.REGION])
+    field.click(field.dock.controls.scope_buttons[DetectionScope.REGION])
     field.click(field.dock.controls.draw_buttons["rectangle"])
     regions = regions_layer(field.viewer)
     assert regions is not None
@@ -168,7 +168,7 @@ def test_an_ellipse_is_a_region_too(field: Window) -> None:
 
 
 def test_a_region_outside_the_slide_gets_a_sentence(field: Window) -> None:
-    field.click(field.dock.controls.scope_buttons[Scope.REGION])
+    field.click(field.dock.controls.scope_buttons[DetectionScope.REGION])
     field.click(field.dock.controls.draw_buttons["rectangle"])
     regions = regions_layer(field.viewer)
     assert regions is not None
@@ -243,7 +243,7 @@ def test_a_view_of_half_a_slide_asks_to_zoom_in(window: Window) -> None:
 
 
 def test_deleting_the_image_in_mid_run_stops_it_with_a_sentence(large_field: Window) -> None:
-    large_field.click(large_field.dock.controls.scope_buttons[Scope.SLIDE])
+    large_field.click(large_field.dock.controls.scope_buttons[DetectionScope.SLIDE])
     large_field.detect()
     large_field.wait_for_nuclei()
     large_field.viewer.layers.remove("field")
@@ -253,7 +253,7 @@ def test_deleting_the_image_in_mid_run_stops_it_with_a_sentence(large_field: Win
 
 
 def test_deleting_the_nuclei_layer_in_mid_run_stops_it_and_loses_nothing(large_field: Window) -> None:
-    large_field.click(large_field.dock.controls.scope_buttons[Scope.SLIDE])
+    large_field.click(large_field.dock.controls.scope_buttons[DetectionScope.SLIDE])
     large_field.detect()
     large_field.wait_for_nuclei()
     large_field.viewer.layers.remove("Nuclei")
@@ -262,7 +262,7 @@ def test_deleting_the_nuclei_layer_in_mid_run_stops_it_and_loses_nothing(large_f
     before = len(large_field.dock.sessions.session_of(large_field.dock.controls.image))
     assert before > 0
     assert "No nucleus is lost" in large_field.said
-    large_field.click(large_field.dock.controls.scope_buttons[Scope.VIEW])
+    large_field.click(large_field.dock.controls.scope_buttons[DetectionScope.VIEW])
     large_field.look_at(1500, 1500, 300)
     large_field.detect_and_wait()
     assert large_field.count() >= before
@@ -270,7 +270,7 @@ def test_deleting_the_nuclei_layer_in_mid_run_stops_it_and_loses_nothing(large_f
 
 
 def test_closing_the_window_in_mid_run_is_quiet(large_field: Window) -> None:
-    large_field.click(large_field.dock.controls.scope_buttons[Scope.SLIDE])
+    large_field.click(large_field.dock.controls.scope_buttons[DetectionScope.SLIDE])
     large_field.detect()
     large_field.wait_for_nuclei()
     job = large_field.dock.detection._job

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from qtpy.QtWidgets import QLabel, QPushButton, QSizePolicy, QWidget
 
-from nucloop.gui.dock_layout import column_of, section
+from nucloop.gui.widgets.dock_layout import column_of, section
 
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot

@@ -8,8 +8,8 @@ import pytest
 from qtpy.QtCore import QObject, Qt
 from qtpy.QtWidgets import QDockWidget
 
-from nucloop.gui.actions import PLUGIN, open_gallery_dock
-from nucloop.gui.soon import Soon
+from nucloop.gui.canvas.docks import PLUGIN, open_gallery_dock
+from nucloop.gui.widgets.deferred import DeferredCall
 
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
@@ -33,7 +33,7 @@ def test_docks_come_as_tabs_and_the_gallery_along_the_bottom(bench: Bench) -> No
 
 def test_what_is_asked_for_several_times_is_done_once(qtbot: QtBot) -> None:
     parent, done = QObject(), []
-    soon = Soon(lambda: done.append(1), parent)
+    soon = DeferredCall(lambda: done.append(1), parent)
     for _ in range(5):
         soon.ask()
     assert done == []

@@ -13,9 +13,9 @@ from qtpy.QtGui import QDesktopServices
 
 from nucloop.export.manifest import Manifest
 from nucloop.formats import read_document
-from nucloop.gui.exchange import export_nuclei, open_export
-from nucloop.gui.export_page import Scope
-from nucloop.gui.view import draw_regions
+from nucloop.gui.canvas.drawn_regions import draw_regions
+from nucloop.gui.files.dialogs import export_nuclei, open_export
+from nucloop.gui.files.export_page import ExportScope
 from nucloop.session.exchange import kept_regions
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from qtpy.QtWidgets import QComboBox, QWidget
     from tests.gui.conftest import Bench
 
-    from nucloop.gui.export_dialog import ExportDialog
+    from nucloop.gui.files.export_dialog import ExportDialog
 
 pytestmark = pytest.mark.gui
 LONG_MS = 60_000
@@ -88,7 +88,7 @@ def test_one_class_that_a_person_confirmed_on_screen_is_written_alone(
     page = dialog.file_page
     bench.session.confirm([1, 2, 4])
     bench.look_at(120, 120, 120)
-    choose(page.scope, Scope.VIEW)
+    choose(page.scope, ExportScope.VIEW)
     page.confirmed.click()
     choose(page.classes, "lymphocyte")
     assert page.count.text() == "1 of 9 nuclei"
@@ -102,7 +102,7 @@ def test_drawn_regions_choose_the_nuclei_and_go_into_the_file(
     bench: Bench, dialog: ExportDialog, tmp_path: Path
 ) -> None:
     page = dialog.file_page
-    choose(page.scope, Scope.REGIONS)
+    choose(page.scope, ExportScope.REGIONS)
     assert dialog.reason.text() == "No region is drawn yet. Draw one in the Detect dock, or export all nuclei."
     assert not dialog.start.isEnabled()
 

@@ -9,13 +9,13 @@ import pytest
 from qtpy.QtCore import Qt
 
 from nucloop.gui import gallery_dock as gallery_module
-from nucloop.gui.actions import open_gallery_dock
-from nucloop.gui.gallery_order import EVERY_CLASS, Order
+from nucloop.gui.canvas.docks import open_gallery_dock
+from nucloop.gui.gallery.gallery_order import EVERY_CLASS, Order
 
 if TYPE_CHECKING:
     from tests.gui.conftest import Bench
 
-    from nucloop.gui.gallery_dock import GalleryDock
+    from nucloop.gui.gallery.gallery_dock import GalleryDock
 
 pytestmark = pytest.mark.gui
 LONG_MS = 60_000

@@ -10,9 +10,9 @@ from qtpy.QtCore import Qt
 
 from nucloop.classes import ClassScheme, NucleusClass, builtin_schemes
 from nucloop.formats import Region, SlideInfo, write_nuclei
-from nucloop.gui.exchange import open_import
-from nucloop.gui.import_dialog import Use
-from nucloop.gui.view import drawn_regions
+from nucloop.gui.canvas.drawn_regions import drawn_regions
+from nucloop.gui.files.dialogs import open_import
+from nucloop.gui.files.import_dialog import Use
 from nucloop.nuclei import Nuclei, Origin
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from qtpy.QtWidgets import QWidget
     from tests.gui.conftest import Bench
 
-    from nucloop.gui.import_dialog import ImportDialog
+    from nucloop.gui.files.import_dialog import ImportDialog
 
 pytestmark = pytest.mark.gui
 LONG_MS = 60_000

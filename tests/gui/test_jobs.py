@@ -10,7 +10,7 @@ from qtpy.QtCore import QObject
 from qtpy.QtWidgets import QWidget
 
 from nucloop.errors import DeviceError
-from nucloop.gui.jobs import Ending, How, Job
+from nucloop.gui.widgets.jobs import Ending, How, Job
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

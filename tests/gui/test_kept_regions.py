@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image as Picture
 
-from nucloop.gui.kept_regions import KeptRegions
-from nucloop.gui.open_sessions import OpenSessions
-from nucloop.gui.view import draw_regions, drawn_regions, regions_layer
+from nucloop.gui.canvas.drawn_regions import draw_regions, drawn_regions, regions_layer
+from nucloop.gui.sessions.kept_regions import KeptRegions
+from nucloop.gui.sessions.open_sessions import OpenSessions
 from nucloop.session.exchange import kept_regions, read_session
 
 if TYPE_CHECKING:

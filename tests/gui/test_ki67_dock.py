@@ -14,15 +14,15 @@ from typer.testing import CliRunner
 
 from nucloop.cli import app
 from nucloop.formats import SlideInfo, write_nuclei
-from nucloop.gui.actions import open_ki67_dock
-from nucloop.gui.ki67_memory import recall_settings
-from nucloop.gui.layer_slide import slide_of_layer
+from nucloop.gui.canvas.docks import open_ki67_dock
+from nucloop.gui.canvas.layer_slide import slide_of_layer
+from nucloop.gui.ki67.ki67_memory import recall_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from nucloop.gui.ki67_dock import Ki67Dock
+    from nucloop.gui.ki67.ki67_dock import Ki67Dock
 
 pytestmark = pytest.mark.gui
 RNG = np.random.default_rng(8)

@@ -11,10 +11,10 @@ import pytest
 from qtpy.QtCore import Qt
 
 from nucloop.gui import learning as learning_module
-from nucloop.gui.actions import open_learn_dock
-from nucloop.gui.pipelines import prepare_torch
+from nucloop.gui.canvas.docks import open_learn_dock
+from nucloop.learning.preparing import prepare_torch
 from nucloop.learning.session_heads import SessionHeads
-from nucloop.models.cards import find_weights, load_encoder
+from nucloop.models.files.cards import find_weights, load_encoder
 from nucloop.nuclei import Origin
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from tests.gui.conftest import Bench
 
-    from nucloop.gui.learn_dock import LearnDock
-    from nucloop.gui.learning import Learning
+    from nucloop.gui.learn.learn_dock import LearnDock
+    from nucloop.gui.learn.learning import Learning
 
 pytestmark = pytest.mark.gui
 CTRL = Qt.KeyboardModifier.ControlModifier
@@ -179,12 +179,12 @@ def test_a_version_is_exported_with_its_card_and_imported_elsewhere(pupil: Class
     pupil.learn()
     pupil.apply()
     file = tmp_path / "mine.safetensors"
-    with patch("nucloop.gui.learn_dock.QFileDialog.getSaveFileName", return_value=(str(file), "")):
+    with patch("nucloop.gui.learn.learn_dock.QFileDialog.getSaveFileName", return_value=(str(file), "")):
         pupil.press(pupil.dock.heads.export)
     assert file.exists()
     assert file.with_suffix(".json").exists()
     assert "mine.safetensors, with its card mine.json" in pupil.dock.messages.text
-    with patch("nucloop.gui.learn_dock.QFileDialog.getOpenFileName", return_value=(str(file), "")):
+    with patch("nucloop.gui.learn.learn_dock.QFileDialog.getOpenFileName", return_value=(str(file), "")):
         pupil.press(pupil.dock.heads.take_in)
         pupil.wait()
     assert pupil.dock.messages.text == "mine.safetensors is version 2 in the list now."
@@ -193,7 +193,7 @@ def test_a_version_is_exported_with_its_card_and_imported_elsewhere(pupil: Class
 
 def test_a_file_that_is_no_head_is_refused_in_a_sentence(pupil: Class) -> None:
     wrong = str(find_weights("denuc-mobilenet"))
-    with patch("nucloop.gui.learn_dock.QFileDialog.getOpenFileName", return_value=(wrong, "")):
+    with patch("nucloop.gui.learn.learn_dock.QFileDialog.getOpenFileName", return_value=(wrong, "")):
         pupil.press(pupil.dock.heads.take_in)
         pupil.wait()
     assert "holds a detector, a head is needed here" in pupil.dock.messages.text

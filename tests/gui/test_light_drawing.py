@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from nucloop.gui.light_drawing import draw_colours, draw_image_lightly, draw_points_lightly
-from nucloop.gui.points_style import empty_points
+from nucloop.gui.layer.points_style import empty_points
+from nucloop.gui.napari_private.light_drawing import draw_colours, draw_image_lightly, draw_points_lightly
 
 if TYPE_CHECKING:
     from collections.abc import Callable

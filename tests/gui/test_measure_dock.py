@@ -14,10 +14,10 @@ from typer.testing import CliRunner
 
 from nucloop.cli import app
 from nucloop.formats import SlideInfo, write_nuclei
-from nucloop.gui.actions import open_measure_dock
-from nucloop.gui.measure_controls import Since
-from nucloop.gui.references import RingMark
-from nucloop.gui.rings import RING_STYLE, Ring
+from nucloop.gui.canvas.docks import open_measure_dock
+from nucloop.gui.measure.measure_controls import Since
+from nucloop.gui.measure.references import RingMark
+from nucloop.gui.measure.rings import RING_STYLE, Ring
 from nucloop.metrics.rules import RULES
 from nucloop.nuclei import Nuclei
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from nucloop.gui.measure_dock import MeasureDock
+    from nucloop.gui.measure.measure_dock import MeasureDock
 
 pytestmark = pytest.mark.gui
 A, B, C, D = (200, 200), (200, 260), (260, 200), (260, 260)

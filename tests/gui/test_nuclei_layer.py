@@ -13,8 +13,8 @@ from napari.layers import Image
 
 from nucloop.classes import ClassScheme
 from nucloop.formats.slide_info import SlideInfo
-from nucloop.gui.colouring import ColourBy
-from nucloop.gui.nuclei_layer import NucleiLayer
+from nucloop.gui.canvas.colouring import ColourBy
+from nucloop.gui.layer.nuclei_layer import NucleiLayer
 from nucloop.nuclei import UNLABELLED, Nuclei, Origin
 from nucloop.session import Session, SlideIdentity
 

@@ -14,9 +14,9 @@ from PIL import Image as Picture
 
 from nucloop.classes import ClassScheme
 from nucloop.garbage import search_everywhere
-from nucloop.gui.open_sessions import OpenSessions
-from nucloop.gui.session_places import Answer, trouble_with
-from nucloop.gui.slide_layers import image_layer_of
+from nucloop.gui.canvas.slide_layers import image_layer_of
+from nucloop.gui.sessions.open_sessions import OpenSessions
+from nucloop.gui.sessions.session_places import Answer, trouble_with
 from nucloop.session import PlaceNotWritable, session_path
 from nucloop.slides import open_slide, slide_from_array
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from tests.gui.conftest import on_screen
 
-from nucloop.gui.light_drawing import draw_colours, draw_points_lightly
-from nucloop.gui.partial_drawing import PartialDrawing
-from nucloop.gui.points_style import empty_points
+from nucloop.gui.layer.points_style import empty_points
+from nucloop.gui.napari_private.light_drawing import draw_colours, draw_points_lightly
+from nucloop.gui.napari_private.partial_drawing import PartialDrawing
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,8 +10,8 @@ def test_torch_comes_without_triton_whichever_dock_was_there_first():
     # triton's LLVM beside Mesa's ends the process
     program = (
         "import sys\n"
-        "import nucloop.gui.learning\n"
-        "from nucloop.gui.pipelines import prepare_torch\n"
+        "import nucloop.gui.learn.learning\n"
+        "from nucloop.learning.preparing import prepare_torch\n"
         "prepare_torch()\n"
         "import timm, torchvision\n"
         "print('torch._dynamo' in sys.modules, 'triton' in sys.modules)\n"

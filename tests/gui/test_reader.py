@@ -15,8 +15,8 @@ from napari.layers import Image
 from napari.utils.notifications import notification_manager
 
 from nucloop.errors import SlideError
-from nucloop.gui.layer_slide import mpp_of_layer, set_layer_mpp, slide_of_layer
-from nucloop.gui.reader import NO_LAYER, get_reader
+from nucloop.gui.canvas.layer_slide import mpp_of_layer, set_layer_mpp, slide_of_layer
+from nucloop.gui.plugin.reader import NO_LAYER, get_reader
 from nucloop.slides import slide_from_levels
 
 BASE = np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8)

@@ -11,14 +11,15 @@ from qtpy.QtCore import Qt
 from tests.gui.conftest import MPP, SCHEME
 
 from nucloop.gui import review as review_module
-from nucloop.gui.view import draw_regions, lead_to
+from nucloop.gui.canvas.drawn_regions import draw_regions
+from nucloop.gui.canvas.view import lead_to
 from nucloop.nuclei import Nuclei
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from tests.gui.conftest import Bench
 
-    from nucloop.gui.review import Review
+    from nucloop.gui.correct.review import Review
 
 pytestmark = pytest.mark.gui
 LONG_MS = 60_000

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nucloop.classes import ClassScheme
-from nucloop.gui.class_palette import ClassPalette, PaletteRow
-from nucloop.gui.legend import ClassRow, Legend
+from nucloop.gui.correct.class_palette import ClassPalette, PaletteRow
+from nucloop.gui.layer.legend import ClassRow, Legend
 
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot

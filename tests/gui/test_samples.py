@@ -11,10 +11,11 @@ from napari.components import ViewerModel
 from napari.layers import Image, Points
 from napari.utils.notifications import notification_manager
 
+from nucloop import sample_files
 from nucloop.errors import DataError
-from nucloop.gui import samples
-from nucloop.gui.layer_slide import slide_of_layer
-from nucloop.gui.reader import NO_LAYER
+from nucloop.gui.canvas.layer_slide import slide_of_layer
+from nucloop.gui.plugin import samples
+from nucloop.gui.plugin.reader import NO_LAYER
 
 
 def shown(layers: list[Any]) -> list[Any]:
@@ -52,7 +53,7 @@ def test_without_a_network_the_public_slide_is_one_sentence(monkeypatch: pytest.
     def offline(*_: Any, **__: Any) -> str:
         raise ConnectionError("name resolution failed")
 
-    monkeypatch.setattr(samples.pooch, "retrieve", offline)
+    monkeypatch.setattr(sample_files.pooch, "retrieve", offline)
     notification_manager.records.clear()
 
     assert samples.cmu1_small_region() == NO_LAYER
@@ -63,4 +64,4 @@ def test_without_a_network_the_public_slide_is_one_sentence(monkeypatch: pytest.
 
 def test_an_unknown_public_slide_lists_the_known_ones() -> None:
     with pytest.raises(DataError, match=r"no public slide x\.svs\. Choose one of: CMU-1-Small-Region\.svs"):
-        samples.fetch_public_slide("x.svs")
+        sample_files.fetch_public_slide("x.svs")

@@ -13,8 +13,8 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 
 from nucloop.classes import ClassScheme
-from nucloop.gui.actions import PLUGIN, open_correct_dock
-from nucloop.gui.open_sessions import OpenSessions
+from nucloop.gui.canvas.docks import PLUGIN, open_correct_dock
+from nucloop.gui.sessions.open_sessions import OpenSessions
 
 EDITS = 200
 

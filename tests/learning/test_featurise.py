@@ -3,15 +3,15 @@ import pytest
 import torch
 
 from nucloop.classes import ClassScheme
+from nucloop.detection.pipeline import InferenceConfig, Pipeline
+from nucloop.detection.stage import Stage
 from nucloop.errors import SlideError
-from nucloop.inference import InferenceConfig, Pipeline
 from nucloop.learning.featurise import features_at
-from nucloop.models.cards import Card
 from nucloop.models.denuc import DenucConfig, DenucDetector
 from nucloop.models.encoder import EncoderConfig, PointEncoder
+from nucloop.models.files.cards import Card
 from nucloop.models.heads import LinearHead
 from nucloop.slides import Slide, slide_from_array
-from nucloop.stages import Stage
 
 SHAPE = {"backbone": "shufflenet_v2_x0_5", "strides": (8, 16), "channels": 8, "mpp": 0.5}
 

@@ -10,7 +10,7 @@ from nucloop.learning.estimate import estimate
 from nucloop.learning.fit import FitConfig, fit_head
 from nucloop.learning.head_files import LearnedHead, describe, transitions
 from nucloop.learning.replay import choose_replay
-from nucloop.models.cards import Card, file_sha256, load_head
+from nucloop.models.files.cards import Card, file_sha256, load_head
 from nucloop.models.heads import LinearHead
 
 EVEN = [0, 1, 2] * 20

@@ -14,7 +14,7 @@ from nucloop.errors import DataError
 from nucloop.learning.lesson import Lesson, head_in_scheme, learn, require_enough, what_was_said
 from nucloop.learning.session_features import SessionFeatures, fill_features
 from nucloop.learning.session_heads import SessionHeads, classified, head_in_use
-from nucloop.models.cards import Card
+from nucloop.models.files.cards import Card
 from nucloop.nuclei import Nuclei
 from nucloop.session import Session, SlideIdentity
 from nucloop.slides import slide_from_array

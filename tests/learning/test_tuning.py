@@ -18,8 +18,8 @@ from nucloop.errors import DataError, WeightsError
 from nucloop.learning.lora import add_lora, lora_targets, lora_weights, merge_lora
 from nucloop.learning.tuning import Epoch, TuneConfig, Tuned, features_in, restore_encoder, share_tuning, tune
 from nucloop.learning.tuning_tiles import PointTile, cut_tiles, varied
-from nucloop.models.cards import Card
 from nucloop.models.encoder import EncoderConfig, PointEncoder
+from nucloop.models.files.cards import Card
 from nucloop.models.windowed import WindowConfig, WindowedEncoder
 from nucloop.slides import slide_from_array
 

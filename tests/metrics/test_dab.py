@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from nucloop.errors import DataError
-from nucloop.metrics.dab import DabConfig, dab_at, dab_of_slide, slide_stains, stains_of
-from nucloop.metrics.dab_threshold import choose_threshold
+from nucloop.ki67.dab import DabConfig, dab_at, dab_of_slide, slide_stains, stains_of
+from nucloop.ki67.dab_threshold import choose_threshold
 from nucloop.slides import slide_from_array
 from nucloop.slides.stains import DAB, H_DAB, HAEMATOXYLIN, od_to_rgb, stain_matrix
 from nucloop.training.datasets import open_dataset

@@ -5,9 +5,9 @@ from hypothesis import strategies as st
 
 from nucloop.classes import ClassScheme
 from nucloop.errors import DataError
+from nucloop.ki67.counting import Ki67Config, Ki67Mapping, hot_spot, measure_ki67
+from nucloop.ki67.index import Index, cells_for_precision
 from nucloop.metrics.intervals import wilson
-from nucloop.metrics.ki67 import Ki67Config, Ki67Mapping, hot_spot, measure_ki67
-from nucloop.metrics.ki67_index import Index, cells_for_precision
 from nucloop.nuclei import Nuclei
 
 KI67 = ClassScheme.named("ki67")

@@ -11,7 +11,9 @@ from safetensors.numpy import save_file
 
 from nucloop.classes import ClassScheme
 from nucloop.errors import DataError, WeightsError
-from nucloop.models.cards import (
+from nucloop.models.denuc import DenucConfig, DenucDetector
+from nucloop.models.encoder import EncoderConfig, PointEncoder
+from nucloop.models.files.cards import (
     LARGEST_CARD,
     Card,
     file_sha256,
@@ -24,8 +26,6 @@ from nucloop.models.cards import (
     save_module,
     shipped_weights,
 )
-from nucloop.models.denuc import DenucConfig, DenucDetector
-from nucloop.models.encoder import EncoderConfig, PointEncoder
 from nucloop.models.heads import LinearHead
 
 SCHEME = ClassScheme.named("ocelot")

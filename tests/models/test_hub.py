@@ -15,7 +15,7 @@ import huggingface_hub
 import pytest
 
 from nucloop.errors import WeightsError
-from nucloop.models.hub import fetch_model
+from nucloop.models.files.hub import fetch_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

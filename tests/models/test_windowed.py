@@ -3,11 +3,11 @@ import pytest
 import torch
 from torch import nn
 
-from nucloop.models.cards import Card
+from nucloop.detection.stage import Stage, read_window
+from nucloop.models.files.cards import Card
 from nucloop.models.windowed import WindowConfig, WindowedEncoder, window_starts
 from nucloop.slides import slide_from_array
 from nucloop.slides.tiling import Tile
-from nucloop.stages import Stage, read_window
 
 GREY = {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}
 

@@ -15,11 +15,12 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from nucloop.errors import WeightsError
-from nucloop.models import zoo
-from nucloop.models.cards import file_sha256
 from nucloop.models.encoder import PointEncoder
-from nucloop.models.transformer_files import timm_shape
-from nucloop.models.zoo import FoundationModel, foundation_models, load_foundation, open_encoder
+from nucloop.models.files import zoo
+from nucloop.models.files.cards import file_sha256
+from nucloop.models.files.foundation import FoundationModel, foundation_models
+from nucloop.models.files.transformer_files import timm_shape
+from nucloop.models.files.zoo import load_foundation, open_encoder
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,7 +4,7 @@ import numpy as np
 from tests.session.conftest import SCHEME, WEIGHTS, Opens, found
 
 from nucloop.nuclei import Nuclei, Origin
-from nucloop.session import EditKind, Session, Way
+from nucloop.session import Direction, EditKind, Session
 
 
 def state(session: Session) -> list[tuple[object, ...]]:
@@ -82,12 +82,12 @@ def test_undo_says_what_it_took_back_and_who_did(session: Session) -> None:
     session.author = "Dr B"
     change = session.undo()
     assert change is not None
-    assert (change.kind, change.way, change.author) == (EditKind.ADD, Way.UNDONE, "Dr B")
+    assert (change.kind, change.way, change.author) == (EditKind.ADD, Direction.UNDONE, "Dr B")
     assert change.removed.tolist() == [1]
     assert change.counts["tumour"] == 0
     redone = session.redo()
     assert redone is not None
-    assert (redone.way, redone.added.tolist()) == (Way.REDONE, [1])
+    assert (redone.way, redone.added.tolist()) == (Direction.REDONE, [1])
 
 
 def test_a_model_run_of_many_tiles_is_one_step_with_a_persons_edits_in_between(session: Session) -> None:

@@ -7,9 +7,9 @@ import typer
 
 from nucloop.cli.terminal import check_writable, say, write_json
 from nucloop.errors import DataError
+from nucloop.evaluation.live import with_ids
+from nucloop.evaluation.readers import compare_readers
 from nucloop.formats import read_document, read_regions
-from nucloop.live import with_ids
-from nucloop.readers import compare_readers
 
 __all__ = ["agree_command"]
 

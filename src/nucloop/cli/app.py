@@ -21,7 +21,7 @@ def app_command(
     """Open napari with the NucLoop docks."""
     try:
         with importing():
-            from nucloop.gui.app import run_app
+            from nucloop.gui.plugin.app import run_app
     except ImportError as error:
         raise NucLoopError(
             f'The window needs the app extra ({error.name} is missing): pip install "napari-nucloop[app]"'

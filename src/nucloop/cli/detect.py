@@ -8,9 +8,9 @@ import typer
 from numpy.typing import NDArray
 
 from nucloop.cli.terminal import check_writable, complain, parse_box, progress_bar, say
+from nucloop.detection.pipeline import InferenceConfig, Pipeline
 from nucloop.errors import NucLoopError
 from nucloop.formats import FORMATS, SlideInfo, read_regions, write_nuclei
-from nucloop.inference import InferenceConfig, Pipeline
 from nucloop.nuclei import Nuclei
 from nucloop.slides import Box, Slide, open_slide
 

@@ -12,9 +12,9 @@ from nucloop.cli.score import RULES_HELP, check_rule
 from nucloop.cli.session_data import SESSION, session_dataset
 from nucloop.cli.tables import check_table_name, confusion_table, score_table, write_table
 from nucloop.cli.terminal import check_writable, output, progress_bar, say, write_json
+from nucloop.detection.pipeline import InferenceConfig, Pipeline
 from nucloop.errors import DataError
-from nucloop.evaluation import Evaluation, evaluate
-from nucloop.inference import InferenceConfig, Pipeline
+from nucloop.evaluation.dataset import Evaluation, evaluate
 from nucloop.metrics.report import details_of, table_rows
 from nucloop.training.datasets import DATASETS, Dataset, Field, leave_out, only, open_dataset
 

@@ -13,11 +13,11 @@ from nucloop.errors import DataError
 from nucloop.formats import Document, SlideInfo, read_document
 from nucloop.formats.atomic import replacing
 from nucloop.ki67 import Ki67Result, Ki67Settings, Provenance, measure, report_html
+from nucloop.ki67.dab import SlideStains, dab_of_slide, slide_stains
 from nucloop.ki67.density import stain_words
 from nucloop.ki67.pictures import report_pictures
 from nucloop.ki67.regions import named_regions
 from nucloop.ki67.words import cutoff_words, need_words, percent, threshold_words
-from nucloop.metrics.dab import SlideStains, dab_of_slide, slide_stains
 from nucloop.slides import Slide, open_slide
 
 __all__ = ["ki67_command"]

@@ -11,6 +11,7 @@ from torch import nn
 
 from nucloop.cli.terminal import check_writable, output, progress_bar, say
 from nucloop.cli.train_head import estimate_table
+from nucloop.detection.stage import Stage
 from nucloop.errors import DataError, WeightsError
 from nucloop.learning.estimate import Estimate
 from nucloop.learning.examples import is_taught
@@ -23,10 +24,9 @@ from nucloop.learning.session_features import fill_features
 from nucloop.learning.session_heads import SessionHeads, shipped_head
 from nucloop.learning.several_sessions import Corrected, one_scheme, open_corrected, pooled, said_in_all, tiles_of_all
 from nucloop.learning.tuning import TuneConfig, Tuned, picture_side, restore_encoder, share_tuning, tune
-from nucloop.models.cards import Card, save_module
 from nucloop.models.encoder import PointEncoder
-from nucloop.models.zoo import open_encoder
-from nucloop.stages import Stage
+from nucloop.models.files.cards import Card, save_module
+from nucloop.models.files.zoo import open_encoder
 
 __all__ = ["learn_command"]
 

@@ -3,7 +3,7 @@
 from rich.table import Column, Table
 
 from nucloop.cli.terminal import output
-from nucloop.models.cards import read_card, shipped_weights
+from nucloop.models.files.cards import read_card, shipped_weights
 
 __all__ = ["models"]
 

@@ -7,8 +7,8 @@ import typer
 
 from nucloop.cli.tables import check_table_name, confusion_table, score_table, write_table
 from nucloop.cli.terminal import check_writable, output, progress_bar, say, write_json
-from nucloop.comparison import ComparisonConfig, compare, pair_files
 from nucloop.errors import DataError
+from nucloop.evaluation.comparison import ComparisonConfig, compare, pair_files
 from nucloop.formats import read_regions
 from nucloop.metrics.report import table_rows
 from nucloop.metrics.rules import RULES

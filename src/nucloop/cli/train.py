@@ -8,14 +8,14 @@ import typer
 
 from nucloop.classes import ClassScheme
 from nucloop.cli.terminal import check_writable, progress_bar, say
-from nucloop.engines import available_devices
+from nucloop.detection.engines import available_devices
 from nucloop.errors import DataError, DeviceError, WeightsError
-from nucloop.models.cards import load_detector
+from nucloop.models.files.cards import load_detector
 from nucloop.training.datasets import Dataset, Field, leave_out, open_dataset
 from nucloop.training.detector import train_detector
 from nucloop.training.encoder import as_scheme, train_encoder
 from nucloop.training.end_to_end import train_end_to_end
-from nucloop.training.loop import Progress
+from nucloop.training.loop import TrainingProgress
 from nucloop.training.product import save_detector, save_encoder
 from nucloop.training.recipe import DetectorRecipe, EncoderRecipe, EndToEndRecipe, load_recipe
 
@@ -89,7 +89,7 @@ def _check(device: str, *files: Path) -> None:
 Model = TypeVar("Model")
 
 
-def _finished(run: Iterator[tuple[Progress, Model]], name: str) -> Model:
+def _finished(run: Iterator[tuple[TrainingProgress, Model]], name: str) -> Model:
     """Walk a training run behind a progress bar and return what it trained."""
     with progress_bar() as bar:
         task = bar.add_task(name, total=None, note="")

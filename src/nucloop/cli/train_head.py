@@ -11,6 +11,7 @@ from rich.table import Column, Table
 
 from nucloop.classes import ClassScheme
 from nucloop.cli.terminal import check_writable, output, progress_bar, say
+from nucloop.detection.stage import Stage
 from nucloop.errors import DataError, WeightsError
 from nucloop.learning.dataset_features import FieldFeatures, as_examples, features_of_fields
 from nucloop.learning.estimate import Estimate, estimate
@@ -18,9 +19,8 @@ from nucloop.learning.featurise import encoder_stage
 from nucloop.learning.fit import FitConfig, fit_head
 from nucloop.learning.head_files import LearnedHead
 from nucloop.learning.replay import choose_replay
-from nucloop.models.cards import Card
-from nucloop.models.zoo import open_encoder
-from nucloop.stages import Stage
+from nucloop.models.files.cards import Card
+from nucloop.models.files.zoo import open_encoder
 from nucloop.training.datasets import Field, leave_out, open_dataset
 from nucloop.training.encoder import as_scheme
 

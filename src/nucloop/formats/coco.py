@@ -13,10 +13,11 @@ import orjson
 from nucloop.errors import DataError
 from nucloop.formats.atomic import replacing
 from nucloop.formats.cellvit import box_side
+from nucloop.formats.document import file_header
 from nucloop.formats.found_classes import FoundClasses
 from nucloop.formats.json_records import JsonRecords
 from nucloop.formats.json_rows import WRONG, JsonRows, extras_of, finite_pair
-from nucloop.formats.slide_info import FileHeader, SlideInfo, file_header
+from nucloop.formats.slide_info import FileHeader, SlideInfo
 from nucloop.nuclei import UNLABELLED
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ import orjson
 from nucloop.errors import DataError
 from nucloop.formats.atomic import replacing
 from nucloop.formats.columns import KNOWN, TEXT, GrowingTable, frame_of
-from nucloop.formats.slide_info import FileHeader, SlideInfo, file_header
+from nucloop.formats.document import file_header
+from nucloop.formats.slide_info import FileHeader, SlideInfo
 
 if TYPE_CHECKING:
     from pathlib import Path

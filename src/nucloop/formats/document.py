@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nucloop import __version__
 from nucloop.errors import DataError
 from nucloop.formats.slide_info import SlideInfo, Weights
 from nucloop.nuclei import UNLABELLED, Nuclei
 
-__all__ = ["FARTHEST", "NOTES", "Document", "Region", "checked"]
+__all__ = ["FARTHEST", "NOTES", "Document", "Region", "checked", "file_header"]
 
 NOTES = ("author", "time", "model")
 """Columns of text that may go with nuclei: who spoke, when, and which weights."""
@@ -156,3 +157,13 @@ def _check_ids(ids: NDArray[np.int64], source: str) -> None:
             f"{source} gives the id {twice[0]} to more than one nucleus, {len(np.unique(twice)):,} such ids in all. "
             "Correct it, or leave ids out."
         )
+
+
+def file_header(document: Document) -> dict[str, Any]:
+    """Return what every exported file says of itself: program version, slide, class scheme, weights."""
+    header: dict[str, Any] = {"version": __version__, "scheme": document.nuclei.scheme.to_dict()}
+    if document.slide is not None:
+        header["slide"] = document.slide.to_dict()
+    if document.weights:
+        header["weights"] = document.weights
+    return header

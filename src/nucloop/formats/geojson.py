@@ -14,7 +14,7 @@ import numpy as np
 import orjson
 
 from nucloop.formats.atomic import replacing
-from nucloop.formats.slide_info import file_header
+from nucloop.formats.document import file_header
 from nucloop.nuclei import UNLABELLED, Origin
 
 if TYPE_CHECKING:

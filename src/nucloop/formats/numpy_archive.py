@@ -11,9 +11,9 @@ import orjson
 
 from nucloop.errors import DataError
 from nucloop.formats.atomic import replacing
-from nucloop.formats.document import NOTES, Document
+from nucloop.formats.document import NOTES, Document, file_header
 from nucloop.formats.found_classes import FoundClasses
-from nucloop.formats.slide_info import FileHeader, file_header
+from nucloop.formats.slide_info import FileHeader
 from nucloop.nuclei import Nuclei, Origin
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ import orjson
 from nucloop.errors import DataError
 from nucloop.formats.atomic import replacing_path
 from nucloop.formats.columns import KNOWN, TEXT, GrowingTable, places_of
-from nucloop.formats.slide_info import FileHeader, SlideInfo, file_header
+from nucloop.formats.document import file_header
+from nucloop.formats.slide_info import FileHeader, SlideInfo
 from nucloop.nuclei import Origin
 
 if TYPE_CHECKING:

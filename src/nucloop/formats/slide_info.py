@@ -9,17 +9,15 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
-from nucloop import __version__
 from nucloop.classes import ClassScheme
 from nucloop.errors import DataError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from nucloop.formats.document import Document
     from nucloop.slides import Slide
 
-__all__ = ["FileHeader", "SlideInfo", "Weights", "file_header"]
+__all__ = ["FileHeader", "SlideInfo", "Weights"]
 
 Weights = dict[str, dict[str, str]]
 """Which weights made the nuclei: {"detector": {"name": ..., "sha256": ...}, "encoder": ..., "head": ...}."""
@@ -76,7 +74,7 @@ class FileHeader:
 
     @classmethod
     def from_dict(cls, about: Any, source: str) -> FileHeader:
-        """Check the plain types of `file_header`; DataError names `source` when they do not fit."""
+        """Check the plain types that `document.file_header` gives; DataError names `source` when they do not fit."""
         if not isinstance(about, dict):
             raise DataError(f"{source} describes its slide in a way that NucLoop did not write. Export it again.")
         weights = about.get("weights")
@@ -100,16 +98,6 @@ class FileHeader:
             return cls.from_dict(orjson.loads(text), source)
         except orjson.JSONDecodeError as error:
             raise DataError(f"What {source} says of its slide is damaged. Export the nuclei again.") from error
-
-
-def file_header(document: Document) -> dict[str, Any]:
-    """Return what every exported file says of itself: program version, slide, class scheme, weights."""
-    header: dict[str, Any] = {"version": __version__, "scheme": document.nuclei.scheme.to_dict()}
-    if document.slide is not None:
-        header["slide"] = document.slide.to_dict()
-    if document.weights:
-        header["weights"] = document.weights
-    return header
 
 
 def _fingerprint(path: Path | None) -> str | None:

@@ -18,8 +18,8 @@ import orjson
 
 from nucloop.errors import DataError
 from nucloop.formats.columns import GrowingTable
-from nucloop.formats.document import NOTES
-from nucloop.formats.slide_info import FileHeader, file_header
+from nucloop.formats.document import NOTES, file_header
+from nucloop.formats.slide_info import FileHeader
 
 if TYPE_CHECKING:
     from nucloop.formats.document import Document

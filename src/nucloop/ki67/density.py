@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nucloop.metrics.dab import SlideStains, dab_of_slide
+from nucloop.ki67.dab import SlideStains, dab_of_slide
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

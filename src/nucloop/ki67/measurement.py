@@ -9,8 +9,8 @@ import numpy as np
 
 from nucloop.classes import ClassScheme, NucleusClass
 from nucloop.errors import DataError
-from nucloop.metrics.dab_threshold import DabThreshold, choose_threshold
-from nucloop.metrics.ki67 import Ki67, Ki67Config, Ki67Mapping, measure_ki67, names_other_tissue
+from nucloop.ki67.counting import Ki67, Ki67Config, Ki67Mapping, measure_ki67, names_other_tissue
+from nucloop.ki67.dab_threshold import DabThreshold, choose_threshold
 from nucloop.nuclei import UNLABELLED, Nuclei
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from nucloop.ki67.words import cutoff_words, need_words, percent, threshold_word
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from nucloop.ki67.index import Index
     from nucloop.ki67.measurement import Ki67Result
-    from nucloop.metrics.ki67_index import Index
 
 __all__ = ["OVERVIEW", "Provenance", "report_html"]
 

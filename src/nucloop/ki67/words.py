@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from nucloop.ki67.counting import Ki67
+    from nucloop.ki67.index import Cutoff
     from nucloop.ki67.measurement import Ki67Result
-    from nucloop.metrics.ki67 import Ki67
-    from nucloop.metrics.ki67_index import Cutoff
 
 __all__ = ["cutoff_words", "need_words", "percent", "threshold_words"]
 
@@ -27,7 +27,7 @@ def percent(value: float | None) -> str:
 def cutoff_words(cutoff: Cutoff) -> str:
     """Say where an index stands to a cut-off, and how easily it would cross it.
 
-    >>> from nucloop.metrics.ki67_index import Index
+    >>> from nucloop.ki67.index import Index
     >>> cutoff_words(Index("a", 21, 79).cutoff(0.2))
     '20%: above, not certain. 2 nuclei counted the other way would move it across.'
     """

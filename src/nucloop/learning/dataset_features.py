@@ -16,7 +16,7 @@ from nucloop.slides import slide_from_array
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from nucloop.stages import Stage
+    from nucloop.detection.stage import Stage
     from nucloop.training.datasets import Field
 
 __all__ = ["FieldFeatures", "as_examples", "features_of_fields"]

@@ -9,17 +9,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from nucloop.inference import TURNS, InferenceConfig
+from nucloop.detection.pipeline import TURNS, InferenceConfig
+from nucloop.detection.stage import Stage, read_window
 from nucloop.models.encoder import sample_at
 from nucloop.slides.tiling import Tile
-from nucloop.stages import Stage, read_window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from torch import nn
 
-    from nucloop.models.cards import Card
+    from nucloop.models.files.cards import Card
     from nucloop.slides import Slide
 
 __all__ = ["FeaturePart", "encoder_stage", "features_at"]

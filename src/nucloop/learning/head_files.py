@@ -16,7 +16,7 @@ from nucloop.classes import ClassScheme
 from nucloop.configuration import first_fault
 from nucloop.errors import WeightsError
 from nucloop.learning.replay import Replay
-from nucloop.models.cards import Card, load_head_with_extra, save_head
+from nucloop.models.files.cards import Card, load_head_with_extra, save_head
 from nucloop.models.heads import LinearHead
 
 if TYPE_CHECKING:

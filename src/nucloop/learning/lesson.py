@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
     from nucloop.classes import ClassScheme
     from nucloop.learning.feature_store import FeatureStore
-    from nucloop.models.cards import Card
+    from nucloop.models.files.cards import Card
     from nucloop.nuclei import Nuclei
 
 __all__ = [
+    "Answers",
     "Lesson",
-    "Said",
     "fit_lesson",
     "head_in_scheme",
     "learn",
@@ -43,7 +43,7 @@ FEWEST = 3
 
 
 @dataclass(frozen=True)
-class Said:
+class Answers:
     """How many nuclei people have spoken about, and who."""
 
     corrected: int
@@ -78,13 +78,13 @@ def _names(people: tuple[str, ...]) -> str:
     return people[0] if len(people) == 1 else f"{', '.join(people[:-1])} and {people[-1]}"
 
 
-def what_was_said(nuclei: Nuclei, people: tuple[str, ...] = (), *, imported: bool = False) -> Said:
+def what_was_said(nuclei: Nuclei, people: tuple[str, ...] = (), *, imported: bool = False) -> Answers:
     """Count what can be learned from nuclei, as `nucloop.learning.examples.is_taught` takes it."""
     origin = nuclei.origin[is_taught(nuclei, imported=imported)]
     corrected, added, confirmed, from_file = (
         int((origin == o).sum()) for o in (Origin.CORRECTED, Origin.ADDED, Origin.CONFIRMED, Origin.IMPORTED)
     )
-    return Said(corrected, added, confirmed, from_file, people)
+    return Answers(corrected, added, confirmed, from_file, people)
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class Lesson:
     ----------
     learned : LearnedHead
         The new head with its card.
-    said : Said
+    said : Answers
         What it was taught by.
     gain : Estimate or None
         Class F1 before and after on held-out corrections.
@@ -106,7 +106,7 @@ class Lesson:
     """
 
     learned: LearnedHead
-    said: Said
+    said: Answers
     gain: Estimate | None
     why_no_gain: str
     change: Relabelling
@@ -238,7 +238,7 @@ def taught_examples(
     return gather(taught, features, imported=imported), taught.yx
 
 
-def require_enough(said: Said, scheme: ClassScheme) -> None:
+def require_enough(said: Answers, scheme: ClassScheme) -> None:
     """Refuse to learn from next to nothing.
 
     Raises

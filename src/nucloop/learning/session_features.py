@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from nucloop.detection.stage import Stage
     from nucloop.learning.feature_store import StoreConfig
     from nucloop.nuclei import Nuclei
     from nucloop.session import Change, Session
     from nucloop.slides import Slide
-    from nucloop.stages import Stage
 
 __all__ = ["Filling", "SessionFeatures", "fill_features"]
 

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from nucloop.errors import NucLoopError, WeightsError
 from nucloop.learning.head_files import LearnedHead
 from nucloop.learning.lesson import head_in_scheme
-from nucloop.models.cards import read_card, shipped_weights
+from nucloop.models.files.cards import read_card, shipped_weights
 from nucloop.nuclei import Nuclei
 from nucloop.session import EditKind
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from nucloop.learning.lesson import Lesson
     from nucloop.learning.relabel import Relabelling
-    from nucloop.models.cards import Card
+    from nucloop.models.files.cards import Card
     from nucloop.models.heads import LinearHead
     from nucloop.session import Change, Session
 

@@ -10,7 +10,7 @@ import numpy as np
 from nucloop.errors import DataError, SessionError
 from nucloop.learning.examples import Examples, is_taught
 from nucloop.learning.folds import group_by_cell
-from nucloop.learning.lesson import Said, taught_examples, what_was_said
+from nucloop.learning.lesson import Answers, taught_examples, what_was_said
 from nucloop.learning.session_features import SessionFeatures
 from nucloop.learning.tuning_tiles import PointTile, cut_tiles
 from nucloop.nuclei import Nuclei
@@ -97,13 +97,13 @@ def one_scheme(corrected: Sequence[Corrected]) -> ClassScheme:
     return first.nuclei.scheme
 
 
-def said_in_all(corrected: Sequence[Corrected], *, imported: bool = False) -> Said:
+def said_in_all(corrected: Sequence[Corrected], *, imported: bool = False) -> Answers:
     """Count what people said in all sessions together."""
-    total = Said(0, 0, 0, 0)
+    total = Answers(0, 0, 0, 0)
     people: dict[str, None] = {}
     for one in corrected:
         said = what_was_said(one.nuclei, imported=imported)
-        counts = {f.name: getattr(total, f.name) + getattr(said, f.name) for f in fields(Said) if f.name != "people"}
+        counts = {f.name: getattr(total, f.name) + getattr(said, f.name) for f in fields(Answers) if f.name != "people"}
         total = replace(total, **counts)
         people |= dict.fromkeys(name for name in one.session.readers if len(one.session.spoken_by(name)))
     return replace(total, people=tuple(people))

@@ -24,8 +24,8 @@ from nucloop.learning.folds import assign_folds, group_by_cell
 from nucloop.learning.lora import add_lora, merge_lora
 from nucloop.learning.tuning_files import TuneConfig, changes_of, load_changes, pack, restore_encoder, share_tuning
 from nucloop.learning.tuning_tiles import PointTile, cut_tiles, varied
-from nucloop.models.cards import Card
 from nucloop.models.encoder import sample_at
+from nucloop.models.files.cards import Card
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -19,7 +19,7 @@ from nucloop.learning.lora import add_lora, lora_weights, merge_lora
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from nucloop.models.cards import Card
+    from nucloop.models.files.cards import Card
 
 __all__ = ["TuneConfig", "changes_of", "load_changes", "pack", "restore_encoder", "share_tuning"]
 

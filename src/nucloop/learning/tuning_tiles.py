@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from nucloop.stages import Window, read_window
+from nucloop.detection.stage import Window, read_window
 from nucloop.training.augment import AugmentConfig, Crop, augment_pixels
 
 if TYPE_CHECKING:

@@ -45,7 +45,7 @@ Errors that a person may see are `SessionError`: `OtherSlide`, `SessionInUse`, `
 """
 
 from nucloop.errors import SessionError
-from nucloop.session.change import Change, Way
+from nucloop.session.change import Change, Direction
 from nucloop.session.faults import (
     DamagedSession,
     NewerSession,
@@ -64,6 +64,7 @@ from nucloop.session.session import Session
 __all__ = [
     "Change",
     "DamagedSession",
+    "Direction",
     "Edit",
     "EditKind",
     "ModelRun",
@@ -75,6 +76,5 @@ __all__ = [
     "SessionError",
     "SessionInUse",
     "SlideIdentity",
-    "Way",
     "session_path",
 ]

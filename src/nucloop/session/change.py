@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
     from nucloop.session.columns import Effect
 
-__all__ = ["Change", "Listeners", "Way"]
+__all__ = ["Change", "Direction", "Listeners"]
 
 _NONE = np.zeros(0, np.int64)
 
 
-class Way(StrEnum):
+class Direction(StrEnum):
     """Which way an edit went."""
 
     DONE = "done"
@@ -39,7 +39,7 @@ class Change:
     """
 
     kind: EditKind
-    way: Way
+    way: Direction
     author: str
     """Whose edit it is; of an undo, who took it back."""
     added: NDArray[np.int64] = field(default_factory=lambda: _NONE)

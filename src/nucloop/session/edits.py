@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from nucloop.detection.overlap import new_nuclei
 from nucloop.errors import SessionError
 from nucloop.nuclei import UNLABELLED, Nuclei, Origin
-from nucloop.overlap import new_nuclei
 from nucloop.session.columns import SILENT, Columns
 from nucloop.session.grid import FARTHEST
 from nucloop.session.patch import MOST_AT_ONCE, Patch
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from nucloop.session.view import State, View
 
 __all__ = [
-    "Who",
+    "Editor",
     "added",
     "confirmed",
     "newly_found",
@@ -35,7 +35,7 @@ __all__ = [
 _KEEPS_ADDED = int(Origin.ADDED)
 
 
-class Who(NamedTuple):
+class Editor(NamedTuple):
     """Who edits, and what they see."""
 
     number: int
@@ -60,17 +60,17 @@ def checked_places(yx: ArrayLike) -> NDArray[np.float32]:
     return places
 
 
-def added(columns: Columns, who: Who, yx: ArrayLike, code: int) -> Patch:
+def added(columns: Columns, editor: Editor, yx: ArrayLike, code: int) -> Patch:
     """Nuclei that a person placed, (N, 2)."""
     places = checked_places(yx)
     n = len(places)
     values: dict[str, NDArray[Any]] = {
         "yx": places,
         "origin": np.full(n, Origin.ADDED, np.uint8),
-        "speaker": np.full(n, who.number, np.uint8),
+        "speaker": np.full(n, editor.number, np.uint8),
     }
     if code != UNLABELLED:
-        values |= {"label": np.full(n, code, np.int16), who.column: np.full(n, code, np.int16)}
+        values |= {"label": np.full(n, code, np.int16), editor.column: np.full(n, code, np.int16)}
     return Patch.addition(columns, values)
 
 
@@ -92,21 +92,21 @@ def removed(columns: Columns, rows: NDArray[np.int64]) -> Patch:
     return Patch.change(columns, rows, {"removed": 1})
 
 
-def said(columns: Columns, who: Who, rows: NDArray[np.int64], code: int, *, force: bool) -> tuple[Patch, int]:
+def said(columns: Columns, editor: Editor, rows: NDArray[np.int64], code: int, *, force: bool) -> tuple[Patch, int]:
     """Give a class as a person said; return the patch and how many locked nuclei were left alone."""
-    own = columns.values(who.column, rows)
+    own = columns.values(editor.column, rows)
     label, origin = columns["label"][rows], columns["origin"][rows]
     # a blinded reader sees, and so is held back by, nobody's word but their own
-    is_locked = own >= 0 if who.blinded else (origin != Origin.PREDICTED) & (label >= 0)
-    shown = own if who.blinded else label
+    is_locked = own >= 0 if editor.blinded else (origin != Origin.PREDICTED) & (label >= 0)
+    shown = own if editor.blinded else label
     held_back = is_locked & (not force)
     free = ~held_back
     rows, label, origin = rows[free], label[free], origin[free]
     values: dict[str, ArrayLike] = {
         "label": code,
         "origin": _origin_after(columns, rows, label, origin, code),
-        "speaker": who.number,
-        who.column: code,
+        "speaker": editor.number,
+        editor.column: code,
     }
     return Patch.change(columns, rows, values), int((held_back & (shown != code)).sum())
 
@@ -120,17 +120,17 @@ def _origin_after(
     return np.where(origin == _KEEPS_ADDED, np.uint8(_KEEPS_ADDED), after)
 
 
-def confirmed(columns: Columns, who: Who, rows: NDArray[np.int64]) -> Patch:
+def confirmed(columns: Columns, editor: Editor, rows: NDArray[np.int64]) -> Patch:
     """Classes that a person said are right. Blinded, they see no class but their own, and have nothing to confirm."""
     rows = rows[columns["label"][rows] >= 0]
-    if who.blinded or not len(rows):
+    if editor.blinded or not len(rows):
         return Patch()
     label, origin = columns["label"][rows], columns["origin"][rows]
     first_word = np.isin(origin, (Origin.PREDICTED, Origin.IMPORTED))
     values = {
         "origin": np.where(first_word, np.uint8(Origin.CONFIRMED), origin),
-        "speaker": np.where(first_word, np.uint8(who.number), columns["speaker"][rows]),
-        who.column: label,
+        "speaker": np.where(first_word, np.uint8(editor.number), columns["speaker"][rows]),
+        editor.column: label,
     }
     return Patch.change(columns, rows, values)
 
@@ -189,7 +189,7 @@ def newly_found(view: View, state: State, found: Nuclei, run: int, radius_px: fl
     return new
 
 
-def table_values(state: State, who: Who, table: Nuclei, run: int = 0) -> dict[str, NDArray[Any]]:
+def table_values(state: State, editor: Editor, table: Nuclei, run: int = 0) -> dict[str, NDArray[Any]]:
     """Return the columns of nuclei that come as a table, from a model or from a file."""
     codes = codes_from(state, table.scheme, table.label)
     human, n = table.human, len(table)
@@ -203,8 +203,8 @@ def table_values(state: State, who: Who, table: Nuclei, run: int = 0) -> dict[st
     if run:
         values["run"] = np.full(n, run, np.int64)
     if human.any():
-        values["speaker"] = np.where(human, np.uint8(who.number), np.uint8(0))
-        values[who.column] = np.where(human & (codes >= 0), codes, np.int16(SILENT))
+        values["speaker"] = np.where(human, np.uint8(editor.number), np.uint8(0))
+        values[editor.column] = np.where(human & (codes >= 0), codes, np.int16(SILENT))
     return values | {f"p{code}": p for code, p in probabilities(state, table.scheme, table.probability).items()}
 
 

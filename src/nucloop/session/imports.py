@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from nucloop.nuclei import Nuclei
-    from nucloop.session.edits import Who
+    from nucloop.session.edits import Editor
     from nucloop.session.view import State, View
 
 __all__ = ["imported"]
@@ -27,13 +27,13 @@ _FEW = 1_000_000
 
 
 def imported(
-    view: View, state: State, who: Who, table: Nuclei, radius_px: float | None, *, force: bool, apart: bool
+    view: View, state: State, editor: Editor, table: Nuclei, radius_px: float | None, *, force: bool, apart: bool
 ) -> tuple[Patch, int]:
     """Nuclei from a file: those within `radius_px` of one that is there give it their class, the others are new.
 
     With `apart` a nucleus that keeps the class another person gave it keeps this reader's word beside it.
     """
-    columns, values = state.columns, table_values(state, who, table)
+    columns, values = state.columns, table_values(state, editor, table)
     if radius_px is None or not len(table):
         return Patch.addition(columns, values if columns.size else _at_their_ids(table, values)), 0
     low, high = values["yx"].min(0) - radius_px - 1, values["yx"].max(0) + radius_px + 1
@@ -57,8 +57,8 @@ def imported(
         {
             "label": np.where(held_back, label, codes),
             "origin": np.where(held_back, origin, table.origin[source]),
-            "speaker": np.where(held_back, columns["speaker"][rows], np.uint8(who.number)),
-            who.column: codes,
+            "speaker": np.where(held_back, columns["speaker"][rows], np.uint8(editor.number)),
+            editor.column: codes,
         },
     )
     return patch.joined(Patch.addition(columns, {name: column[new] for name, column in values.items()})), locked

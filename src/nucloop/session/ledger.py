@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nucloop.errors import DataError, SessionError
-from nucloop.session.change import Change, Way, ids_of
+from nucloop.session.change import Change, Direction, ids_of
 from nucloop.session.codec import CodecError
 from nucloop.session.columns import MOST_READERS
 from nucloop.session.faults import damaged, reading
@@ -27,10 +27,10 @@ __all__ = ["Ledger"]
 NUCLEI_PER_EDIT = 500
 """Reading back an edit takes about as long as carrying out a change of this many nuclei."""
 _RECLASSING = (EditKind.CLASSES, EditKind.IMPORT)
-_WAYS = {EditKind.UNDO: Way.UNDONE, EditKind.REDO: Way.REDONE}
+_WAYS = {EditKind.UNDO: Direction.UNDONE, EditKind.REDO: Direction.REDONE}
 
 
-class Deed(NamedTuple):
+class RecordedEdit(NamedTuple):
     """One edit, ready to be carried out or taken back."""
 
     patch: Patch
@@ -85,8 +85,8 @@ class Ledger:
             if not 1 <= entry.reader <= min(len(self.state.readers), MOST_READERS):
                 raise damaged(self.journal.path, f"edit {entry.seq} is by nobody")
             turns = entry.kind in _WAYS
-            deeds = self._deeds(entry.step) if turns else [self._deed(entry, first_time=True)]
-            yield self._carry_out(entry, deeds)
+            edits = self._recorded_edits(entry.step) if turns else [self._recorded_edit(entry, first_time=True)]
+            yield self._carry_out(entry, edits)
 
     def record(
         self,
@@ -106,12 +106,12 @@ class Ledger:
         NotKept, DamagedSession
             Neither was done.
         """
-        deed = Deed(patch, self.state.palette, palette) if palette is not None else Deed(patch)
+        edit = RecordedEdit(patch, self.state.palette, palette) if palette is not None else RecordedEdit(patch)
         facts = dict(details or {})
         if palette is not None:
             facts["classes"] = {"before": self.state.palette.to_dict(), "after": palette.to_dict()}
         entry = self._write(kind, author, step, len(patch), facts, patch.encode())
-        return self._carry_out(entry, [deed], locked)
+        return self._carry_out(entry, [edit], locked)
 
     def turn(self, kind: EditKind, author: str) -> Change | None:
         """Undo or redo the next step; None when there is none.
@@ -124,9 +124,9 @@ class Ledger:
         step = self.history.undoable if kind is EditKind.UNDO else self.history.redoable
         if step is None:
             return None
-        deeds = self._deeds(step)
-        entry = self._write(kind, author, step, sum(len(deed.patch) for deed in deeds), {}, b"")
-        return self._carry_out(entry, deeds)
+        edits = self._recorded_edits(step)
+        entry = self._write(kind, author, step, sum(len(edit.patch) for edit in edits), {}, b"")
+        return self._carry_out(entry, edits)
 
     def snapshot(self) -> Snapshot:
         """Copy the state as it is after the newest edit."""
@@ -149,23 +149,23 @@ class Ledger:
             self.state.readers.append(author)
         return entry
 
-    def _carry_out(self, entry: Entry, deeds: Sequence[Deed], locked: int = 0) -> Change:
-        way = _WAYS.get(entry.kind, Way.DONE)
-        kind = self.journal.entry(entry.step).kind if way is not Way.DONE else entry.kind
+    def _carry_out(self, entry: Entry, edits: Sequence[RecordedEdit], locked: int = 0) -> Change:
+        way = _WAYS.get(entry.kind, Direction.DONE)
+        kind = self.journal.entry(entry.step).kind if way is not Direction.DONE else entry.kind
         self._take_note(entry)
         effects: list[Effect] = []
-        for deed in reversed(deeds) if way is Way.UNDONE else deeds:
-            palette = deed.before if way is Way.UNDONE else deed.after
+        for edit in reversed(edits) if way is Direction.UNDONE else edits:
+            palette = edit.before if way is Direction.UNDONE else edit.after
             self.state.palette = palette or self.state.palette
             columns = self.state.columns
-            effects += deed.patch.undo(columns) if way is Way.UNDONE else deed.patch.do(columns)
+            effects += edit.patch.undo(columns) if way is Direction.UNDONE else edit.patch.do(columns)
         self.unsnapped += 1 + entry.nuclei / NUCLEI_PER_EDIT
         return Change(
             kind=kind,
             way=way,
             author=self.state.readers[entry.reader - 1],
             counts=self.counts(),
-            classes_changed=any(deed.after is not None for deed in deeds),
+            classes_changed=any(edit.after is not None for edit in edits),
             locked=locked,
             seq=entry.seq,
             **ids_of(effects),
@@ -182,21 +182,21 @@ class Ledger:
         except CodecError as error:
             raise damaged(self.journal.path, str(error)) from error
 
-    def _deeds(self, step: int) -> list[Deed]:
-        return [self._deed(self.journal.entry(seq), first_time=False) for seq in self.history.edits(step)]
+    def _recorded_edits(self, step: int) -> list[RecordedEdit]:
+        return [self._recorded_edit(self.journal.entry(seq), first_time=False) for seq in self.history.edits(step)]
 
-    def _deed(self, entry: Entry, *, first_time: bool) -> Deed:
+    def _recorded_edit(self, entry: Entry, *, first_time: bool) -> RecordedEdit:
         path = self.journal.path
         try:
             patch = Patch.decode(self.journal.patch(entry.seq), self.state.columns.size, first_time=first_time)
             if entry.kind not in _RECLASSING:
-                return Deed(patch)
+                return RecordedEdit(patch)
             classes = entry.facts().get("classes")
             if classes is None and entry.kind is EditKind.IMPORT:
-                return Deed(patch)
+                return RecordedEdit(patch)
             match classes:
                 case {"before": before, "after": after}:
-                    return Deed(
+                    return RecordedEdit(
                         patch,
                         Palette.from_dict(before, source="the journal"),
                         Palette.from_dict(after, source="the journal"),

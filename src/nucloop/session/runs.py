@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -15,9 +15,29 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from nucloop.nuclei import Nuclei
-    from nucloop.session.session import Session
+    from nucloop.session.change import Change
+    from nucloop.session.edits import Editor
+    from nucloop.session.ledger import Ledger
+    from nucloop.session.view import View
 
 __all__ = ["ModelRun"]
+
+
+class Recorder(Protocol):
+    """What enters a run's edits: a session."""
+
+    @property
+    def ledger(self) -> Ledger:
+        """Where they are kept."""
+
+    @property
+    def editor(self) -> Editor:
+        """Whose they are."""
+
+    def record(
+        self, kind: EditKind, patch: Patch, *, step: int | None = None, details: dict[str, Any] | None = None
+    ) -> Change:
+        """Write an edit and carry it out."""
 
 
 class ModelRun:
@@ -32,17 +52,17 @@ class ModelRun:
         Nuclei found so far, and how many of them were new.
     """
 
-    def __init__(self, session: Session, details: dict[str, Any], radius_px: float) -> None:
+    def __init__(self, view: View, recorder: Recorder, details: dict[str, Any], radius_px: float) -> None:
         if not radius_px > 0:
             raise ValueError(f"the radius within which two nuclei are the same must be above 0, got {radius_px}")
-        self._session, self._details, self._radius = session, details, radius_px
+        self._view, self._recorder, self._details, self._radius = view, recorder, details, radius_px
         self._step: int | None = None
         self.found = self.new = 0
 
     @property
     def is_open(self) -> bool:
         """Whether it takes more: false once it was undone."""
-        return self._step is None or self._session.ledger.history.is_done(self._step)
+        return self._step is None or self._recorder.ledger.history.is_done(self._step)
 
     def add(self, found: Nuclei) -> NDArray[np.int64]:
         """Add those nuclei that nobody knew; what a person has said, moved or deleted stays as it is.
@@ -65,15 +85,15 @@ class ModelRun:
         if not self.is_open:
             raise SessionError("This model run was undone, so it goes no further. Start it again to go on.")
         ids = np.zeros(len(found), np.int64)
-        session, state = self._session, self._session.ledger.state
-        run = self._step or session.ledger.history.last + 1
-        new = newly_found(session, state, found, run, self._radius)
+        recorder, state = self._recorder, self._recorder.ledger.state
+        run = self._step or recorder.ledger.history.last + 1
+        new = newly_found(self._view, state, found, run, self._radius)
         self.found += len(found)
         if not new.any():
             return ids
-        values = table_values(state, session.who, found.take(new), run)
+        values = table_values(state, recorder.editor, found.take(new), run)
         patch = Patch.addition(state.columns, values)
-        change = session.record(EditKind.MODEL_RUN, patch, step=self._step, details=self._details)
+        change = recorder.record(EditKind.MODEL_RUN, patch, step=self._step, details=self._details)
         ids[new] = np.arange(patch.first, patch.first + patch.count) + 1
         self.new += patch.count
         if self._step is None:

@@ -10,9 +10,9 @@ import numpy as np
 
 from nucloop.nuclei import UNLABELLED, Nuclei
 from nucloop.session import edits
-from nucloop.session.change import Change, Listeners, Way
+from nucloop.session.change import Change, Direction, Listeners
 from nucloop.session.columns import distinct
-from nucloop.session.edits import Who
+from nucloop.session.edits import Editor
 from nucloop.session.history import EditKind
 from nucloop.session.identity import SlideIdentity
 from nucloop.session.imports import imported
@@ -107,9 +107,9 @@ class Session(Memory):
         return cls(open_in_memory(slide, scheme), author)
 
     @property
-    def who(self) -> Who:
+    def editor(self) -> Editor:
         """Who edits, as a number, and what they see."""
-        return Who(self.ledger.state.number_of(self._author), self.blinded)
+        return Editor(self.ledger.state.number_of(self._author), self.blinded)
 
     def shown(self, ids: ArrayLike | None = None) -> Nuclei:
         """Return nuclei as the author may see them: by the last word about each or, blinded, by their own alone."""
@@ -122,7 +122,7 @@ class Session(Memory):
     def add(self, yx: ArrayLike, label: int | str = UNLABELLED) -> Change:
         """Add nuclei (N, 2) that a person placed; their ids are ``change.added``, in the order of `yx`."""
         code = self.ledger.state.palette.code(label)
-        return self.record(EditKind.ADD, edits.added(self._columns, self.who, yx, code))
+        return self.record(EditKind.ADD, edits.added(self._columns, self.editor, yx, code))
 
     def move(self, ids: ArrayLike, yx: ArrayLike) -> Change:
         """Put nuclei (N,) where a person dragged them, (N, 2). No model finds them again at their old place."""
@@ -140,13 +140,13 @@ class Session(Memory):
         for a brush or a lasso. A key pressed on one nucleus, or on a selection, means it: `force`.
         """
         patch, locked = edits.said(
-            self._columns, self.who, self._alive(ids), self.ledger.state.palette.code(label), force=force
+            self._columns, self.editor, self._alive(ids), self.ledger.state.palette.code(label), force=force
         )
         return self.record(EditKind.SET_CLASS, patch, locked=locked)
 
     def confirm(self, ids: ArrayLike) -> Change:
         """Say that nuclei have the right class; those without a class are left out."""
-        return self.record(EditKind.CONFIRM, edits.confirmed(self._columns, self.who, self._alive(ids)))
+        return self.record(EditKind.CONFIRM, edits.confirmed(self._columns, self.editor, self._alive(ids)))
 
     def import_nuclei(
         self,
@@ -184,8 +184,8 @@ class Session(Memory):
         for one in new_classes:
             state = replace(state, palette=state.palette.added(one))
         other = name != self._author
-        who = Who(state.number_of(name), self.blinded and not other)
-        patch, locked = imported(self, state, who, nuclei, radius_px, force=force, apart=other)
+        editor = Editor(state.number_of(name), self.blinded and not other)
+        patch, locked = imported(self, state, editor, nuclei, radius_px, force=force, apart=other)
         details = {"source": source} | ({"taken_in_by": self._author} if other else {})
         return self.record(
             EditKind.IMPORT,
@@ -209,7 +209,7 @@ class Session(Memory):
             What else the journal should say of the run, as JSON types.
         """
         self._require_writable()
-        return ModelRun(self, {"weights": weights, "radius_px": radius_px, **details}, radius_px)
+        return ModelRun(self, self, {"weights": weights, "radius_px": radius_px, **details}, radius_px)
 
     def relabel(
         self,
@@ -299,7 +299,7 @@ class Session(Memory):
         """Write an edit, carry it out and tell the listeners. For the edits above, and for runs."""
         self._require_writable()
         if not len(patch) and palette is None:
-            return Change(kind, Way.DONE, author or self._author, counts=self.counts, locked=locked)
+            return Change(kind, Direction.DONE, author or self._author, counts=self.counts, locked=locked)
         change = self.ledger.record(
             kind, author or self._author, patch, step=step, details=details, palette=palette, locked=locked
         )

@@ -1,11 +1,13 @@
 """Which reader opens which file."""
 
+import copyreg
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from nucloop.errors import SlideError
-from nucloop.slides.slide import Slide
+from nucloop.slides.slide import Slide, keep_open
 
 Opener = Callable[[Path], Slide]
 
@@ -117,3 +119,18 @@ def open_slide(path: str | Path, *, mpp: float | None = None, reader: str = "aut
         )
     slide = READERS[chosen](path)
     return slide if mpp is None else slide.with_mpp(mpp)
+
+
+def _elsewhere(slide: Slide) -> tuple[Any, ...]:
+    """Say how another process makes this slide: from its file, or from its levels when it has none."""
+    if slide.path is None:
+        return Slide, (slide.name, None, slide.mpp, tuple(slide.levels), slide.magnification, keep_open)
+    return _reopen, (slide.path, slide.mpp, slide.reader)
+
+
+def _reopen(path: Path, mpp: float | None, reader: str) -> Slide:
+    return open_slide(path, mpp=mpp, reader=reader)
+
+
+# here, as a slide itself does not know who opens files
+copyreg.pickle(Slide, _elsewhere)

@@ -21,7 +21,7 @@ _MAX_SIDE = 2_000_000
 _WHITE = 255
 
 
-def _keep_open() -> None:
+def keep_open() -> None:
     """Close nothing: an array belongs to its caller."""
 
 
@@ -72,7 +72,7 @@ class Slide:
     """From fine to coarse; `levels[0]` is level 0."""
     magnification: float | None = None
     """Nominal power of the objective, a hint only: scanners differ at the same power."""
-    close: Callable[[], None] = _keep_open
+    close: Callable[[], None] = keep_open
     """Give the file back; reading afterwards is an error."""
     reader: str = "auto"
     """Which reader opened the file."""
@@ -89,13 +89,6 @@ class Slide:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        if self.path is None:
-            return Slide, (
-                self.name, None, self.mpp, tuple(self.levels), self.magnification, _keep_open
-            )  # fmt: skip
-        return _reopen, (self.path, self.mpp, self.reader)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -267,9 +260,3 @@ def _step(wanted: float, own: float) -> float:
     if not 0 < wanted < float("inf"):
         raise SlideError(f"{wanted} µm per pixel cannot be read. Ask for a number above 0.")
     return wanted / own
-
-
-def _reopen(path: Path, mpp: float | None, reader: str) -> Slide:
-    from nucloop.slides.registry import open_slide
-
-    return open_slide(path, mpp=mpp, reader=reader)

@@ -177,7 +177,7 @@ def _monuseg(folder: Path, split: str) -> list[Field]:
 
 
 @dataclass(frozen=True)
-class _Reader:
+class _Source:
     scheme: str
     splits: tuple[str, ...]
     read: Callable[[Path, str], list[Field]]
@@ -186,14 +186,14 @@ class _Reader:
     exhaustive: bool = True
 
 
-DATASETS: dict[str, _Reader] = {
-    "brca-m2c": _Reader("brca-m2c", ("train", "val", "test"), _brca_m2c, "BSD-3-Clause", shippable=True),
-    "nucls": _Reader("nucls", ("train", "test"), _nucls, "CC0-1.0", shippable=True, exhaustive=False),
-    "consep-20x": _Reader("consep-3", ("train", "val", "test"), _consep, "citation required, licence uncertain"),
-    "crchisto": _Reader("crchisto", ("train", "val", "test"), _crchisto, "research only"),
-    "bcdata": _Reader("ki67", ("test",), _bcdata, "none stated", exhaustive=False),
-    "deepliif": _Reader("ki67", ("test",), _deepliif, "Apache-2.0 with Commons Clause", exhaustive=False),
-    "monuseg": _Reader("nucleus", ("train", "test"), _monuseg, "CC-BY-NC-SA-4.0"),
+DATASETS: dict[str, _Source] = {
+    "brca-m2c": _Source("brca-m2c", ("train", "val", "test"), _brca_m2c, "BSD-3-Clause", shippable=True),
+    "nucls": _Source("nucls", ("train", "test"), _nucls, "CC0-1.0", shippable=True, exhaustive=False),
+    "consep-20x": _Source("consep-3", ("train", "val", "test"), _consep, "citation required, licence uncertain"),
+    "crchisto": _Source("crchisto", ("train", "val", "test"), _crchisto, "research only"),
+    "bcdata": _Source("ki67", ("test",), _bcdata, "none stated", exhaustive=False),
+    "deepliif": _Source("ki67", ("test",), _deepliif, "Apache-2.0 with Commons Clause", exhaustive=False),
+    "monuseg": _Source("nucleus", ("train", "test"), _monuseg, "CC-BY-NC-SA-4.0"),
 }
 
 

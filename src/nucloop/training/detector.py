@@ -11,7 +11,7 @@ from nucloop.errors import WeightsError
 from nucloop.models.denuc import DenucDetector, DenucLoss
 from nucloop.training.augment import CropSampler
 from nucloop.training.batches import draw_batch
-from nucloop.training.loop import Progress, prepare, run_loop
+from nucloop.training.loop import TrainingProgress, prepare, run_loop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,7 +31,7 @@ def train_detector(
     start: DenucDetector | None = None,
     checkpoint: Path | None = None,
     device: str = "cpu",
-) -> Iterator[tuple[Progress, DenucDetector]]:
+) -> Iterator[tuple[TrainingProgress, DenucDetector]]:
     """Yield progress and the detector after every step; the last one holds the averaged weights.
 
     Parameters

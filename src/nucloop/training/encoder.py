@@ -14,7 +14,7 @@ from nucloop.models.heads import LinearHead
 from nucloop.training.augment import Crop, CropSampler
 from nucloop.training.batches import draw_batch
 from nucloop.training.datasets import Dataset, Field
-from nucloop.training.loop import Progress, prepare, run_loop
+from nucloop.training.loop import TrainingProgress, prepare, run_loop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -91,7 +91,7 @@ def train_encoder(
     initial: Path | None = None,
     checkpoint: Path | None = None,
     device: str = "cpu",
-) -> Iterator[tuple[Progress, PointClassifier]]:
+) -> Iterator[tuple[TrainingProgress, PointClassifier]]:
     """Yield progress and the classifier after every step; the last one holds the averaged weights.
 
     Parameters

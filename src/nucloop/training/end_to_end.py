@@ -13,7 +13,7 @@ from nucloop.models.encoder import EncoderConfig, PointEncoder, sample_at
 from nucloop.training.augment import CropSampler
 from nucloop.training.batches import draw_batch
 from nucloop.training.encoder import PointClassifier, batch_points, class_loss
-from nucloop.training.loop import Progress, prepare, run_loop
+from nucloop.training.loop import TrainingProgress, prepare, run_loop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -61,7 +61,7 @@ def train_end_to_end(
     initial: Path | None = None,
     checkpoint: Path | None = None,
     device: str = "cpu",
-) -> Iterator[tuple[Progress, EndToEnd]]:
+) -> Iterator[tuple[TrainingProgress, EndToEnd]]:
     """Yield progress and the network after every step; the last one holds the averaged weights.
 
     The loss is the detector's plus the classifier's, on the same crops.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from nucloop.models.backbone import Backbone
 
-__all__ = ["LoopConfig", "Progress", "prepare", "run_loop"]
+__all__ = ["LoopConfig", "TrainingProgress", "prepare", "run_loop"]
 
 
 @read_strictly
@@ -55,7 +55,7 @@ class LoopConfig:
 
 
 @dataclass(frozen=True)
-class Progress:
+class TrainingProgress:
     """One step is done: its number (from 1), how many there are, and the smoothed loss."""
 
     step: int
@@ -88,7 +88,7 @@ def run_loop(
     *,
     checkpoint: Path | None = None,
     device: torch.device | str = "cpu",
-) -> Iterator[Progress]:
+) -> Iterator[TrainingProgress]:
     """Train `model` in place; on normal end it holds the averaged weights.
 
     Parameters
@@ -103,7 +103,7 @@ def run_loop(
 
     Yields
     ------
-    Progress
+    TrainingProgress
         After every step.
     """
     optimiser, schedule = _one_cycle(model, backbone, config)
@@ -113,7 +113,7 @@ def run_loop(
     smooth = float("nan")
     if done >= config.steps:
         # the run was stopped between its last checkpoint and its product
-        yield Progress(done, config.steps, smooth)
+        yield TrainingProgress(done, config.steps, smooth)
     model.train()
     for step in range(done, config.steps):
         with torch.autocast("cuda", torch.bfloat16, enabled=torch.device(device).type == "cuda"):
@@ -127,7 +127,7 @@ def run_loop(
         smooth = loss.item() if smooth != smooth else 0.98 * smooth + 0.02 * loss.item()
         if checkpoint is not None and (step + 1) % config.checkpoint_every == 0:
             _save(checkpoint, parts, step + 1)
-        yield Progress(step + 1, config.steps, smooth)
+        yield TrainingProgress(step + 1, config.steps, smooth)
     if config.average:
         model.load_state_dict(averaged.state_dict())
     model.eval()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from nucloop.models.cards import Card, file_sha256, save_head, save_module
+from nucloop.models.files.cards import Card, file_sha256, save_head, save_module
 from nucloop.training.encoder import PointClassifier, head_of
 from nucloop.training.recipe import AnyRecipe, DetectorRecipe, EncoderRecipe, EndToEndRecipe, recipe_record
 

@@ -1,0 +1,1 @@
+"""From a slide to classified nuclei: engines, tiles, points, classes."""

@@ -1,0 +1,1 @@
+"""How good: data sets, comparisons that follow every edit, readers."""

@@ -1,0 +1,89 @@
+"""Where NucLoop's docks stand when they are opened: behind each other as tabs, the gallery along the bottom.
+
+napari puts docks below each other, where three of them leave one another no room. Wherever a person moves a dock
+afterwards, it stays.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari.settings import get_settings
+from qtpy.QtCore import QEvent, QObject, Qt
+from qtpy.QtWidgets import QDockWidget, QMainWindow
+
+from nucloop.gui.widgets.deferred import DeferredCall
+from nucloop.gui.widgets.own_settings import own_settings
+
+if TYPE_CHECKING:
+    import napari
+
+__all__ = ["DockPlaces"]
+
+_PLUGIN = " (napari-nucloop)"
+_ALONG_THE_BOTTOM = {"Gallery": 230}
+"""Docks that are wide rather than high, and their height."""
+
+
+class DockPlaces(QObject):
+    """Puts docks in their place as they come, however they were opened."""
+
+    def __init__(self, viewer: napari.Viewer) -> None:
+        window: QMainWindow = viewer.window._qt_window
+        super().__init__(window)
+        self._window = window
+        self._placed: list[QDockWidget] = []
+        self._placing = DeferredCall(self.place, self)
+        window.installEventFilter(self)
+        self._placing.ask()
+
+    @classmethod
+    def of(cls, viewer: napari.Viewer) -> DockPlaces:
+        """Return the one of a viewer."""
+        found = viewer.window._qt_window.findChild(cls)
+        return cls(viewer) if found is None else found
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        """Notice docks that come."""
+        if event is not None and event.type() == QEvent.Type.ChildAdded:
+            self._placing.ask()
+        return False
+
+    def expect(self, name: str) -> None:
+        """Have napari put a dock that is about to come where it belongs, so that the window is laid out once."""
+        if name in _ALONG_THE_BOTTOM and not own_settings().contains(_placed(name)):
+            get_settings().application.plugin_widget_positions[name + _PLUGIN] = "bottom"
+
+    def place(self) -> None:
+        """Put docks that have come into their places."""
+        docks = [dock for dock in self._window.findChildren(QDockWidget) if dock.objectName().endswith(_PLUGIN)]
+        fresh = [dock for dock in docks if dock not in self._placed]
+        self._placed = [dock for dock in self._placed if dock in docks]
+        for dock in fresh:
+            name = dock.objectName().removesuffix(_PLUGIN)
+            # tabs show it, and there is no room for the plugin's name in each
+            dock.setWindowTitle(name)
+            if not dock.isFloating():
+                self._place_one(dock, name)
+            self._placed.append(dock)
+
+    def _place_one(self, dock: QDockWidget, name: str) -> None:
+        if name in _ALONG_THE_BOTTOM:
+            # once for each person: from then on napari remembers where they have put it
+            known = own_settings()
+            if not known.contains(_placed(name)):
+                known.setValue(_placed(name), True)
+                if self._window.dockWidgetArea(dock) != Qt.DockWidgetArea.BottomDockWidgetArea:
+                    self._window.addDockWidget(Qt.DockWidgetArea.BottomDockWidgetArea, dock)
+                self._window.resizeDocks([dock], [_ALONG_THE_BOTTOM[name]], Qt.Orientation.Vertical)
+            return
+        area = self._window.dockWidgetArea(dock)
+        others = [one for one in self._placed if self._window.dockWidgetArea(one) == area and not one.isFloating()]
+        if others and others[-1] not in self._window.tabifiedDockWidgets(dock):
+            self._window.tabifyDockWidget(others[-1], dock)
+            dock.raise_()
+
+
+def _placed(name: str) -> str:
+    """Key of the own setting that says a dock has been put into its first place."""
+    return f"placed/{name}"

@@ -1,0 +1,100 @@
+"""Which part of an image is meant: what is on screen, or what somebody drew. All answers are in level-0 pixels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeGuard
+
+import numpy as np
+from napari.layers import Image
+
+from nucloop.errors import RegionError
+from nucloop.gui.napari_private.parts import qt_viewer_of
+from nucloop.slides import Box
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+    from napari.layers import Layer
+    from numpy.typing import NDArray
+
+__all__ = [
+    "image_layers",
+    "is_picture",
+    "lead_to",
+    "placement",
+    "to_image",
+    "view_box",
+    "view_centre",
+    "whole_box",
+]
+
+
+def placement(image: Image) -> dict[str, Any]:
+    """Return where an image lies in the world, as options of a layer that shall lie on it, pixel for pixel."""
+    return {name: getattr(image, name) for name in ("scale", "translate", "rotate", "shear", "affine", "units")}
+
+
+def is_picture(layer: Layer) -> TypeGuard[Image]:
+    """Whether a layer is a person's image; the picture of nuclei seen from afar is not."""
+    return isinstance(layer, Image) and not layer.metadata.get("nucloop", {}).get("density")
+
+
+def image_layers(viewer: ViewerModel) -> list[Image]:
+    """Images of a viewer, the topmost first."""
+    return [layer for layer in reversed(viewer.layers) if is_picture(layer)]
+
+
+def view_box(viewer: ViewerModel, image: Image) -> Box:
+    """Return the part of an image that is on screen.
+
+    Raises
+    ------
+    RegionError
+        If the viewer shows 3D, or the image is out of sight.
+    """
+    if viewer.dims.ndisplay != 2:
+        raise RegionError("The viewer shows 3D. Switch to 2D (the cube button below the layers), then detect again.")
+    half = np.array(viewer.canvas.size) / viewer.scene.camera.zoom / 2
+    centre = np.array(viewer.scene.camera.center[-2:])
+    corners = [centre + half * (dy, dx) for dy in (-1, 1) for dx in (-1, 1)]
+    data = np.array([to_image(image, corner) for corner in corners])
+    top, left = np.floor(data.min(0) + 0.5).astype(int)
+    bottom, right = np.ceil(data.max(0) + 0.5).astype(int)
+    seen = Box(top, left, bottom - top, right - left).intersect(whole_box(image))
+    if not seen.area:
+        raise RegionError(
+            f"{image.name} is not on screen. Press the house button to see all of it, zoom in, then detect again."
+        )
+    return seen
+
+
+def whole_box(image: Image) -> Box:
+    """Return all of an image."""
+    shape = (image.data[0] if image.multiscale else image.data).shape
+    height, width = shape[-3:-1] if image.rgb else shape[-2:]
+    return Box(0, 0, height, width)
+
+
+def view_centre(viewer: ViewerModel, image: Image) -> tuple[float, float]:
+    """Return the middle of the screen, (y, x), wherever the image is."""
+    y, x = to_image(image, np.array(viewer.scene.camera.center[-2:]))
+    return float(y), float(x)
+
+
+def lead_to(viewer: ViewerModel, layer: Layer, place: NDArray[np.floating], most_pixels: float | None = None) -> None:
+    """Put a place (y, x), pixels of a layer, into the middle, with at most so many pixels around it on screen.
+
+    napari by itself draws the new place without its picture first, reads that, and draws once more. Here it is read at
+    once, so that whoever is led somewhere sees all of it in one picture.
+    """
+    camera = viewer.scene.camera
+    if most_pixels is not None:
+        camera.zoom = max(camera.zoom, min(viewer.canvas.size) / (most_pixels * float(abs(layer.scale[-1]))))
+    camera.center = layer.data_to_world(place)
+    qt_viewer = qt_viewer_of(viewer)
+    if qt_viewer is not None:
+        qt_viewer.canvas.on_draw()
+
+
+def to_image(image: Image, world: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return where a place of the world, (y, x), lies in an image, level-0 pixels."""
+    return np.asarray(image.worldto_image(world), np.float64)[-2:]

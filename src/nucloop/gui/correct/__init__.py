@@ -1,0 +1,1 @@
+"""The Correct dock, with all that is its own: keys, mouse, brush, review."""

@@ -1,0 +1,256 @@
+"""The Correct dock: classes, tools, undo, readers and keys; what it asks for is done to the nuclei that are meant."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QKeySequence
+from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+
+from nucloop.gui.correct.class_palette import ClassPalette
+from nucloop.gui.correct.correct_tools import CorrectTools
+from nucloop.gui.correct.correcting import Correcting
+from nucloop.gui.correct.key_dialog import KeyDialog
+from nucloop.gui.correct.keys import COMMANDS, MOST_CLASS_KEYS
+from nucloop.gui.correct.readers_box import ReadersBox
+from nucloop.gui.correct.review_strip import ReviewStrip
+from nucloop.gui.widgets.appearance import style_sheet
+from nucloop.gui.widgets.deferred import DeferredCall
+from nucloop.gui.widgets.dock_layout import heading, line, section, show_scrolled
+from nucloop.gui.widgets.messages import MessageLine
+from nucloop.gui.widgets.undo_bar import UndoBar
+
+if TYPE_CHECKING:
+    import napari
+    from superqt import QCollapsible
+
+    from nucloop.gui.correct.pointer import Tool
+    from nucloop.gui.layer.nuclei_layer import NucleiLayer
+
+__all__ = ["CorrectDock"]
+
+_EMPTY = "No nuclei yet. Detect some first; a slide that was worked on before shows its nuclei when it is opened."
+
+
+class CorrectDock(QWidget):
+    """The dock widget; reads its fields, calls Corrections and Pointer, shows the session.
+
+    Parameters
+    ----------
+    napari_viewer : napari.Viewer
+        Given by napari.
+    """
+
+    def __init__(self, napari_viewer: napari.Viewer) -> None:
+        super().__init__()
+        self.viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
+        self.correcting = Correcting.of(self.viewer)
+        self._shown_keys: dict[str, str] = {}
+        self._build()
+        self._connect()
+        self._restyle()
+        self._show()
+        self.correcting.focus()
+        self.correcting.brush_circle.make()
+
+    def _build(self) -> None:
+        self.empty = QLabel(_EMPTY)
+        self.empty.setObjectName("NucloopDim")
+        self.empty.setWordWrap(True)
+        self.inactive = QPushButton("Keys are off: another layer is active.\nGo to the nuclei")
+        self.inactive.setObjectName("NucloopNotice")
+        self.palette_rows = ClassPalette()
+        self.selection = QLabel()
+        self.selection.setObjectName("NucloopDim")
+        self.tools = CorrectTools()
+        self.undo = UndoBar()
+        self.review = ReviewStrip()
+        self.messages = MessageLine()
+        self.readers = ReadersBox()
+        self.keys = self._keys_section()
+        self._content = QWidget()
+        column = QVBoxLayout(self._content)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(10)
+        column.addWidget(self.inactive)
+        column.addLayout(self._heading())
+        column.addWidget(self.palette_rows)
+        column.addWidget(self.tools)
+        column.addLayout(self._view_buttons())
+        column.addWidget(self.undo)
+        column.addWidget(self.review)
+        for widget in (self.messages, line(), self.readers, line(), self.keys):
+            column.addWidget(widget)
+        inside = QWidget()
+        outer_column = QVBoxLayout(inside)
+        outer_column.setContentsMargins(12, 10, 12, 10)
+        outer_column.addWidget(self.empty)
+        outer_column.addWidget(self._content)
+        outer_column.addStretch()
+        show_scrolled(self, inside, 300)
+        for button in self.findChildren(QPushButton):
+            # a click here leaves the keyboard with the slide
+            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+
+    def _heading(self) -> QHBoxLayout:
+        row = QHBoxLayout()
+        row.addWidget(heading("Give the class"))
+        row.addStretch()
+        row.addWidget(self.selection)
+        return row
+
+    def _view_buttons(self) -> QHBoxLayout:
+        self.select_view = QPushButton("Select all")
+        self.select_view.setToolTip("Select every nucleus on screen; once more selects none")
+        self.confirm_view = QPushButton("Confirm all")
+        self.confirm_view.setToolTip("Say that every nucleus on screen has the right class")
+        row = QHBoxLayout()
+        row.setSpacing(6)
+        row.addWidget(QLabel("On screen"))
+        row.addWidget(self.select_view, 1)
+        row.addWidget(self.confirm_view, 1)
+        return row
+
+    def _keys_section(self) -> QCollapsible:
+        content = QWidget()
+        self._key_form = QFormLayout(content)
+        self._key_form.setContentsMargins(0, 2, 0, 6)
+        self._key_form.setHorizontalSpacing(12)
+        self._key_form.setVerticalSpacing(5)
+        self.change_keys = QPushButton("Change keys …")
+        return section("Keys", content, self.change_keys)
+
+    def _connect(self) -> None:
+        correcting = self.correcting
+        self.showing = DeferredCall(self._show, self)
+        correcting.changed.connect(self.showing.ask)
+        correcting.said.connect(self.messages.say)
+        self.undo.said.connect(self.messages.say)
+        self.inactive.clicked.connect(correcting.focus)
+        self.palette_rows.chosen.connect(self._class_chosen)
+        self.tools.tool_chosen.connect(self._tool_chosen)
+        self.tools.radius_chosen.connect(self._radius_chosen)
+        self.tools.lock_chosen.connect(self._lock_chosen)
+        self.select_view.clicked.connect(lambda: self._ask("select_in_view"))
+        self.confirm_view.clicked.connect(lambda: self._ask("confirm_in_view"))
+        self.review.next_clicked.connect(lambda: self._review("next"))
+        self.review.back_clicked.connect(lambda: self._review("back"))
+        self.review.stop_clicked.connect(lambda: self._review("stop"))
+        self.readers.author_chosen.connect(self._author_chosen)
+        self.readers.blinded_chosen.connect(self._blinded_chosen)
+        self.readers.reader_chosen.connect(self._reader_chosen)
+        self.change_keys.clicked.connect(self._change_keys)
+        self.viewer.events.theme.connect(self._restyle)
+
+    def _show(self) -> None:
+        nuclei = self.correcting.nuclei
+        # where all has been undone, it can still be done again
+        there = nuclei is not None and (len(nuclei.session) > 0 or nuclei.session.ledger.history.last > 0)
+        self.empty.setVisible(not there)
+        self._content.setVisible(there)
+        if nuclei is not None and there:
+            self._show_nuclei(nuclei)
+
+    def _show_nuclei(self, nuclei: NucleiLayer) -> None:
+        corrections, pointer = self.correcting.corrections, self.correcting.pointer
+        assert corrections is not None
+        assert pointer is not None
+        self.inactive.setVisible(self.viewer.layers.selection.active is not nuclei.layer)
+        self.palette_rows.show_classes(nuclei.session.scheme, nuclei.counts(), nuclei.current_label)
+        count = len(nuclei.selected)
+        self.selection.setText(f"{count:,} selected" if count else "")
+        self.tools.show_tool(pointer.tool, pointer.radius_um, corrections.lock)
+        self.undo.show_session(nuclei.session)
+        if self.correcting.review is not None:
+            self.review.show_review(self.correcting.review)
+        self.readers.show_session(nuclei.session, nuclei.reader)
+        if self.readers.apart.isVisibleTo(self):
+            session = nuclei.session
+            others = [name for name in session.readers if name != session.author and len(session.spoken_by(name))]
+            other = nuclei.reader or (others[-1] if others else "")
+            self.readers.apart.setVisible(bool(other))
+            self.readers.show_disagreements(session, other)
+        self._show_keys()
+
+    def _show_keys(self) -> None:
+        if self._shown_keys == self.correcting.keys:
+            return
+        while self._key_form.rowCount():
+            self._key_form.removeRow(0)
+        self._shown_keys = self.correcting.keys
+        shown = [(f"1 – {MOST_CLASS_KEYS}", "Give the class")]
+        shown += [(_native(self._shown_keys[command.name]), command.words) for command in COMMANDS]
+        for key, words in shown:
+            chip, label = QLabel(key or "–"), QLabel(words)
+            chip.setObjectName("NucloopKey")
+            for one in (chip, label):
+                one.setIndent(0)
+            self._key_form.addRow(chip, label)
+
+    def _class_chosen(self, label: int) -> None:
+        corrections, nuclei = self.correcting.corrections, self.correcting.nuclei
+        if corrections is None or nuclei is None:
+            return
+        corrections.pixel = None
+        if len(nuclei.selected):
+            corrections.give_class(label)
+        else:
+            corrections.current = label
+        self.correcting.focus()
+
+    def _tool_chosen(self, tool: Tool) -> None:
+        if self.correcting.pointer is not None:
+            self.correcting.pointer.tool = tool
+            self.correcting.focus()
+
+    def _radius_chosen(self, radius: int) -> None:
+        if self.correcting.pointer is not None:
+            self.correcting.pointer.radius_um = radius
+
+    def _lock_chosen(self, lock: bool) -> None:
+        if self.correcting.corrections is not None:
+            self.correcting.corrections.lock = lock
+
+    def _ask(self, what: str) -> None:
+        if self.correcting.corrections is not None:
+            getattr(self.correcting.corrections, what)()
+            self.correcting.focus()
+
+    def _review(self, what: str) -> None:
+        if self.correcting.review is not None:
+            getattr(self.correcting.review, what)()
+            self.correcting.focus()
+
+    def _author_chosen(self, name: str) -> None:
+        self.correcting.sessions.set_author(name)
+        nuclei = self.correcting.nuclei
+        if nuclei is not None and nuclei.session.blinded:
+            nuclei.push()
+        self.showing.ask()
+
+    def _blinded_chosen(self, blinded: bool) -> None:
+        nuclei = self.correcting.nuclei
+        if nuclei is not None:
+            nuclei.session.blinded = blinded
+            nuclei.push()
+
+    def _reader_chosen(self, name: str | None) -> None:
+        nuclei = self.correcting.nuclei
+        if nuclei is not None:
+            nuclei.reader = name
+
+    def _change_keys(self) -> None:
+        dialog = KeyDialog(self.correcting.keys, self)
+        if dialog.exec():
+            self.correcting.set_keys(dialog.keys)
+
+    def _restyle(self, event: object = None) -> None:
+        self.setStyleSheet(style_sheet(self.viewer.theme))
+        self.keys.toggleButton().ensurePolished()
+        self.keys.setExpandedIcon("▾")
+        self.keys.setCollapsedIcon("▸")
+
+
+def _native(key: str) -> str:
+    return QKeySequence(key).toString(QKeySequence.SequenceFormat.NativeText)

@@ -1,0 +1,134 @@
+"""Correcting in one viewer: every nuclei layer gets its mouse and keys; docks ask here for the one that is meant."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QObject, Signal
+
+from nucloop.gui.canvas.dock_places import DockPlaces
+from nucloop.gui.canvas.docks import correct_nuclei
+from nucloop.gui.correct.canvas_watch import CanvasWatch
+from nucloop.gui.correct.corrections import Corrections
+from nucloop.gui.correct.keys import KeyTargets, bind_keys, load_keys, save_keys
+from nucloop.gui.correct.pointer import Pointer
+from nucloop.gui.correct.review import Review
+from nucloop.gui.layer.selection_marks import mark_selection
+from nucloop.gui.napari_private.brush_circle import BrushCircle
+from nucloop.gui.sessions.open_sessions import OpenSessions
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import napari
+
+    from nucloop.gui.layer.nuclei_layer import NucleiLayer
+
+__all__ = ["Correcting"]
+
+
+class Correcting(QObject):
+    """Keeps one Corrections and one Pointer per nuclei layer of a viewer."""
+
+    changed = Signal()
+    """The nuclei that are meant, or anything about them, have changed."""
+    said = Signal(object)
+    """A Message."""
+
+    def __init__(self, viewer: napari.Viewer, sessions: OpenSessions, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._viewer, self.sessions = viewer, sessions
+        self._known: dict[NucleiLayer, KeyTargets] = {}
+        self._keys = load_keys()
+        DockPlaces.of(viewer)
+        self._watch = CanvasWatch(viewer.window._qt_viewer.canvas.native, self._active_pointer)
+        sessions.changed.connect(self._sessions_changed)
+        sessions.said.connect(self.said)
+        self.brush_circle = BrushCircle(viewer, self)
+        viewer.layers.selection.events.active.connect(self._active_changed)
+        self._sessions_changed()
+
+    @classmethod
+    def of(cls, viewer: napari.Viewer) -> Correcting:
+        """Return the one of a viewer: it outlives docks that are closed and opened again."""
+        window = viewer.window._qt_window
+        found = window.findChild(cls)
+        return cls(viewer, OpenSessions.of(viewer), window) if found is None else found
+
+    @property
+    def nuclei(self) -> NucleiLayer | None:
+        """The nuclei that a person means."""
+        return self.sessions.active
+
+    @property
+    def corrections(self) -> Corrections | None:
+        """What can be done to them."""
+        nuclei = self.nuclei
+        return None if nuclei is None else self._known[nuclei].corrections
+
+    @property
+    def pointer(self) -> Pointer | None:
+        """The mouse on them."""
+        nuclei = self.nuclei
+        return None if nuclei is None else self._known[nuclei].pointer
+
+    @property
+    def review(self) -> Review | None:
+        """The review queue of them."""
+        nuclei = self.nuclei
+        return None if nuclei is None else self._known[nuclei].review
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """The key of every command, by its name."""
+        return dict(self._keys)
+
+    def set_keys(self, keys: Mapping[str, str]) -> None:
+        """Change the keys, for good."""
+        self._keys = dict(keys)
+        save_keys(self._keys)
+        for hands in self._known.values():
+            bind_keys(hands, self._keys)
+        self.changed.emit()
+
+    def focus(self) -> None:
+        """Make the nuclei layer the active one and give the canvas the keyboard."""
+        nuclei = self.nuclei
+        if nuclei is not None:
+            self._viewer.layers.selection.active = nuclei.layer
+            self._viewer.window._qt_viewer.canvas.native.setFocus()
+
+    def _sessions_changed(self) -> None:
+        present = self.sessions.all()
+        for gone in set(self._known) - set(present):
+            self._known.pop(gone).review.close()
+        for nuclei in present:
+            if nuclei not in self._known:
+                self._known[nuclei] = self._take_in_hand(nuclei)
+        self.changed.emit()
+
+    def _take_in_hand(self, nuclei: NucleiLayer) -> KeyTargets:
+        corrections = Corrections(nuclei)
+        review = Review(corrections, lambda: self.sessions.features_of(nuclei.image))
+        hands = KeyTargets(corrections, Pointer(corrections), review)
+        corrections.said.connect(self.said)
+        corrections.class_changed.connect(lambda _: self.changed.emit())
+        hands.pointer.tool_changed.connect(lambda _: self.changed.emit())
+        hands.review.changed.connect(self.changed)
+        nuclei.selection_changed.connect(self.changed)
+        bind_keys(hands, self._keys)
+        mark_selection(self._viewer, nuclei.layer)
+        nuclei.layer.bind_key("C", lambda _: correct_nuclei(self._viewer), overwrite=True)
+        if nuclei.current_label < 0:
+            nuclei.current_label = 0
+        return hands
+
+    def _active_changed(self, event: object = None) -> None:
+        self.changed.emit()
+
+    def _active_pointer(self) -> Pointer | None:
+        active = self._viewer.layers.selection.active
+        for nuclei, hands in self._known.items():
+            if nuclei.layer is active:
+                return hands.pointer
+        return None

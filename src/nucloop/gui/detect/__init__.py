@@ -1,0 +1,1 @@
+"""The Detect dock, with all that is its own."""

@@ -1,0 +1,269 @@
+"""The Detect dock: one button, what it found, and how that is shown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
+
+from nucloop.errors import NucLoopError
+from nucloop.gui.canvas.docks import CORRECT_SHORTCUT, bind_shortcuts, correct_nuclei
+from nucloop.gui.canvas.drawn_regions import draw_regions, set_resolution
+from nucloop.gui.canvas.layer_slide import mpp_of_layer, slide_of_layer
+from nucloop.gui.canvas.view import image_layers
+from nucloop.gui.correct.correcting import Correcting
+from nucloop.gui.detect.detect_controls import DetectControls
+from nucloop.gui.detect.detection import Detection
+from nucloop.gui.detect.model_choice import ModelChoice
+from nucloop.gui.detect.nuclei_panel import NucleiPanel
+from nucloop.gui.detect.pipelines import Choice, Offer, find_offer, load_pipeline, loaded_pipeline
+from nucloop.gui.detect.resolution import ResolutionQuestion
+from nucloop.gui.detect.welcome import Welcome, scope_hint
+from nucloop.gui.files.dialogs import open_export, open_import
+from nucloop.gui.sessions.kept_regions import KeptRegions
+from nucloop.gui.sessions.session_question import SessionQuestion
+from nucloop.gui.widgets.appearance import style_sheet
+from nucloop.gui.widgets.dock_layout import line, section, show_scrolled
+from nucloop.gui.widgets.jobs import Ending, How, Job
+from nucloop.gui.widgets.messages import Message, MessageLine, Tone
+from nucloop.gui.widgets.undo_bar import UndoBar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import napari
+
+    from nucloop.gui.sessions.session_places import Answer
+
+__all__ = ["DetectDock"]
+
+VIEW_PAUSE_MS = 120
+
+
+class DetectDock(QWidget):
+    """The dock widget; reads its fields, calls the Detection of its viewer, shows the result.
+
+    Parameters
+    ----------
+    napari_viewer : napari.Viewer
+        Given by napari.
+    """
+
+    LOADING = "Loading the models …"
+
+    def __init__(self, napari_viewer: napari.Viewer) -> None:
+        super().__init__()
+        # napari hands plugins a proxy; layers taken through it would not compare as the viewer's own
+        self.viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
+        self.detection = Detection.of(self.viewer)
+        self.sessions = self.detection.sessions
+        # undo and the other keys of the nuclei layer work without the Correct dock
+        self.correcting = Correcting.of(self.viewer)
+        self.regions = KeptRegions.of(self.viewer)
+        self._loading: Job | None = None
+        self._detect_after_answer = False
+        self._build()
+        self._connect()
+        self._images_changed()
+        self._restyle()
+        bind_shortcuts(self.viewer)
+        self._load_models()
+
+    def detect(self) -> None:
+        """Do what the button does: detect nuclei in the chosen scope of the chosen image."""
+        image = self.controls.image
+        if self.detection.running:
+            return
+        if image is None:
+            self.messages.say(Message("No image is open. Open a slide first.", Tone.WARNING))
+            return
+        self.messages.say(None)
+        try:
+            if mpp_of_layer(image) is None:
+                # an image that cannot be read at all is refused before anything is asked about it
+                slide_of_layer(image).close()
+                self._detect_after_answer = True
+                self.question.ask(image.name)
+                return
+            self.detection.start(image, self.controls.scope, self.models.choice)
+        except NucLoopError as error:
+            self.messages.say(Message(str(error), Tone.WARNING))
+
+    def _build(self) -> None:
+        self.welcome = Welcome()
+        self.controls = DetectControls()
+        self.question = ResolutionQuestion()
+        self.trouble = SessionQuestion()
+        self.messages = MessageLine()
+        self.nuclei = NucleiPanel()
+        self.models = ModelChoice()
+        self.device = QLabel()
+        self.device.setObjectName("NucloopDim")
+        self.device.setWordWrap(True)
+        self.undo = UndoBar()
+        self.correct = QPushButton("Correct them …")
+        self.correct.setToolTip(f"Opens the Correct dock ({CORRECT_SHORTCUT})")
+        self.kept = QLabel()
+        self.kept.setObjectName("NucloopDim")
+        self.kept.setWordWrap(True)
+        self.more = section("More", self.models)
+        self._found = QWidget()
+        found = QVBoxLayout(self._found)
+        found.setContentsMargins(0, 0, 0, 0)
+        found.setSpacing(10)
+        for widget in (line(), self.nuclei, self.correct, self.undo, line(), self.more, self.device, self.kept):
+            found.addWidget(widget)
+        inside = QWidget()
+        column = QVBoxLayout(inside)
+        column.setContentsMargins(12, 10, 12, 10)
+        column.setSpacing(10)
+        for widget in (self.welcome, self.controls, self.question, self.trouble, self.messages, self._found):
+            column.addWidget(widget)
+        column.addStretch()
+        show_scrolled(self, inside, 300)
+
+    def _connect(self) -> None:
+        self.welcome.sample_clicked.connect(self._open_sample)
+        self.controls.detect_clicked.connect(self.detect)
+        self.controls.cancel_clicked.connect(self.detection.cancel)
+        self.controls.draw_clicked.connect(self._draw)
+        self.controls.scope_changed.connect(self._show_hint)
+        self.controls.image_changed.connect(self._image_chosen)
+        self.question.answered.connect(self._resolution_answered)
+        self.models.changed.connect(self._load_models)
+        self.detection.started.connect(self._run_started)
+        self.detection.progressed.connect(self.controls.show_progress)
+        self.detection.said.connect(self.messages.say)
+        self.detection.stopped.connect(self._run_stopped)
+        self.sessions.changed.connect(self._show_nuclei)
+        self.sessions.said.connect(self.messages.say)
+        self.undo.said.connect(self.messages.say)
+        self.nuclei.export_clicked.connect(lambda: open_export(self.viewer))
+        self.nuclei.import_clicked.connect(lambda: open_import(self.viewer))
+        self.correct.clicked.connect(lambda: correct_nuclei(self.viewer))
+        self.trouble.answered.connect(self._trouble_answered)
+        self._hint_timer = QTimer(self)
+        self._hint_timer.setSingleShot(True)
+        self._hint_timer.timeout.connect(self._show_hint)
+        # a layer cannot be added while napari still adds another
+        self._prepare_timer = QTimer(self)
+        self._prepare_timer.setSingleShot(True)
+        self._prepare_timer.timeout.connect(self._prepare)
+        layers = self.viewer.layers.events
+        for signal in (layers.inserted, layers.removed, layers.reordered):
+            signal.connect(self._images_changed)
+        camera, canvas = self.viewer.scene.camera.events, self.viewer.canvas.events
+        for signal in (camera.zoom, camera.center, canvas.size, layers.inserted):
+            signal.connect(self._hint_later)
+        self.viewer.events.theme.connect(self._restyle)
+
+    def _images_changed(self, event: object = None) -> None:
+        images = image_layers(self.viewer)
+        self.welcome.setVisible(not images)
+        self.controls.setVisible(bool(images))
+        self._found.setVisible(bool(images))
+        self.controls.show_images(images, self.controls.image)
+
+    def _image_chosen(self) -> None:
+        self.question.setVisible(False)
+        self._prepare_timer.start(0)
+        self._show_nuclei()
+        self._hint_later()
+
+    def _show_nuclei(self) -> None:
+        nuclei = self.detection.nuclei_of(self.controls.image)
+        waiting = nuclei is not None and not len(nuclei.session) and not self.detection.running
+        self.nuclei.show_nuclei(None if waiting else nuclei)
+        self.correct.setVisible(nuclei is not None and not waiting)
+        self.undo.show_session(None if nuclei is None else nuclei.session)
+        self.trouble.ask(self.sessions.trouble_with(self.controls.image))
+        self.kept.setText(self.sessions.note_on(self.controls.image))
+        self.kept.setVisible(bool(self.kept.text()))
+
+    def _prepare(self) -> None:
+        """Do beforehand what the first click would otherwise wait for."""
+        if self.controls.image is not None:
+            self.detection.prepare(self.controls.image, self.models.choice)
+
+    def _run_started(self) -> None:
+        # hover shows what a nucleus is; the person's own settings stay as they are
+        self.viewer.tooltip.visible = True
+        self.controls.show_running(True)
+
+    def _run_stopped(self, ending: Ending) -> None:
+        self.controls.show_running(False)
+        self._show_device()
+
+    def _draw(self, tool: str) -> None:
+        if self.controls.image is not None:
+            layer = draw_regions(self.viewer, self.controls.image, tool)
+            layer.events.data.disconnect(self._hint_later)
+            layer.events.data.connect(self._hint_later)
+            self._show_hint()
+
+    def _resolution_answered(self, mpp: float) -> None:
+        self.question.setVisible(False)
+        image = self.controls.image
+        if image is None:
+            return
+        set_resolution(self.viewer, image, mpp)
+        self._prepare_timer.start(0)
+        self._hint_later()
+        if self._detect_after_answer:
+            self._detect_after_answer = False
+            self.detect()
+
+    def _hint_later(self, event: object = None) -> None:
+        self._hint_timer.start(VIEW_PAUSE_MS)
+
+    def _show_hint(self) -> None:
+        image = self.controls.image
+        self.controls.hint.setText("" if image is None else scope_hint(self.viewer, image, self.controls.scope))
+
+    def _trouble_answered(self, answer: Answer, folder: Path | None) -> None:
+        if self.controls.image is not None:
+            self.sessions.answer(self.controls.image, answer, folder)
+            self._prepare()
+            self._show_nuclei()
+
+    def _load_models(self) -> None:
+        """Load the chosen models in the background, so that the first click does not wait for them."""
+        choice = self.models.choice
+        self.device.setText(self.LOADING)
+        self._loading = Job(lambda: _loading_steps(choice), self)
+        self._loading.items.connect(self._offer_found)
+        self._loading.ended.connect(self._models_loaded)
+        self._loading.start()
+
+    def _offer_found(self, items: list[Any]) -> None:
+        for item in items:
+            if isinstance(item, Offer):
+                self.models.show_offer(item)
+
+    def _models_loaded(self, ending: Ending) -> None:
+        if ending.how is How.FAILED:
+            self.messages.say(Message(ending.message, Tone.ERROR, ending.details))
+        self._prepare_timer.start(0)
+        self._show_device()
+
+    def _show_device(self) -> None:
+        pipeline = loaded_pipeline(self.models.choice)
+        self.device.setText(f"Runs on {pipeline.device}" if pipeline else "")
+
+    def _open_sample(self) -> None:
+        self.viewer.open_sample("napari-nucloop", "ihc")
+
+    def _restyle(self, event: object = None) -> None:
+        self.setStyleSheet(style_sheet(self.viewer.theme))
+        # superqt draws the arrow in the colour the text has at that moment
+        self.more.toggleButton().ensurePolished()
+        self.more.setExpandedIcon("▾")
+        self.more.setCollapsedIcon("▸")
+
+
+def _loading_steps(choice: Choice) -> Iterator[Any]:
+    """Find what the machine offers, then load the chosen models. Runs in a job's thread."""
+    yield find_offer()
+    yield load_pipeline(choice)

@@ -1,0 +1,62 @@
+"""What a detection run says when it cannot begin, and when it has ended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nucloop.errors import DataError
+from nucloop.gui.widgets.jobs import Ending, How
+from nucloop.gui.widgets.messages import Message, Tone
+
+if TYPE_CHECKING:
+    from nucloop.classes import ClassScheme
+    from nucloop.detection.pipeline import Pipeline
+    from nucloop.gui.layer.nuclei_layer import NucleiLayer
+
+__all__ = ["check_scheme", "last_word"]
+
+
+def check_scheme(nuclei: NucleiLayer | None, pipeline: Pipeline) -> None:
+    """Check that nuclei can take the classes that a pipeline gives.
+
+    Raises
+    ------
+    DataError
+        If people have worked on them with other classes.
+    """
+    if nuclei is None or not nuclei.session.history(1):
+        return
+    missing = [name for name in pipeline.scheme.names if not _has_class(nuclei.session.scheme, name)]
+    if missing:
+        raise DataError(
+            f"The nuclei of {nuclei.image.name} have the classes of {nuclei.session.scheme.name}; the chosen head "
+            f"gives {', '.join(missing)} as well. Choose the head they were found with."
+        )
+
+
+def _has_class(scheme: ClassScheme, name: str) -> bool:
+    try:
+        scheme.index(name)
+    except ValueError:
+        return False
+    return True
+
+
+def last_word(ending: Ending, found: int, new: int) -> Message:
+    """Say in a sentence how a run has ended."""
+    if ending.how is How.FAILED:
+        return Message(ending.message, Tone.ERROR, ending.details)
+    if ending.how is How.CANCELLED:
+        if not new:
+            return Message("Cancelled before anything new was found.")
+        return Message(f"Cancelled. {_nuclei(new)} found until then {'is' if new == 1 else 'are'} kept.")
+    if not found:
+        return Message("No nuclei found here. Move to a field with tissue, or zoom in, and detect again.", Tone.WARNING)
+    if not new:
+        return Message(f"Nothing new: {_nuclei(found)} found here {'was' if found == 1 else 'were'} known before.")
+    known = f"; {found - new:,} known before" if found > new else ""
+    return Message(f"{_nuclei(new)} {'added' if known else 'found'}{known}.", Tone.GOOD)
+
+
+def _nuclei(count: int) -> str:
+    return "1 nucleus" if count == 1 else f"{count:,} nuclei"

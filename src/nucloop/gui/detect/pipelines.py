@@ -1,0 +1,87 @@
+"""Which models run on which device, and the pipeline that is loaded already.
+
+Torch takes seconds to import, so nothing here imports it before a job's thread does.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from nucloop.learning.preparing import prepare_torch
+
+if TYPE_CHECKING:
+    from nucloop.detection.pipeline import Pipeline
+
+__all__ = ["DEVICES", "Choice", "Offer", "find_offer", "load_pipeline", "loaded_pipeline"]
+
+DEVICES = {"auto": "Automatic", "cuda": "GPU (CUDA)", "mps": "GPU (Apple)", "cpu": "CPU"}
+"""Names a person reads, by the names the core knows."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Models by shipped name or path, and a device."""
+
+    detector: str = "denuc-mobilenet"
+    encoder: str = "embedded"
+    head: str = "brca-m2c"
+    device: str = "auto"
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What there is to choose from on this machine."""
+
+    devices: list[str]
+    """By the core's names, automatic first."""
+    models: dict[str, list[str]] = field(default_factory=dict)
+    """Names of the shipped detectors, encoders and heads, by kind."""
+
+
+_loaded: dict[Choice, Pipeline] = {}
+_lock = threading.Lock()
+
+
+def load_pipeline(choice: Choice) -> Pipeline:
+    """Return the pipeline of a choice, loaded at most once; takes seconds, so call it in a job.
+
+    Raises
+    ------
+    NucLoopError
+        If weights are missing or damaged, or the device is not there.
+    """
+    with _lock:
+        if choice not in _loaded:
+            prepare_torch()
+            from nucloop.detection.pipeline import Pipeline
+
+            pipeline = Pipeline.load(choice.detector, choice.encoder, choice.head, device=choice.device)
+            # one set of networks at a time, for memory; the old one goes only once the new one is there
+            _loaded.clear()
+            _loaded[choice] = pipeline
+        return _loaded[choice]
+
+
+def loaded_pipeline(choice: Choice) -> Pipeline | None:
+    """Return the pipeline of a choice if it is loaded, without waiting."""
+    return _loaded.get(choice)
+
+
+def find_offer() -> Offer:
+    """Look for devices and shipped models; call it in a job.
+
+    Raises
+    ------
+    WeightsError
+        If a shipped model is damaged.
+    """
+    prepare_torch()
+    from nucloop.detection.engines import available_devices
+    from nucloop.models.files.cards import read_card, shipped_weights
+
+    models: dict[str, list[str]] = {"detector": [], "encoder": [], "head": []}
+    for name, path in shipped_weights().items():
+        models.setdefault(read_card(path).kind, []).append(name)
+    return Offer(["auto", *available_devices()], models)

@@ -1,0 +1,338 @@
+"""The import dialog: a file of nuclei as a reference, as another reader's labels, or into the session."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import (
+    QButtonGroup,
+    QCheckBox,
+    QDialog,
+    QFileDialog,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QProgressBar,
+    QPushButton,
+    QRadioButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from nucloop.errors import NucLoopError
+from nucloop.formats import FORMATS, SlideInfo, unknown_classes
+from nucloop.gui.canvas.drawn_regions import add_regions
+from nucloop.gui.canvas.layer_slide import mpp_of_layer, slide_of_layer
+from nucloop.gui.files.class_table import ClassTable
+from nucloop.gui.files.importing import ReadFile, read_steps, reference_layer, take_in
+from nucloop.gui.widgets.appearance import style_sheet
+from nucloop.gui.widgets.jobs import Ending, How, Job
+from nucloop.gui.widgets.messages import Message, MessageLine, Tone
+from nucloop.gui.widgets.place_field import PlaceField, first_folder, remember_folder
+from nucloop.session.place import SUFFIX
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari.components import ViewerModel
+    from napari.layers import Image
+
+    from nucloop.formats import Document
+    from nucloop.gui.layer.nuclei_layer import NucleiLayer
+    from nucloop.gui.sessions.open_sessions import OpenSessions
+    from nucloop.session import Change
+
+__all__ = ["ImportDialog", "Use"]
+
+TYPING_PAUSE_MS = 400
+PURPOSE = "import"
+
+
+class Use(Enum):
+    """What a file is taken for; the value is what a person reads."""
+
+    NUCLEI = "Nuclei of this slide, to go on working with"
+    READER = "The labels of another reader:"
+    REFERENCE = "A reference to compare with, in a layer of its own"
+
+
+class ImportDialog(QDialog):
+    """Reads a file as soon as one is chosen, says what is in it, and takes it over.
+
+    Parameters
+    ----------
+    viewer : napari viewer
+        Of the image.
+    image : Image layer
+        What the nuclei lie on.
+    sessions : OpenSessions
+        Gives the image's session, begun if need be.
+    """
+
+    def __init__(self, viewer: ViewerModel, image: Image, sessions: OpenSessions, parent: QWidget | None = None):
+        super().__init__(parent)
+        self._viewer, self.image, self._sessions = viewer, image, sessions
+        self._file: ReadFile | None = None
+        self._job: Job | None = None
+        with slide_of_layer(image) as slide:
+            self._slide, self._path = SlideInfo.of(slide), slide.path
+        self.setWindowTitle(f"Import – {image.name}")
+        self._build()
+        self._lay_out()
+        self._read_timer = QTimer(self)
+        self._read_timer.setSingleShot(True)
+        self._read_timer.timeout.connect(self.read)
+        self.file.changed.connect(lambda: self._read_timer.start(TYPING_PAUSE_MS))
+        self.file.line.returnPressed.connect(self.read)
+        sessions.closing.connect(self._session_closing)
+        self._show_file()
+
+    def open_file(self, path: Path) -> None:
+        """Read a file, as if a person had chosen it."""
+        self.file.show_path(path)
+        self.read()
+
+    def read(self) -> None:
+        """Read the file that stands there, in the background."""
+        self._read_timer.stop()
+        path = self.file.path
+        self._file = None
+        self.messages.say(None)
+        if self._job is not None:
+            self._job.abandon()
+            self._job = None
+        if path is not None and path.is_file():
+            slide = self._slide
+            self._job = Job(lambda: read_steps(path, slide), self)
+            self._job.items.connect(self._found)
+            self._job.ended.connect(self._read)
+            self._job.start()
+        elif path is not None:
+            self.messages.say(Message(f"There is no file {path}. Check the path, or choose it.", Tone.WARNING))
+        self._show_file()
+
+    def take(self) -> None:
+        """Do what the button says."""
+        file = self._file
+        if file is None or self.missing:
+            return
+        document = file.placed(self.factor)
+        self.messages.say(None)
+        try:
+            said = self._take(file, document)
+        except NucLoopError as error:
+            self.messages.say(Message(str(error), Tone.ERROR))
+            return
+        self.table.remember()
+        remember_folder(file.path.parent, PURPOSE)
+        if document.regions and self.regions.isVisible() and self.regions.isChecked():
+            add_regions(self._viewer, self.image, document.regions)
+        self._file = None
+        self.file.line.blockSignals(True)
+        self.file.line.clear()
+        self.file.line.blockSignals(False)
+        self._show_file()
+        self.messages.say(Message(said, Tone.GOOD))
+
+    @property
+    def use(self) -> Use:
+        """What the file is taken for."""
+        return next(use for use, button in self.uses.items() if button.isChecked())
+
+    @property
+    def factor(self) -> float | None:
+        """By what places are multiplied."""
+        file = self._file
+        return file.factor if file is not None and self.scale.isChecked() else None
+
+    @property
+    def missing(self) -> str:
+        """Why it cannot be taken over yet; empty when it can."""
+        if self._job is not None or self._file is None:
+            return "" if self._job is not None else "Choose a file of nuclei."
+        if not len(self._file.document.nuclei) and not self._file.document.regions:
+            return "There is nothing in this file."
+        if self.anyway.isVisibleTo(self) and not self.anyway.isChecked():
+            return "The file does not seem to be of this slide."
+        if self.use is Use.READER and not self.reader.text().strip():
+            return "Whose labels are they? Write the reader's name."
+        return f"Say what {self.table.open[0]} stands for." if self.table.open else ""
+
+    def _build(self) -> None:
+        self.file = PlaceField(self._ask_for_file, "File to read")
+        self.progress = QProgressBar()
+        self.progress.setObjectName("NucloopProgress")
+        self.progress.setTextVisible(False)
+        self.progress.setRange(0, 0)
+        self.content, self.reason = QLabel(), QLabel()
+        for label in (self.content, self.reason):
+            label.setWordWrap(True)
+        self.reason.setObjectName("NucloopDim")
+        self.doubts = MessageLine()
+        self.scale, self.anyway = QCheckBox(), QCheckBox("It is of this slide all the same")
+        self.uses = {use: QRadioButton(use.value) for use in Use}
+        self._group = QButtonGroup(self)
+        self.uses[Use.NUCLEI].setChecked(True)
+        for button in self.uses.values():
+            self._group.addButton(button)
+            button.toggled.connect(self._show_file)
+        self.reader = QLineEdit()
+        self.reader.setPlaceholderText("name")
+        self.reader.setAccessibleName("Name of the reader")
+        self.reader.textEdited.connect(lambda _: self.uses[Use.READER].setChecked(True))
+        self.reader.textChanged.connect(self._show_file)
+        self.table = ClassTable()
+        self.table.changed.connect(self._show_ready)
+        self.regions = QCheckBox()
+        self.regions.setChecked(True)
+        self.messages = MessageLine()
+        self.start, self.done = QPushButton("Import"), QPushButton("Close")
+        self.start.setDefault(True)
+        self.start.clicked.connect(self.take)
+        self.done.clicked.connect(self.close)
+        for box in (self.scale, self.anyway):
+            box.toggled.connect(self._show_file)
+
+    def _lay_out(self) -> None:
+        heading = QLabel("Take it as")
+        heading.setObjectName("NucloopHeading")
+        self._questions = QWidget()
+        questions = QVBoxLayout(self._questions)
+        questions.setContentsMargins(0, 0, 0, 0)
+        questions.setSpacing(6)
+        named = QHBoxLayout()
+        named.addWidget(self.uses[Use.READER])
+        named.addWidget(self.reader, 1)
+        for widget in (self.content, self.doubts, self.scale, self.anyway):
+            questions.addWidget(widget)
+        questions.addSpacing(6)
+        questions.addWidget(heading)
+        questions.addWidget(self.uses[Use.NUCLEI])
+        questions.addLayout(named)
+        questions.addWidget(self.uses[Use.REFERENCE])
+        questions.addSpacing(6)
+        questions.addWidget(self.table)
+        questions.addWidget(self.regions)
+        buttons = QHBoxLayout()
+        buttons.setSpacing(6)
+        buttons.addWidget(self.reason, 1)
+        buttons.addWidget(self.start)
+        buttons.addWidget(self.done)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(14, 14, 14, 12)
+        layout.setSpacing(10)
+        for widget in (self.file, self.progress, self._questions, self.messages):
+            layout.addWidget(widget)
+        layout.addStretch()
+        layout.addLayout(buttons)
+        self.setStyleSheet(style_sheet(self._viewer.theme))
+        self.setMinimumWidth(520)
+
+    def _take(self, file: ReadFile, document: Document) -> str:
+        if self.use is Use.REFERENCE:
+            reference_layer(self._viewer, self.image, file, document, self._slide.mpp or 0.25)
+            return f"{len(document.nuclei):,} nuclei of {file.path.name} are in a layer of that name."
+        nuclei = self._nuclei(document)
+        reader = self.reader.text() if self.use is Use.READER else ""
+        change = take_in(nuclei, file, document, self.table.mapping, self.table.new, reader)
+        return _told(change, file.path.name)
+
+    def _nuclei(self, document: Document) -> NucleiLayer:
+        """Return the nuclei of the image; a session that is still to begin gets the file's own classes."""
+        if mpp_of_layer(self.image) is None:
+            raise NucLoopError(
+                f"{self.image.name} does not say how many µm a pixel covers. Press Detect nuclei once and answer the "
+                "question there, then import again."
+            )
+        nuclei = self._sessions.open(self.image, document.nuclei.scheme)
+        if nuclei is None:
+            trouble = self._sessions.trouble_with(self.image)
+            raise NucLoopError(trouble.message if trouble is not None else "The session of this image is not open.")
+        return nuclei
+
+    def _found(self, items: list[ReadFile]) -> None:
+        self._file = items[-1]
+        for box, checked in ((self.scale, True), (self.anyway, False)):
+            box.blockSignals(True)
+            box.setChecked(checked)
+            box.blockSignals(False)
+
+    def _read(self, ending: Ending) -> None:
+        self._job = None
+        if ending.how is How.FAILED:
+            self.messages.say(Message(ending.message, Tone.ERROR, ending.details))
+        self._show_file()
+
+    def _show_file(self) -> None:
+        file = self._file
+        self.progress.setVisible(self._job is not None)
+        self._questions.setVisible(file is not None)
+        if file is not None:
+            self._show_content(file)
+            self._show_doubts(file)
+            self._ask_about_classes(file)
+        self._show_ready()
+        self.adjustSize()
+
+    def _show_content(self, file: ReadFile) -> None:
+        document = file.document
+        counts = [f"{count:,} {name}" for name, count in document.class_counts.items()]
+        counts += [f"{document.unlabelled:,} without a class"] if document.unlabelled and counts else []
+        listed = f": {', '.join(counts)}" if counts else ", none with a class"
+        text = f"{len(document.nuclei):,} nuclei{listed}." if len(document.nuclei) else "No nuclei."
+        self.content.setText(" ".join([text, *document.remarks]))
+        number = len(document.regions)
+        self.regions.setVisible(number > 0)
+        self.regions.setText(f"Also take its {number:,} drawn region" + "s" * (number > 1))
+
+    def _show_doubts(self, file: ReadFile) -> None:
+        guess = file.factor
+        self.scale.setVisible(guess is not None)
+        if guess is not None:
+            self.scale.setText(f"It was made at another magnification: multiply its places by {guess:.4g}")
+        doubts = file.doubts(self.factor)
+        self.doubts.say(Message(" ".join(doubts), Tone.WARNING) if doubts else None)
+        self.anyway.setVisible(bool(doubts))
+
+    def _ask_about_classes(self, file: ReadFile) -> None:
+        nuclei = self._sessions.nuclei_of(self.image)
+        if self.use is Use.REFERENCE or nuclei is None:
+            self.table.setVisible(False)
+            return
+        scheme = nuclei.session.scheme
+        unknown = unknown_classes(file.document.nuclei, scheme)
+        heading = "This slide has no such classes. What do they become?"
+        self.table.ask(unknown, scheme, heading, may_add=True)
+
+    def _show_ready(self) -> None:
+        self.reason.setText(self.missing if self.file.path is not None or self._file is not None else "")
+        self.start.setEnabled(self._file is not None and not self.missing)
+
+    def _ask_for_file(self, at: str) -> str:
+        endings = sorted({f"*{suffix}" for one in FORMATS.values() for suffix in one.suffixes if suffix[0] == "."})
+        kinds = f"Files of nuclei ({' '.join([*endings, '*.json', f'*{SUFFIX}'])});;All files (*)"
+        folder = at or str(first_folder(self._path, PURPOSE))
+        return str(QFileDialog.getOpenFileName(self, "Import nuclei from", folder, kinds)[0])
+
+    def _session_closing(self, image: Image) -> None:
+        if image is self.image and image not in self._viewer.layers:
+            self.close()
+
+    def closeEvent(self, event: Any) -> None:
+        """Read no further."""
+        if self._job is not None:
+            self._job.abandon()
+        super().closeEvent(event)
+        self.deleteLater()
+
+
+def _told(change: Change, name: str) -> str:
+    said = [
+        (len(change.added), "new nuclei"),
+        (len(change.relabelled), "that were there have its class"),
+        (change.locked, "keep what a person said of them here"),
+    ]
+    parts = [f"{count:,} {words}" for count, words in said if count] or ["nothing that was not here already"]
+    return f"From {name}: {'; '.join(parts)}." + (" Ctrl+Z takes it back." if change else "")

@@ -1,0 +1,161 @@
+"""What can be done with a file of nuclei: laid beside an image as a reference, or taken into its session."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from napari.layers import Points
+
+from nucloop.classes import ClassScheme
+from nucloop.detection.overlap import SAME_NUCLEUS_UM
+from nucloop.errors import DataError
+from nucloop.formats import Document, SlideInfo, adopt
+from nucloop.formats.fitting import likely_scale, misfits
+from nucloop.gui.canvas.colouring import class_palette
+from nucloop.gui.canvas.slide_layers import MICROMETRE
+from nucloop.gui.canvas.view import placement
+from nucloop.gui.layer.points_style import DIAMETER_UM, SCREEN_LIMITS
+from nucloop.nuclei import UNLABELLED, Origin
+from nucloop.session.exchange import read_annotations
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from napari.components import ViewerModel
+    from napari.layers import Image
+
+    from nucloop.gui.layer.nuclei_layer import NucleiLayer
+    from nucloop.session import Change
+
+__all__ = ["ReadFile", "points_options", "read_steps", "reference_layer", "take_in"]
+
+_RING = 0.22
+
+
+@dataclass(frozen=True)
+class ReadFile:
+    """A file of nuclei as it was read, and what there is to say of it before it is taken over.
+
+    Parameters
+    ----------
+    path : Path
+        Where from.
+    document : Document
+        As the file has it.
+    slide : SlideInfo
+        The slide that it is to lie on.
+    """
+
+    path: Path
+    document: Document
+    slide: SlideInfo
+
+    @property
+    def factor(self) -> float | None:
+        """By what places are probably to be multiplied; None when they may be right."""
+        return likely_scale(self.document, self.slide)
+
+    def placed(self, factor: float | None) -> Document:
+        """Return the document with its places multiplied."""
+        if factor is None:
+            return self.document
+        said = self.document.slide
+        if said is not None:
+            height, width = round(said.height * factor), round(said.width * factor)
+            if abs(height - self.slide.height) + abs(width - self.slide.width) <= 2 * max(factor, 1):
+                # what rounding leaves over makes no other slide
+                height, width = self.slide.height, self.slide.width
+            mpp = None if said.mpp is None else said.mpp / factor
+            # a copy at another magnification begins differently
+            said = replace(said, height=height, width=width, mpp=mpp, sha256=None)
+        return replace(self.document.scaled(factor), slide=said)
+
+    def doubts(self, factor: float | None) -> list[str]:
+        """Say what speaks against the file being of this slide."""
+        return misfits(self.placed(factor), self.slide)
+
+
+def read_steps(path: Path, slide: SlideInfo) -> Iterator[ReadFile]:
+    """Read a file of any format, or a session, for a slide; runs in a job's thread."""
+    yield ReadFile(path, read_annotations(path), slide)
+
+
+def take_in(
+    nuclei: NucleiLayer,
+    file: ReadFile,
+    document: Document,
+    mapping: Mapping[str, str | None],
+    new_classes: Sequence[str] = (),
+    reader: str = "",
+) -> Change:
+    """Take nuclei of a file into a session, as one step that can be undone.
+
+    Parameters
+    ----------
+    nuclei : NucleiLayer
+        Of the session.
+    file : ReadFile
+        For the journal.
+    document : Document
+        Its nuclei, placed on the slide.
+    mapping : dict
+        From the file's classes to the session's, or to None.
+    new_classes : sequence of str
+        Classes of the file that the session gets first.
+    reader : str
+        Whose word the labels are; nobody's in particular unless given.
+
+    Raises
+    ------
+    NucLoopError
+        If a class is unknown, or the session cannot be written to; nothing was taken in.
+    """
+    session = nuclei.session
+    found = document.nuclei
+    added = tuple(one for one in found.scheme.classes if one.name in set(new_classes))
+    scheme = ClassScheme(session.scheme.name, (*session.scheme.classes, *added))
+    table = adopt(found, scheme, mapping, source=file.path.name)
+    if reader:
+        table = replace(table, origin=np.full(len(table), Origin.IMPORTED, np.uint8))
+    # what is there already is recognised by its place; into an empty session everything goes as it is
+    radius = SAME_NUCLEUS_UM / nuclei.mpp if len(session) else None
+    change = session.import_nuclei(
+        table, radius_px=radius, source=file.path.name, reader=reader, new_classes=added
+    )  # fmt: skip
+    if not change and not change.locked and not len(table):
+        raise DataError(f"{file.path.name} holds no nuclei.")
+    return change
+
+
+def reference_layer(viewer: ViewerModel, image: Image, file: ReadFile, document: Document, mpp: float) -> Points:
+    """Lay the nuclei of a file on an image as rings in the colours of their classes; they are in no session."""
+    options = points_options(document, file.path.name, mpp) | placement(image)
+    layer = Points(document.nuclei.yx, ndim=2, **options)
+    viewer.add_layer(layer)
+    return layer
+
+
+def points_options(document: Document, name: str, mpp: float | None) -> dict[str, Any]:
+    """Return the options of a Points layer for nuclei that are in no session."""
+    nuclei = document.nuclei
+    names = np.array([*nuclei.scheme.names, ""], object)
+    colours = class_palette(nuclei.scheme)[nuclei.label] if len(nuclei) else "white"
+    features = {"class": pd.Categorical(names[nuclei.label], [*nuclei.scheme.names, ""]), "nucleus": nuclei.ids}
+    if (nuclei.label == UNLABELLED).all():
+        features.pop("class")
+    return {
+        "name": name,
+        "features": pd.DataFrame(features),
+        "size": DIAMETER_UM / (mpp or 0.25) * 1.3,
+        "symbol": "ring",
+        "face_color": "transparent",
+        "border_color": colours,
+        "border_width": _RING,
+        "border_width_is_relative": True,
+        "canvas_size_limits": SCREEN_LIMITS,
+        "metadata": {"nucloop": {"file": name, "scheme": nuclei.scheme.name}},
+    } | ({} if mpp is None else {"scale": (mpp, mpp), "units": (MICROMETRE, MICROMETRE)})

@@ -1,0 +1,1 @@
+"""The Gallery dock, with all that is its own."""

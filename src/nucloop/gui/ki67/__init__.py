@@ -1,0 +1,1 @@
+"""The Ki-67 dock, with all that is its own."""

@@ -1,0 +1,1 @@
+"""The nuclei layer: a window of napari points onto a session."""

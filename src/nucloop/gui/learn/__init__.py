@@ -1,0 +1,1 @@
+"""The Learn dock, with all that is its own."""

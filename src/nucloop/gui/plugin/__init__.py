@@ -1,0 +1,1 @@
+"""What napari's manifest names, and the program that opens a window."""

@@ -1,0 +1,1 @@
+"""The sessions of the open images: opened, kept, closed."""

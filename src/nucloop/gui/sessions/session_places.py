@@ -1,0 +1,141 @@
+"""Opening the session of a slide: where it lies, what can stand in the way, and the ways out of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nucloop.errors import NucLoopError, SessionError
+from nucloop.sample_files import sample_folder
+from nucloop.session import (
+    DamagedSession,
+    OtherSlide,
+    PlaceNotWritable,
+    Session,
+    SessionInUse,
+    SlideIdentity,
+    session_path,
+)
+from nucloop.session.place import ELSEWHERE
+
+if TYPE_CHECKING:
+    from nucloop.classes import ClassScheme
+    from nucloop.slides import Slide
+
+__all__ = ["Answer", "Trouble", "has_session", "open_session", "trouble_with", "why_not_kept"]
+
+
+class Answer(Enum):
+    """A way out of trouble; the value is what its button says."""
+
+    ELSEWHERE = "Keep it in my home folder"
+    CHOOSE = "Choose a folder …"
+    READ_ONLY = "Only look"
+    AGAIN = "Try again"
+    ADOPT = "It is the same slide"
+    SET_ASIDE = "Set it aside, begin anew"
+    MEMORY = "Go on without keeping"
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Why a session could not be opened, and what a person can do about it."""
+
+    message: str
+    answers: tuple[Answer, ...]
+    elsewhere: Path | None = None
+
+
+@dataclass(frozen=True)
+class OpeningChoice:
+    """How to open a session: as usual, or as a person has answered."""
+
+    answer: Answer | None = None
+    folder: Path | None = None
+
+
+def trouble_with(error: NucLoopError, slide: Slide) -> Trouble:
+    """Return the ways out of an error that opening a session has met."""
+    text = str(error)
+    if isinstance(error, PlaceNotWritable):
+        answers = [Answer.ELSEWHERE, Answer.CHOOSE]
+        if slide.path is not None and session_path(slide.path).exists():
+            answers.append(Answer.READ_ONLY)
+        return Trouble(text, (*answers, Answer.MEMORY), error.elsewhere)
+    if isinstance(error, SessionInUse):
+        return Trouble(text, (Answer.AGAIN, Answer.READ_ONLY))
+    if isinstance(error, OtherSlide):
+        return Trouble(text, (Answer.CHOOSE, Answer.ADOPT, Answer.MEMORY))
+    if isinstance(error, DamagedSession):
+        return Trouble(text, (Answer.SET_ASIDE, Answer.AGAIN, Answer.MEMORY))
+    return Trouble(text, (Answer.AGAIN, Answer.CHOOSE, Answer.MEMORY))
+
+
+def why_not_kept(slide: Slide) -> str:
+    """Say why a slide's session ends with the window, as its samples' do; empty when it is kept."""
+    if slide.path is None:
+        return "This image has no file, so what you do is kept only while the window is open."
+    if slide.path.parent == _samples():
+        return "This is a sample, so what you do is kept only while the window is open."
+    return ""
+
+
+def has_session(slide: Slide, way: OpeningChoice | None = None) -> bool:
+    """Whether a slide that is kept has been worked on before."""
+    path = _path_of(slide, way or OpeningChoice())
+    return path is not None and path.exists()
+
+
+def open_session(slide: Slide, scheme: ClassScheme | None, way: OpeningChoice | None = None) -> Session:
+    """Open the session of a slide, or begin it with a scheme.
+
+    Raises
+    ------
+    SessionError
+        See `trouble_with` for the ways out.
+    """
+    way, identity = way or OpeningChoice(), SlideIdentity.of(slide)
+    path = _path_of(slide, way)
+    if path is None:
+        if scheme is None:
+            raise SessionError("A session needs classes to begin with. Wait until the models are loaded.")
+        return Session.in_memory(identity, scheme)
+    if way.answer is Answer.SET_ASIDE:
+        _set_aside(path)
+    return Session.open(
+        path,
+        slide=identity,
+        scheme=scheme,
+        read_only=way.answer is Answer.READ_ONLY,
+        adopt=way.answer is Answer.ADOPT,
+    )
+
+
+def _path_of(slide: Slide, way: OpeningChoice) -> Path | None:
+    """Return where the session lies; None when it is kept nowhere."""
+    if slide.path is None or why_not_kept(slide) or way.answer is Answer.MEMORY:
+        return None
+    beside = session_path(slide.path, way.folder)
+    elsewhere = session_path(slide.path, Path.home() / ELSEWHERE)
+    # it was moved there when its own folder was found to be read-only
+    moved = way.folder is None and not beside.exists() and elsewhere.exists()
+    return elsewhere if moved else beside
+
+
+def _set_aside(path: Path) -> None:
+    """Rename a damaged session and its log, so that nothing in it is lost."""
+    stamp = datetime.now().strftime("%Y-%m-%d %H.%M.%S")
+    for suffix in ("", "-wal", "-shm"):
+        part = path.with_name(path.name + suffix)
+        if part.exists():
+            part.rename(path.with_name(f"{path.stem}.damaged {stamp}{path.suffix}{suffix}"))
+
+
+def _samples() -> Path | None:
+    try:
+        return sample_folder().resolve()
+    except NucLoopError:
+        return None

@@ -1,0 +1,119 @@
+"""A dock's main button, and the row that shows how far what it began is."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QWidget
+
+from nucloop.gui.widgets.dock_layout import column_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from qtpy.QtGui import QMouseEvent
+
+__all__ = ["ProgressRow", "main_button"]
+
+
+class _PromptButton(QPushButton):
+    """A button that acts first and is drawn as pressed after.
+
+    Qt draws a button at once when it goes down and again when it comes up, and with it the whole window beside an
+    OpenGL canvas, before anybody hears of the click.
+    """
+
+    def mousePressEvent(self, event: QMouseEvent | None) -> None:
+        """Go down."""
+        with _drawn_after(self):
+            super().mousePressEvent(event)
+
+    def mouseReleaseEvent(self, event: QMouseEvent | None) -> None:
+        """Come up, and act."""
+        with _drawn_after(self):
+            super().mouseReleaseEvent(event)
+
+
+@contextmanager
+def _drawn_after(widget: QWidget) -> Iterator[None]:
+    """Draw a widget once, after what is done within: left alone it draws itself, and with it the window, at once."""
+    widget.setUpdatesEnabled(False)
+    try:
+        yield
+    finally:
+        # what a click did may have taken its button away
+        with suppress(RuntimeError):
+            widget.setUpdatesEnabled(True)
+
+
+def main_button(words: str, shortcut: str, tip: str) -> QPushButton:
+    """Return the button of a dock's main job, its shortcut written at the right."""
+    button = _PromptButton(words)
+    button.setObjectName("NucloopDetect")
+    button.setCursor(Qt.CursorShape.PointingHandCursor)
+    button.setToolTip(tip)
+    keys = QLabel(shortcut)
+    keys.setObjectName("NucloopKeys")
+    keys.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+    inside = QHBoxLayout(button)
+    inside.setContentsMargins(14, 0, 14, 0)
+    inside.addStretch()
+    inside.addWidget(keys)
+    button.setMinimumHeight(38)
+    return button
+
+
+class ProgressRow(QWidget):
+    """A bar, Cancel beside it, and words below.
+
+    Parameters
+    ----------
+    tip : str
+        What Cancel does.
+    """
+
+    cancel_clicked = Signal()
+
+    def __init__(self, tip: str) -> None:
+        super().__init__()
+        self._bar = QProgressBar()
+        self._bar.setObjectName("NucloopProgress")
+        self._bar.setTextVisible(False)
+        self.text = QLabel()
+        self.text.setObjectName("NucloopDim")
+        self.cancel = QPushButton("Cancel")
+        self.cancel.setToolTip(tip)
+        self.cancel.clicked.connect(self._cancel_chosen)
+        upper = QHBoxLayout()
+        upper.setSpacing(10)
+        upper.addWidget(self._bar, 1)
+        upper.addWidget(self.cancel)
+        column = column_of(self, spacing=4)
+        column.addLayout(upper)
+        column.addWidget(self.text)
+
+    def show_running(self, running: bool, words: str) -> None:
+        """Appear, with nothing done yet, or go."""
+        self.setVisible(running)
+        if running:
+            self.cancel.setEnabled(True)
+            self.cancel.setText("Cancel")
+            self.show_done(0, 0, words)
+
+    def show_done(self, done: int, total: int, words: str) -> None:
+        """Show how far it is; the bar stands still while nobody knows how much there is.
+
+        A busy bar has Qt compose the whole window, canvas and all, for each step of its dance; where OpenGL is done in
+        software that takes half of both cores from the networks.
+        """
+        with _drawn_after(self._bar):
+            self._bar.setRange(0, max(total, 1))
+            self._bar.setValue(done)
+        self.text.setText(words)
+
+    def _cancel_chosen(self) -> None:
+        self.cancel.setEnabled(False)
+        self.cancel.setText("Stopping …")
+        self.cancel_clicked.emit()

@@ -1,0 +1,1 @@
+"""Weights on disk: cards, foundation models by name, downloads."""
