@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nucloop.classes import ClassScheme
+from nucloop.outlines import Outlines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -58,6 +59,8 @@ class Nuclei:
         One column per class of the scheme; NaN where no model was asked.
     origin : (N,) uint8
         Values of `Origin`.
+    outlines : Outlines, optional
+        Where each nucleus ends, level-0 pixels; None where nobody drew or computed any.
     """
 
     scheme: ClassScheme
@@ -67,6 +70,7 @@ class Nuclei:
     label: NDArray[np.int16]
     probability: NDArray[np.float32]
     origin: NDArray[np.uint8]
+    outlines: Outlines | None = None
 
     def __post_init__(self) -> None:
         n = len(self.ids)
@@ -81,6 +85,8 @@ class Nuclei:
         for name, shape in expected.items():
             if getattr(self, name).shape != shape:
                 raise ValueError(f"{name} has shape {getattr(self, name).shape}, expected {shape}")
+        if self.outlines is not None and len(self.outlines) != n:
+            raise ValueError(f"{len(self.outlines)} outlines do not go with {n} nuclei")
         if n and not np.isfinite(self.yx).all():
             raise ValueError("nuclei need finite coordinates")
         if n and (self.label.max() >= len(self.scheme) or self.label.min() < UNLABELLED):
@@ -97,6 +103,7 @@ class Nuclei:
         probability: ArrayLike | None = None,
         ids: ArrayLike | None = None,
         origin: ArrayLike | Origin = Origin.PREDICTED,
+        outlines: Outlines | None = None,
     ) -> Nuclei:
         """Build a table from points (N, 2); what is not given is unknown (NaN, unlabelled, id 0)."""
         points = np.asarray(yx, np.float32).reshape(-1, 2)
@@ -115,6 +122,7 @@ class Nuclei:
             label=column(label, UNLABELLED, np.int16, (n,)),
             probability=column(probability, np.nan, np.float32, (n, len(scheme))),
             origin=column(origin, 0, np.uint8, (n,)),
+            outlines=outlines,
         )
 
     @classmethod
@@ -134,7 +142,7 @@ class Nuclei:
             name: np.concatenate([getattr(part, name) for part in parts])
             for name in ("ids", "yx", "score", "label", "probability", "origin")
         }
-        return cls(scheme=scheme, **columns)
+        return cls(scheme=scheme, **columns, outlines=_stacked(parts))
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -152,6 +160,7 @@ class Nuclei:
             label=self.label[picked],
             probability=self.probability[picked],
             origin=self.origin[picked],
+            outlines=None if self.outlines is None else self.outlines.take(picked),
         )
 
     def numbered(self, first: int = 1) -> Nuclei:
@@ -227,3 +236,12 @@ class Nuclei:
             ids=frame["id"].to_numpy(np.int64) if "id" in frame else None,
             origin=origin,
         )
+
+
+def _stacked(tables: Sequence[Nuclei]) -> Outlines | None:
+    """Stack the outlines of tables; None when no table has any."""
+    if all(table.outlines is None for table in tables):
+        return None
+    return Outlines.concatenate(
+        Outlines.none(len(table)) if table.outlines is None else table.outlines for table in tables
+    )

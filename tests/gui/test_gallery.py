@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 
-from nucloop.gui import gallery_dock as gallery_module
 from nucloop.gui.canvas.docks import open_gallery_dock
+from nucloop.gui.gallery import gallery_dock as gallery_module
 from nucloop.gui.gallery.gallery_order import EVERY_CLASS, Order
 
 if TYPE_CHECKING:

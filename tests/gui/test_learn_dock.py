@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 
-from nucloop.gui import learning as learning_module
 from nucloop.gui.canvas.docks import open_learn_dock
+from nucloop.gui.learn import learning as learning_module
 from nucloop.learning.preparing import prepare_torch
 from nucloop.learning.session_heads import SessionHeads
 from nucloop.models.files.cards import find_weights, load_encoder

@@ -10,9 +10,9 @@ import pytest
 from qtpy.QtCore import Qt
 from tests.gui.conftest import MPP, SCHEME
 
-from nucloop.gui import review as review_module
 from nucloop.gui.canvas.drawn_regions import draw_regions
 from nucloop.gui.canvas.view import lead_to
+from nucloop.gui.correct import review as review_module
 from nucloop.nuclei import Nuclei
 
 if TYPE_CHECKING:

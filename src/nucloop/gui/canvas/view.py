@@ -97,4 +97,4 @@ def lead_to(viewer: ViewerModel, layer: Layer, place: NDArray[np.floating], most
 
 def to_image(image: Image, world: NDArray[np.floating]) -> NDArray[np.float64]:
     """Return where a place of the world, (y, x), lies in an image, level-0 pixels."""
-    return np.asarray(image.worldto_image(world), np.float64)[-2:]
+    return np.asarray(image.world_to_data(world), np.float64)[-2:]
