@@ -18,7 +18,8 @@ from tests.benchmarks.subjects import STAGES, SUBJECTS, chosen
 from tests.benchmarks.throughput import timed_runs
 
 from nucloop.classes import ClassScheme
-from nucloop.detection.pipeline import InferenceConfig, Pipeline
+from nucloop.detection.pipeline import Pipeline
+from nucloop.detection.spec import InferenceConfig
 from nucloop.models.denuc import DenucConfig, DenucDetector
 from nucloop.models.encoder import EncoderConfig, PointEncoder
 from nucloop.models.files.cards import Card

@@ -6,7 +6,8 @@ import torch
 
 from nucloop.classes import ClassScheme
 from nucloop.detection.engines import OnnxEngine, OutOfMemoryError, TorchEngine, make_engine
-from nucloop.detection.pipeline import InferenceConfig, Pipeline
+from nucloop.detection.pipeline import Pipeline
+from nucloop.detection.spec import InferenceConfig
 from nucloop.detection.stage import Stage, Window, read_window
 from nucloop.errors import DeviceError, RegionError, SlideError
 from nucloop.models.denuc import DenucConfig, DenucDetector
@@ -113,7 +114,7 @@ def test_every_pixel_of_the_slide_belongs_to_exactly_one_tile(slide):
 def test_features_belong_to_their_nuclei(slide):
     pipe = pipeline()
     for result in pipe.run(slide):
-        label, probability, _ = pipe.head.classify(result.features)
+        label, probability, _ = networks()[2].classify(result.features)
         assert np.array_equal(label, result.nuclei.label)
         assert np.array_equal(probability, result.nuclei.probability)
 
@@ -155,7 +156,7 @@ def test_out_of_gpu_memory_falls_back_to_smaller_batches_and_then_to_the_cpu(roo
     whole = everything(pipeline().run(slide))
     assert len(whole) > 50
     pipe = pipeline(batch=8)
-    for stage in (pipe._detector, pipe._encoder):
+    for stage in pipe._stages.values():
         stage.engine = _SmallGpu(TorchEngine(stage.net, "cpu"), room)
     found = everything(pipe.run(slide, centre=(0.0, 0.0)))
     assert np.abs(found.yx - whole.yx).max() <= 1 / 64

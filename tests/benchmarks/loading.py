@@ -28,6 +28,7 @@ def _load(models: Models, cache: str) -> float:
     os.environ["XDG_CACHE_HOME"] = cache
     began = time.perf_counter()
     from nucloop.detection.pipeline import Pipeline
+    from nucloop.detection.spec import PipelineSpec
 
-    Pipeline.load(models.detector, models.encoder, models.head, "cpu")
+    Pipeline.open(PipelineSpec(models.detector, models.encoder, models.head, "cpu"))
     return time.perf_counter() - began

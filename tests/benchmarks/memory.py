@@ -36,11 +36,12 @@ def _write(path: Path) -> None:
 def _run(models: Models, path: Path) -> tuple[float, float]:
     """Peak memory, MB, and time, s, of finding all nuclei and keeping them."""
     from nucloop.detection.pipeline import Pipeline
+    from nucloop.detection.spec import PipelineSpec
     from nucloop.evaluation.dataset import peak_memory_mb
     from nucloop.nuclei import Nuclei
     from nucloop.slides import open_slide
 
-    pipeline = Pipeline.load(models.detector, models.encoder, models.head, "cpu")
+    pipeline = Pipeline.open(PipelineSpec(models.detector, models.encoder, models.head, "cpu"))
     began = time.perf_counter()
     with open_slide(path) as slide:
         nuclei = Nuclei.concatenate([tile.nuclei for tile in pipeline.run(slide)], pipeline.scheme)

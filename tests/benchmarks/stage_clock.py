@@ -11,7 +11,7 @@ from unittest.mock import patch
 
 from tests.benchmarks.subjects import STAGES
 
-from nucloop.detection import pipeline as inference
+from nucloop.detection import classifier, proposer
 from nucloop.detection.stage import Stage
 from nucloop.models.denuc import DenucDetector
 from nucloop.models.heads import LinearHead
@@ -23,9 +23,8 @@ if TYPE_CHECKING:
 STEPS: tuple[tuple[Any, str, Callable[..., str]], ...] = (
     (Slide, "read_working", lambda *_: "read"),
     (Stage, "__call__", lambda stage, *_: "detect" if isinstance(stage.net, DenucDetector) else "encode"),
-    (inference, "decode", lambda *_: "decode"),
-    (inference, "suppress", lambda *_: "decode"),
-    (inference, "sample_at", lambda *_: "encode"),
+    (proposer, "suppress_non_maxima", lambda *_: "decode"),
+    (classifier, "sample_at", lambda *_: "encode"),
     (LinearHead, "classify", lambda *_: "classify"),
 )
 """Who does a step, the function, and to which stage a call of it counts."""

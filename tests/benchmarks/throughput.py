@@ -12,6 +12,7 @@ from tests.benchmarks.slides import FIELD_MPP, write_tissue
 from tests.benchmarks.stage_clock import clocked_stages
 
 from nucloop.detection.pipeline import Pipeline
+from nucloop.detection.spec import PipelineSpec
 from nucloop.slides import open_slide
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ SIDE = 6144
 
 def measure(models: Models, repeat: int) -> dict[str, list[float]]:
     """Time whole runs on 9.4 mm² of tissue, from opening the file to the last nucleus; the networks are loaded."""
-    pipeline = Pipeline.load(models.detector, models.encoder, models.head, "cpu")
+    pipeline = Pipeline.open(PipelineSpec(models.detector, models.encoder, models.head, "cpu"))
     with TemporaryDirectory() as folder:
         path = write_tissue(Path(folder) / "tissue.ome.tif", SIDE)
         return timed_runs(pipeline, path, repeat, (SIDE * FIELD_MPP / 1000) ** 2)

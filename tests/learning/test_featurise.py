@@ -3,7 +3,8 @@ import pytest
 import torch
 
 from nucloop.classes import ClassScheme
-from nucloop.detection.pipeline import InferenceConfig, Pipeline
+from nucloop.detection.pipeline import Pipeline
+from nucloop.detection.spec import InferenceConfig
 from nucloop.detection.stage import Stage
 from nucloop.errors import SlideError
 from nucloop.learning.featurise import features_at

@@ -2,7 +2,10 @@ import numpy as np
 import pytest
 import torch
 
-from nucloop.models.denuc import DenucConfig, DenucDetector, DenucLoss, assign, decode, reference_points, suppress
+from nucloop.detection.points import suppress_non_maxima
+from nucloop.models.denuc import DenucConfig, DenucDetector, propose, reference_points
+from nucloop.training.denuc import DenucLoss
+from nucloop.training.matching import assign
 
 
 @pytest.mark.parametrize(
@@ -35,9 +38,9 @@ def test_offsets_count_from_the_centre_of_each_cell():
     output = np.full((3, 2, 2), -10.0, np.float32)
     output[0, 1, 0] = 10
     output[1:, 1, 0] = [1.5, -0.5]
-    points, scores = decode(output, 8, 0.5)
-    assert points.tolist() == [[8 + 3.5 + 1.5, 3.5 - 0.5]]
-    assert scores[0] > 0.99
+    found = propose(output, DenucConfig(strides=(8,)), 0.5)
+    assert found.yx.tolist() == [[8 + 3.5 + 1.5, 3.5 - 0.5]]
+    assert found.score[0] > 0.99
 
 
 def test_of_two_cells_the_surer_one_is_given_the_nucleus_even_if_it_lies_a_little_farther():
@@ -77,7 +80,7 @@ def test_a_field_without_nuclei_has_a_loss_that_can_be_learnt_from():
 
 def test_suppression_keeps_the_best_of_a_cluster_and_what_stands_alone():
     points = np.array([[0, 0], [0, 8], [0, 16], [50, 50]], np.float32)
-    kept = suppress(points, np.array([0.9, 0.8, 0.7, 0.1], np.float32), 12)
+    kept = suppress_non_maxima(points, np.array([0.9, 0.8, 0.7, 0.1], np.float32), 12)
     # the third falls to the middle one, which itself falls to the first
     assert kept.tolist() == [0, 3]
 
@@ -86,6 +89,6 @@ def test_suppression_does_not_depend_on_the_order_of_points():
     rng = np.random.default_rng(1)
     points, scores = rng.uniform(0, 100, (200, 2)).astype(np.float32), rng.uniform(0, 1, 200).astype(np.float32)
     order = rng.permutation(200)
-    kept = {tuple(p) for p in points[suppress(points, scores, 6)]}
-    again = {tuple(p) for p in points[order][suppress(points[order], scores[order], 6)]}
+    kept = {tuple(p) for p in points[suppress_non_maxima(points, scores, 6)]}
+    again = {tuple(p) for p in points[order][suppress_non_maxima(points[order], scores[order], 6)]}
     assert kept == again

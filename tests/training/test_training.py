@@ -7,17 +7,19 @@ import torch
 from PIL import Image
 
 from nucloop.classes import ClassScheme
+from nucloop.detection.points import suppress_non_maxima
 from nucloop.errors import DataError, WeightsError
 from nucloop.metrics.points import count_matches
-from nucloop.models.denuc import DenucConfig, decode, suppress
+from nucloop.models.denuc import DenucConfig, propose
 from nucloop.models.encoder import EncoderConfig
 from nucloop.training.augment import AugmentConfig, Crop, CropSampler, augment_pixels
 from nucloop.training.datasets import Dataset, Field, open_dataset
-from nucloop.training.detector import train_detector
-from nucloop.training.encoder import as_scheme, train_encoder
-from nucloop.training.end_to_end import train_end_to_end
+from nucloop.training.denuc import DenucTask
+from nucloop.training.encoder import EncoderTask, as_scheme
+from nucloop.training.end_to_end import EndToEndTask
 from nucloop.training.loop import LoopConfig
 from nucloop.training.recipe import DetectorRecipe, EncoderRecipe, EndToEndRecipe, load_recipe, recipe_names
+from nucloop.training.task import train
 
 PLAIN = AugmentConfig(scale=1.0, stain_amount=0, stain_colour=0, density=0, ihc=0, grey=0, blur=0, noise=0)
 TINY = DetectorRecipe(
@@ -101,7 +103,7 @@ def test_crops_for_restaining_show_larger_nuclei(field):
 
 def test_a_detector_learns_to_find_spots(field):
     torch.manual_seed(0)
-    *_, (progress, detector) = train_detector([field], TINY)
+    *_, (progress, detector) = train(DenucTask(TINY), [field])
     assert progress.step == TINY.loop.steps
     assert not detector.training
     with torch.inference_mode():
@@ -116,22 +118,22 @@ def test_a_detector_learns_to_find_spots(field):
 
 def test_a_detector_goes_on_from_another_of_the_same_shape_only(field):
     short = dataclasses.replace(TINY, loop=dataclasses.replace(TINY.loop, steps=1, lr=1e-9, backbone_lr=1e-9))
-    *_, (_, start) = train_detector([field], TINY)
-    *_, (_, went_on) = train_detector([field], short, start=start)
+    *_, (_, start) = train(DenucTask(TINY), [field])
+    *_, (_, went_on) = train(DenucTask(short), [field], start=start)
     assert torch.allclose(went_on.head[-1].weight, start.head[-1].weight, atol=1e-4)
     other = dataclasses.replace(short, model=dataclasses.replace(TINY.model, channels=8))
     with pytest.raises(WeightsError, match="another shape"):
-        next(train_detector([field], other, start=start))
+        next(train(DenucTask(other), [field], start=start))
 
 
 def test_an_interrupted_run_that_resumes_gives_the_weights_of_an_unbroken_one(field, tmp_path):
     recipe = dataclasses.replace(TINY, loop=dataclasses.replace(TINY.loop, steps=12, checkpoint_every=5))
     checkpoint = tmp_path / "run.checkpoint"
-    *_, (_, whole) = train_detector([field], recipe)
-    for progress, _ in train_detector([field], recipe, checkpoint=checkpoint):
+    *_, (_, whole) = train(DenucTask(recipe), [field])
+    for progress, _ in train(DenucTask(recipe), [field], checkpoint=checkpoint):
         if progress.step == 8:
             break
-    (first, _), *_, (_, resumed) = train_detector([field], recipe, checkpoint=checkpoint)
+    (first, _), *_, (_, resumed) = train(DenucTask(recipe), [field], checkpoint=checkpoint)
     assert first.step == 6
     for a, b in zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True):
         assert torch.allclose(a.float(), b.float(), atol=1e-5)
@@ -140,8 +142,8 @@ def test_an_interrupted_run_that_resumes_gives_the_weights_of_an_unbroken_one(fi
 def test_a_run_stopped_between_its_last_checkpoint_and_its_weights_file_still_gives_its_network(field, tmp_path):
     recipe = dataclasses.replace(TINY, loop=dataclasses.replace(TINY.loop, steps=4, checkpoint_every=2))
     checkpoint = tmp_path / "run.checkpoint"
-    *_, (_, whole) = train_detector([field], recipe, checkpoint=checkpoint)
-    ((progress, again),) = train_detector([field], recipe, checkpoint=checkpoint)
+    *_, (_, whole) = train(DenucTask(recipe), [field], checkpoint=checkpoint)
+    ((progress, again),) = train(DenucTask(recipe), [field], checkpoint=checkpoint)
     assert progress.step == 4
     for a, b in zip(whole.state_dict().values(), again.state_dict().values(), strict=True):
         assert torch.equal(a, b)
@@ -150,26 +152,26 @@ def test_a_run_stopped_between_its_last_checkpoint_and_its_weights_file_still_gi
 def test_a_checkpoint_that_cannot_be_written_says_what_to_do(field, tmp_path):
     recipe = dataclasses.replace(TINY, loop=dataclasses.replace(TINY.loop, steps=2, checkpoint_every=1))
     with pytest.raises(WeightsError, match=r"Cannot write .*choose another folder"):
-        list(train_detector([field], recipe, checkpoint=tmp_path / "missing" / "run.checkpoint"))
+        list(train(DenucTask(recipe), [field], checkpoint=tmp_path / "missing" / "run.checkpoint"))
 
 
 def test_a_backbone_that_nobody_offers_is_said_so(field):
     recipe = dataclasses.replace(TINY, model=DenucConfig(backbone="shuffelnet"))
     with pytest.raises(WeightsError, match="timm makes no backbone 'shuffelnet'"):
-        next(train_detector([field], recipe))
+        next(train(DenucTask(recipe), [field]))
 
 
 def test_a_pretrained_file_of_no_network_is_said_so(field, tmp_path):
     (tmp_path / "x.safetensors").write_bytes(b"nothing")
     with pytest.raises(WeightsError, match=r"Cannot start shufflenet_v2_x0_5 from .*x\.safetensors"):
-        next(train_detector([field], TINY, initial=tmp_path / "x.safetensors"))
+        next(train(DenucTask(TINY), [field], initial=tmp_path / "x.safetensors"))
 
 
 def test_a_damaged_checkpoint_says_what_to_do(field, tmp_path):
     checkpoint = tmp_path / "run.checkpoint"
     checkpoint.write_bytes(b"not a checkpoint")
     with pytest.raises(WeightsError, match="Delete it"):
-        next(train_detector([field], TINY, checkpoint=checkpoint))
+        next(train(DenucTask(TINY), [field], checkpoint=checkpoint))
 
 
 def test_an_encoder_learns_two_colours_and_never_takes_an_unlabelled_nucleus_for_background(field):
@@ -181,7 +183,7 @@ def test_an_encoder_learns_two_colours_and_never_takes_an_unlabelled_nucleus_for
         augment=PLAIN,
         crop=96,
     )
-    *_, (progress, classifier) = train_encoder([field], scheme, recipe)
+    *_, (progress, classifier) = train(EncoderTask(recipe, scheme), [field])
     assert progress.loss < 1.0
     rgb = torch.from_numpy(field.pixels.copy()).permute(2, 0, 1)[None].float()
     with torch.inference_mode():
@@ -194,7 +196,7 @@ def test_one_network_learns_to_find_and_to_tell_apart_and_runs_as_two(field):
     model = DenucConfig(backbone="shufflenet_v2_x0_5", strides=(8, 16), channels=16, mpp=0.5)
     loop = LoopConfig(steps=60, batch=4, lr=1e-2, backbone_lr=4e-3, average=0.9)
     recipe = EndToEndRecipe(name="tiny", model=model, loop=loop, augment=PLAIN, crop=96)
-    *_, (_, net) = train_end_to_end([field], scheme, recipe)
+    *_, (_, net) = train(EndToEndTask(recipe, scheme), [field])
     detector, classifier = net.eval().apart()
     rgb = torch.from_numpy(field.pixels.copy()).permute(2, 0, 1)[None].float()
     with torch.inference_mode():
@@ -202,8 +204,8 @@ def test_one_network_learns_to_find_and_to_tell_apart_and_runs_as_two(field):
         torch.testing.assert_close(detector(rgb), found)
         torch.testing.assert_close(classifier(rgb, [torch.from_numpy(field.yx)]), logits)
     assert (logits[:, :2].argmax(1).numpy() == field.label).mean() > 0.9
-    points, score = decode(found[0].numpy(), detector.stride, 0.5)
-    points = points[suppress(points, score, 7.0)]
+    proposals = propose(found[0].numpy(), model, 0.5)
+    points = proposals.yx[suppress_non_maxima(proposals.yx.astype(np.float32), proposals.score, 7.0)]
     counts = count_matches(points, field.yx, 6.0)
     assert counts.f1 > 0.8
 

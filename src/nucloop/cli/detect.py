@@ -7,8 +7,9 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from nucloop.cli.terminal import check_writable, complain, parse_box, progress_bar, say
-from nucloop.detection.pipeline import InferenceConfig, Pipeline
+from nucloop.cli.terminal import ENCODER_HELP, HEAD_HELP, check_writable, complain, parse_box, progress_bar, say
+from nucloop.detection.pipeline import Pipeline
+from nucloop.detection.spec import InferenceConfig, PipelineSpec
 from nucloop.errors import NucLoopError
 from nucloop.formats import FORMATS, SlideInfo, read_regions, write_nuclei
 from nucloop.nuclei import Nuclei
@@ -25,8 +26,8 @@ def detect(
     mpp: Annotated[float | None, typer.Option(min=0.01, max=50, help="µm per pixel of slides that do not say.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
     detector: Annotated[str, typer.Option(help="Name or .safetensors file.")] = "denuc-mobilenet",
-    encoder: Annotated[str, typer.Option(help="Name or .safetensors file.")] = "embedded",
-    head: Annotated[str, typer.Option(help="Name or .safetensors file.")] = "brca-m2c",
+    encoder: Annotated[str | None, typer.Option(help=ENCODER_HELP)] = None,
+    head: Annotated[str | None, typer.Option(help=HEAD_HELP)] = None,
     threshold: Annotated[float | None, typer.Option(min=0.01, max=0.99, help="Detection score.")] = None,
     file_format: Annotated[str, typer.Option("--format", help=f"One of {', '.join(FORMATS)}.")] = "csv",
 ) -> None:
@@ -38,7 +39,8 @@ def detect(
     if regions is not None:
         parts = [*(parts or []), *read_regions(regions)]
     check_writable(out)
-    pipeline = Pipeline.load(detector, encoder, head, device, InferenceConfig(threshold=threshold))
+    spec = PipelineSpec(detector, encoder, head, device, InferenceConfig(threshold=threshold))
+    pipeline = Pipeline.open(spec)
     failed = 0
     for path, target in zip(slides, targets, strict=True):
         try:

@@ -11,8 +11,9 @@ import typer
 from nucloop.cli.score import RULES_HELP, check_rule
 from nucloop.cli.session_data import SESSION, session_dataset
 from nucloop.cli.tables import check_table_name, confusion_table, score_table, write_table
-from nucloop.cli.terminal import check_writable, output, progress_bar, say, write_json
-from nucloop.detection.pipeline import InferenceConfig, Pipeline
+from nucloop.cli.terminal import ENCODER_HELP, HEAD_HELP, check_writable, output, progress_bar, say, write_json
+from nucloop.detection.pipeline import Pipeline
+from nucloop.detection.spec import InferenceConfig, PipelineSpec
 from nucloop.errors import DataError
 from nucloop.evaluation.dataset import Evaluation, evaluate
 from nucloop.metrics.report import details_of, table_rows
@@ -42,11 +43,11 @@ def evaluate_command(
         list[str] | None, typer.Option("--leave-out", help="Not the images of this hospital or patient.")
     ] = None,
     detector: Annotated[str, typer.Option(help="Name or .safetensors file.")] = "denuc-mobilenet",
-    encoder: Annotated[str, typer.Option(help="Name or .safetensors file.")] = "embedded",
-    head: Annotated[str, typer.Option(help="Name or .safetensors file.")] = "brca-m2c",
+    encoder: Annotated[str | None, typer.Option(help=ENCODER_HELP)] = None,
+    head: Annotated[str | None, typer.Option(help=HEAD_HELP)] = None,
     models: Annotated[
         list[str] | None,
-        typer.Option("--models", help="DETECTOR,ENCODER,HEAD in place of the three; may be repeated."),
+        typer.Option("--models", help="DETECTOR or DETECTOR,ENCODER,HEAD in place of the three; may be repeated."),
     ] = None,
     threshold: Annotated[float | None, typer.Option(min=0.01, max=0.99, help="Detection score.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
@@ -60,8 +61,9 @@ def evaluate_command(
         if path is not None:
             check_writable(path.parent)
     reports, rows = [], []
-    for names in _triples(models) or [(detector, encoder, head)]:
-        pipeline = Pipeline.load(*names, device, InferenceConfig(threshold=threshold))
+    config = InferenceConfig(threshold=threshold)
+    for names in _named(models) or [(detector, encoder, head)]:
+        pipeline = Pipeline.open(PipelineSpec(*names, device, config))
         for dataset, fields in zip(datasets, chosen, strict=True):
             result = _run(pipeline, Evaluation(dataset, radius_um, rule), fields, split)
             report = {"split": split, **result.report(pipeline)}
@@ -69,7 +71,7 @@ def evaluate_command(
                 report |= details_of(result.fields, result.total.names, rule)
                 report["data_sha256"] = _fingerprint(fields)
             reports.append(report)
-            rows += table_rows(" + ".join(names), report)
+            rows += table_rows(" + ".join(name for name in names if name), report)
             _show(report, details)
     if json is not None:
         write_json(json, reports[0] if len(reports) == 1 else {"runs": reports})
@@ -92,14 +94,14 @@ def _fields(dataset: Dataset, split: str, only_group: Sequence[str], leave: Sequ
     return fields
 
 
-def _triples(models: Sequence[str] | None) -> list[tuple[str, str, str]]:
-    triples = []
+def _named(models: Sequence[str] | None) -> list[tuple[str, str | None, str | None]]:
+    named: list[tuple[str, str | None, str | None]] = []
     for text in models or []:
         names = [name.strip() for name in text.split(",")]
-        if len(names) != 3 or not all(names):
-            raise DataError(f"--models {text!r} is not DETECTOR,ENCODER,HEAD: three names or files.")
-        triples.append((names[0], names[1], names[2]))
-    return triples
+        if len(names) not in (1, 3) or not all(names):
+            raise DataError(f"--models {text!r} is neither DETECTOR nor DETECTOR,ENCODER,HEAD: names or files.")
+        named.append((names[0], *(names[1:] or (None, None))))
+    return named
 
 
 def _run(pipeline: Pipeline, result: Evaluation, fields: Sequence[Field], split: str) -> Evaluation:

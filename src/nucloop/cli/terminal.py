@@ -12,7 +12,20 @@ from nucloop.errors import NucLoopError, RegionError
 from nucloop.formats.atomic import replacing
 from nucloop.slides import Box
 
-__all__ = ["check_writable", "complain", "output", "parse_box", "progress_bar", "say", "write_json"]
+__all__ = [
+    "ENCODER_HELP",
+    "HEAD_HELP",
+    "check_writable",
+    "complain",
+    "output",
+    "parse_box",
+    "progress_bar",
+    "say",
+    "write_json",
+]
+
+ENCODER_HELP = "Name or .safetensors file; a foundation model, NAME=PATH. By default what the detector needs."
+HEAD_HELP = "Name or .safetensors file. By default what the detector needs."
 
 output = Console()
 errors = Console(stderr=True)

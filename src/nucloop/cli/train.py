@@ -1,8 +1,9 @@
-"""``nucloop train``: detectors, encoders, or both as one network, on one or several data sets."""
+"""``nucloop train``: detectors of each family, encoders, or both as one network, on one or several data sets."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
 
@@ -10,14 +11,15 @@ from nucloop.classes import ClassScheme
 from nucloop.cli.terminal import check_writable, progress_bar, say
 from nucloop.detection.engines import available_devices
 from nucloop.errors import DataError, DeviceError, WeightsError
+from nucloop.models.families import DEFAULT_FAMILY, FAMILIES
 from nucloop.models.files.cards import load_detector
-from nucloop.training.datasets import Dataset, Field, leave_out, open_dataset
-from nucloop.training.detector import train_detector
-from nucloop.training.encoder import as_scheme, train_encoder
-from nucloop.training.end_to_end import train_end_to_end
-from nucloop.training.loop import TrainingProgress
-from nucloop.training.product import save_detector, save_encoder
-from nucloop.training.recipe import DetectorRecipe, EncoderRecipe, EndToEndRecipe, load_recipe
+from nucloop.training.datasets import Dataset, leave_out, open_dataset
+from nucloop.training.encoder import EncoderTask, as_scheme
+from nucloop.training.end_to_end import EndToEndTask
+from nucloop.training.product import Origins
+from nucloop.training.recipe import load_recipe
+from nucloop.training.task import TrainingTask, task_of
+from nucloop.training.task import train as training
 
 __all__ = ["train"]
 
@@ -28,6 +30,7 @@ Split = Annotated[list[str] | None, typer.Option(help="train unless said; severa
 Leave = Annotated[list[str] | None, typer.Option("--leave-out", help="Hospital or patient to leave out.")]
 Out = Annotated[Path, typer.Option(help="The .safetensors file to write; its card goes beside it.")]
 HeadOut = Annotated[Path, typer.Option(help="The .safetensors file for the linear head.")]
+RecipeName = Annotated[str, typer.Option("--recipe", help="Shipped name or YAML file.")]
 Scheme = Annotated[str, typer.Option(help="Class scheme: a built-in name or a JSON/YAML file.")]
 Initial = Annotated[Path | None, typer.Option(help="Pretrained backbone, .safetensors in its library's layout.")]
 Steps = Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")]
@@ -35,7 +38,7 @@ Seed = Annotated[int | None, typer.Option(help="Instead of the recipe's.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, mps.")]
 
 
-def _open(data: list[str], splits: list[str], leave: list[str]) -> list[tuple[Dataset, list[Field], str]]:
+def _open(data: list[str], splits: list[str], leave: list[str]) -> list[tuple[Dataset, str]]:
     """Every data set with the fields to train on; a split that only some sets have is skipped in the others."""
     opened = []
     for spec in data:
@@ -46,29 +49,23 @@ def _open(data: list[str], splits: list[str], leave: list[str]) -> list[tuple[Da
                 if split == splits[0]:
                     raise
                 continue
-            opened.append((dataset, leave_out(dataset.fields, leave), split))
-    if not any(fields for _, fields, _ in opened):
+            opened.append((replace(dataset, fields=tuple(leave_out(dataset.fields, leave))), split))
+    if not any(dataset.fields for dataset, _ in opened):
         raise DataError("No image is left to train on. Check the names given to --leave-out.")
     return opened
 
 
-def _classified(opened: list[tuple[Dataset, list[Field], str]], scheme: ClassScheme) -> list[Field]:
-    """Return all fields that are left, with labels of one scheme."""
-    wanted = {id(f.yx) for _, some, _ in opened for f in some}
-    return [f for dataset, _, _ in opened for f in as_scheme(dataset, scheme) if id(f.yx) in wanted]
-
-
-def _record(opened: list[tuple[Dataset, list[Field], str]], leave: list[str]) -> list[dict[str, Any]]:
+def _record(opened: list[tuple[Dataset, str]], leave: list[str]) -> list[dict[str, Any]]:
     return [
         {
             "name": dataset.name,
             "split": split,
             "licence": dataset.licence,
-            "images": len(fields),
-            "nuclei": int(sum(len(f.yx) for f in fields)),
+            "images": len(dataset.fields),
+            "nuclei": int(sum(len(f.yx) for f in dataset.fields)),
             "left_out": leave,
         }
-        for dataset, fields, split in opened
+        for dataset, split in opened
     ]
 
 
@@ -86,44 +83,84 @@ def _check(device: str, *files: Path) -> None:
         raise WeightsError(f"Two files of weights cannot both be written to {files[-1]}. Choose another name for one.")
 
 
-Model = TypeVar("Model")
-
-
-def _finished(run: Iterator[tuple[TrainingProgress, Model]], name: str) -> Model:
-    """Walk a training run behind a progress bar and return what it trained."""
-    with progress_bar() as bar:
-        task = bar.add_task(name, total=None, note="")
-        for done, learning in run:
-            model = learning
-            bar.update(task, completed=done.step, total=done.steps, note=f"loss {done.loss:.4f}")
-    return model
-
-
-@train.command("detector")
-def train_detector_command(
-    data: Data,
-    out: Out,
-    recipe: Annotated[str, typer.Option(help="Shipped name or YAML file.")] = "denuc-0.5x",
-    split: Split = None,
-    leave: Leave = None,
-    initial: Initial = None,
-    start_from: Annotated[str | None, typer.Option(help="Detector to go on from: shipped name or file.")] = None,
-    steps: Steps = None,
-    seed: Seed = None,
-    device: Device = "cpu",
+def _train(
+    kind: type[TrainingTask[Any, Any]],
+    files: Mapping[str, Path],
+    data: list[str],
+    *,
+    recipe: str,
+    scheme: str | None = None,
+    split: list[str] | None,
+    leave: list[str] | None,
+    initial: Path | None,
+    start_from: str | None = None,
+    steps: int | None,
+    seed: int | None,
+    device: str,
 ) -> None:
-    """Train a DeNuC point detector; an interrupted run goes on where it stopped."""
-    _check(device, out)
-    plan = load_recipe(recipe, DetectorRecipe, steps=steps, seed=seed)
+    """Train one network behind a progress bar and write what it leaves behind."""
+    _check(device, *files.values())
+    plan = load_recipe(recipe, kind.recipe_kind, steps=steps, seed=seed)
+    task = kind(plan, None if scheme is None else ClassScheme.named(scheme))
     opened = _open(data, split or ["train"], leave or [])
-    fields = [f for _, some, _ in opened for f in some]
-    checkpoint = out.with_suffix(".checkpoint")
+    fields = [f for dataset, _ in opened for f in (as_scheme(dataset, task.classes) if scheme else dataset.fields)]
+    main = next(iter(files.values()))
+    checkpoint = main.with_suffix(".checkpoint")
     start, before = load_detector(start_from) if start_from else (None, None)
-    run = train_detector(fields, plan, initial=initial, start=start, checkpoint=checkpoint, device=device)
-    detector = _finished(run, plan.name)
-    card = save_detector(out, detector, plan, _record(opened, leave or []), initial, before)
+    with progress_bar() as bar:
+        line = bar.add_task(plan.name, total=None, note="")
+        for done, learning in training(
+            task, fields, initial=initial, start=start, checkpoint=checkpoint, device=device
+        ):
+            model = learning
+            bar.update(line, completed=done.step, total=done.steps, note=f"loss {done.loss:.4f}")
+    card = task.save(model, files, Origins(data=_record(opened, leave or []), initial=initial, start=before))
     checkpoint.unlink(missing_ok=True)
-    say(f"{out}: {card.name}, halo {card.halo} px, sha256 {card.sha256[:12]}")
+    say(f"{', '.join(map(str, files.values()))}: {card.name}, halo {card.halo} px, sha256 {card.sha256[:12]}")
+
+
+def _family_command(family: str) -> Callable[..., None]:
+    """Return the command that trains a detector of one family; an interrupted run goes on where it stopped."""
+    kind = task_of(family)
+
+    def command(
+        data: Data,
+        out: Out,
+        recipe: RecipeName = kind.default_recipe,
+        split: Split = None,
+        leave: Leave = None,
+        initial: Initial = None,
+        start_from: Annotated[str | None, typer.Option(help="Detector to go on from: shipped name or file.")] = None,
+        steps: Steps = None,
+        seed: Seed = None,
+        device: Device = "cpu",
+        scheme: Annotated[
+            str | None,
+            typer.Option(help="Classes to learn.", hidden=not kind.learns_classes),
+        ] = "brca-m2c" if kind.learns_classes else None,
+    ) -> None:
+        _train(
+            kind,
+            {"detector": out},
+            data,
+            recipe=recipe,
+            scheme=scheme,
+            split=split,
+            leave=leave,
+            initial=initial,
+            start_from=start_from,
+            steps=steps,
+            seed=seed,
+            device=device,
+        )
+
+    title = FAMILIES[family].architecture
+    command.__doc__ = f"Train a {title}; an interrupted run goes on where it stopped."
+    return command
+
+
+for _family in FAMILIES:
+    train.command("detector" if _family == DEFAULT_FAMILY else _family)(_family_command(_family))
 
 
 @train.command("encoder")
@@ -131,7 +168,7 @@ def train_encoder_command(
     data: Data,
     out: Out,
     head_out: HeadOut,
-    recipe: Annotated[str, typer.Option(help="Shipped name or YAML file.")] = "encoder-mobilenet",
+    recipe: RecipeName = EncoderTask.default_recipe,
     scheme: Scheme = "brca-m2c",
     split: Split = None,
     leave: Leave = None,
@@ -141,17 +178,19 @@ def train_encoder_command(
     device: Device = "cpu",
 ) -> None:
     """Train an encoder together with a linear head; an interrupted run goes on where it stopped."""
-    _check(device, out, head_out)
-    plan = load_recipe(recipe, EncoderRecipe, steps=steps, seed=seed)
-    classes = ClassScheme.named(scheme)
-    opened = _open(data, split or ["train"], leave or [])
-    fields = _classified(opened, classes)
-    checkpoint = out.with_suffix(".checkpoint")
-    run = train_encoder(fields, classes, plan, initial=initial, checkpoint=checkpoint, device=device)
-    classifier = _finished(run, plan.name)
-    card = save_encoder(out, head_out, classifier, classes, plan, _record(opened, leave or []), initial)
-    checkpoint.unlink(missing_ok=True)
-    say(f"{out}, {head_out}: {card.name}, halo {card.halo} px, sha256 {card.sha256[:12]}")
+    _train(
+        EncoderTask,
+        {"encoder": out, "head": head_out},
+        data,
+        recipe=recipe,
+        scheme=scheme,
+        split=split,
+        leave=leave,
+        initial=initial,
+        steps=steps,
+        seed=seed,
+        device=device,
+    )
 
 
 @train.command("end-to-end")
@@ -160,7 +199,7 @@ def train_end_to_end_command(
     out: Annotated[Path, typer.Option(help="The .safetensors file for the detector.")],
     encoder_out: Annotated[Path, typer.Option(help="The .safetensors file for the encoder: the same weights.")],
     head_out: HeadOut,
-    recipe: Annotated[str, typer.Option(help="Shipped name or YAML file.")] = "end-to-end",
+    recipe: RecipeName = EndToEndTask.default_recipe,
     scheme: Scheme = "brca-m2c",
     split: Split = None,
     leave: Leave = None,
@@ -170,16 +209,16 @@ def train_end_to_end_command(
     device: Device = "cpu",
 ) -> None:
     """Train one network to detect and classify at once, to compare with two that are trained apart."""
-    _check(device, out, encoder_out, head_out)
-    plan = load_recipe(recipe, EndToEndRecipe, steps=steps, seed=seed)
-    classes = ClassScheme.named(scheme)
-    opened = _open(data, split or ["train"], leave or [])
-    checkpoint, record = out.with_suffix(".checkpoint"), _record(opened, leave or [])
-    run = train_end_to_end(
-        _classified(opened, classes), classes, plan, initial=initial, checkpoint=checkpoint, device=device
+    _train(
+        EndToEndTask,
+        {"detector": out, "encoder": encoder_out, "head": head_out},
+        data,
+        recipe=recipe,
+        scheme=scheme,
+        split=split,
+        leave=leave,
+        initial=initial,
+        steps=steps,
+        seed=seed,
+        device=device,
     )
-    detector, classifier = _finished(run, plan.name).apart()
-    card = save_detector(out, detector, plan, record, initial)
-    save_encoder(encoder_out, head_out, classifier, classes, plan, record, initial)
-    checkpoint.unlink(missing_ok=True)
-    say(f"{out}, {encoder_out}, {head_out}: {card.name}, halo {card.halo} px, sha256 {card.sha256[:12]}")

@@ -6,20 +6,22 @@ the same whatever region, tile size, order or batch it was found in.
 
 from __future__ import annotations
 
+import math
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from nucloop.configuration import read_strictly
-from nucloop.detection.stage import Stage, Window, align_up, batches, read_window
-from nucloop.models.denuc import REACH, DenucDetector, decode, suppress
-from nucloop.models.encoder import PointEncoder, sample_at
-from nucloop.models.files.cards import Card, load_detector, load_encoder, load_head
+from nucloop.detection.classifier import Classifier
+from nucloop.detection.proposer import Proposer
+from nucloop.detection.spec import InferenceConfig, PipelineSpec
+from nucloop.detection.stage import Stage, Window, batches, read_window
+from nucloop.errors import WeightsError
+from nucloop.models.files.cards import Card, load_detector, load_head
+from nucloop.models.files.zoo import open_encoder
 from nucloop.nuclei import Nuclei
 from nucloop.slides.box import Box
 from nucloop.slides.stains import GLASS
@@ -28,39 +30,16 @@ from nucloop.slides.tiling import Region, Tile, plan_tiles
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from nucloop.classes import ClassScheme
+    from torch import nn
+
     from nucloop.models.heads import LinearHead
+    from nucloop.models.proposals import Proposals
     from nucloop.slides import Slide
 
-__all__ = ["InferenceConfig", "Pipeline", "TileResult"]
+__all__ = ["DEFAULT_ENCODER", "DEFAULT_HEAD", "Pipeline", "TileResult"]
 
-TURNS = {1: (0,), 2: (0, 2), 4: (0, 1, 2, 3)}
-"""Quarter turns of each number of rotations."""
-
-
-@read_strictly
-@dataclass(frozen=True, kw_only=True)
-class InferenceConfig:
-    """How a pipeline walks a slide."""
-
-    tile: int = 1024
-    """Side of what a tile owns, working pixels."""
-    batch: int = 8
-    """Tiles at a time on a GPU; a CPU takes one."""
-    suppression_um: float = 3.5
-    """Of two detections nearer than this the better one stays, µm (DeNuC: 3)."""
-    rotations: int = 2
-    """Turns in which the encoder sees a tile, 1, 2 or 4; its features are averaged. Detection sees one."""
-    threshold: float | None = None
-    """Score from which a point counts; None takes the detector's own."""
-
-    def __post_init__(self) -> None:
-        if self.tile < 64 or self.tile % 64 or self.batch < 1:
-            raise ValueError(f"tile {self.tile} must be a multiple of 64, and batch {self.batch} at least 1")
-        if self.rotations not in TURNS:
-            raise ValueError(f"rotations must be 1, 2 or 4, got {self.rotations}")
-        if self.threshold is not None and not 0 < self.threshold < 1:
-            raise ValueError(f"threshold {self.threshold} must lie between 0 and 1")
+DEFAULT_ENCODER, DEFAULT_HEAD = "embedded", "brca-m2c"
+"""What classifies where nobody says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +48,8 @@ class TileResult:
 
     nuclei: Nuclei
     """In level-0 pixels, without ids."""
-    features: NDArray[np.float32]
-    """(K, F), one row per nucleus: what the head saw."""
+    features: NDArray[np.float32] | None
+    """(K, F), one row per nucleus: what the head saw; None where the detector named the classes itself."""
     box: Box
     """What the tile owns, level-0 pixels."""
     done: int
@@ -89,41 +68,41 @@ class _TileInput:
 
 
 class Pipeline:
-    """A detector, an encoder and a head, ready to run on a device.
+    """A detector, and an encoder with a head unless the detector names classes itself, ready to run on a device.
 
     Attributes
     ----------
     scheme : ClassScheme
-        The head's classes.
+        The classes that it gives.
     threshold : float
         Score from which a point counts.
     """
 
     def __init__(
         self,
-        detector: tuple[DenucDetector, Card],
-        encoder: tuple[PointEncoder, Card],
-        head: LinearHead,
+        detector: tuple[nn.Module, Card],
+        encoder: tuple[nn.Module, Card] | None = None,
+        head: LinearHead | None = None,
         *,
         device: str = "auto",
         config: InferenceConfig | None = None,
     ) -> None:
         self.config = config or InferenceConfig()
-        self.head = head
-        self._detector = Stage(*detector, device, self.config.batch)
-        self._encoder = Stage(*encoder, device, 1, TURNS[self.config.rotations])
-        self.threshold = self.config.threshold or self._detector.card.threshold
+        self._detector = Proposer(*detector, device, self.config)
+        self._classifier = None
+        if encoder is not None and head is not None:
+            self._classifier = Classifier(*encoder, head, device, self.config.rotations)
+        scheme = self._detector.scheme if self._classifier is None else self._classifier.head.scheme
+        if scheme is None:
+            raise WeightsError(
+                f"{self._detector.card.name} only finds nuclei, so an encoder and a head are needed to give them "
+                "classes. Choose both."
+            )
+        self.scheme, self.threshold = scheme, self._detector.threshold
 
     @classmethod
-    def load(
-        cls,
-        detector: str = "denuc-mobilenet",
-        encoder: str = "embedded",
-        head: str = "brca-m2c",
-        device: str = "auto",
-        config: InferenceConfig | None = None,
-    ) -> Pipeline:
-        """Load shipped weights by name, or files by path, and prepare them for a device.
+    def open(cls, spec: PipelineSpec | None = None) -> Pipeline:
+        """Load the models of a specification and prepare them for its device.
 
         Raises
         ------
@@ -132,30 +111,39 @@ class Pipeline:
         DeviceError
             If the device is not there.
         """
-        encoder_net, encoder_card = load_encoder(encoder)
-        linear, _ = load_head(head, encoder_card)
-        return cls(load_detector(detector), (encoder_net, encoder_card), linear, device=device, config=config)
+        spec = spec or PipelineSpec()
+        net, card = load_detector(spec.detector)
+        if card.classes is not None and spec.encoder is None and spec.head is None:
+            return cls((net, card), device=spec.device, config=spec.config)
+        encoder = open_encoder(spec.encoder or DEFAULT_ENCODER)
+        head, _ = load_head(spec.head or DEFAULT_HEAD, encoder[1])
+        return cls((net, card), encoder, head, device=spec.device, config=spec.config)
 
     @property
-    def scheme(self) -> ClassScheme:
-        """The head's classes."""
-        return self.head.scheme
+    def _stages(self) -> dict[str, Stage]:
+        stages = {"detector": self._detector.stage}
+        return stages if self._classifier is None else {**stages, "encoder": self._classifier.stage}
 
     @property
     def notices(self) -> list[str]:
         """What a person should know of the last run, such as a device that ran out of memory."""
-        return list(dict.fromkeys(self._detector.notices + self._encoder.notices))
+        return list(dict.fromkeys(notice for stage in self._stages.values() for notice in stage.notices))
 
     @property
     def weights(self) -> dict[str, dict[str, str]]:
         """Name and sha256 of the networks, for provenance."""
-        stages = {"detector": self._detector.card, "encoder": self._encoder.card}
-        return {kind: {"name": card.name, "sha256": card.sha256} for kind, card in stages.items()}
+        cards = {kind: stage.card for kind, stage in self._stages.items()}
+        return {kind: {"name": card.name, "sha256": card.sha256} for kind, card in cards.items()}
+
+    @property
+    def encoder_sha256(self) -> str | None:
+        """Which encoder the features are of; None where the detector names the classes itself."""
+        return None if self._classifier is None else self._classifier.stage.card.sha256
 
     @property
     def device(self) -> str:
         """What runs the networks, in words."""
-        return self._detector.engine.name
+        return self._detector.stage.engine.name
 
     def run(
         self,
@@ -184,9 +172,10 @@ class Pipeline:
         """
         step = self._detector.mpp / slide.require_mpp()
         region = Region(regions if regions is not None else [slide.box], slide.box)
-        align = max(self._detector.align, self._encoder.align)
+        # a tile begins where windows of every network may begin
+        align = math.lcm(*(stage.align for stage in self._stages.values()))
         tiles = plan_tiles(region, step, self.config.tile, align, centre)
-        for stage in (self._detector, self._encoder):
+        for stage in self._stages.values():
             stage.notices.clear()
         done = 0
         with ThreadPoolExecutor(1, thread_name_prefix="nucloop-read") as reading:
@@ -200,8 +189,8 @@ class Pipeline:
     ) -> Iterator[list[_TileInput]]:
         """Batches of equal tiles with their pixels; the next batch is read while this one is worked on."""
         mpp = self._detector.mpp
-        windows = ((tile, self._detector.window(slide, tile, mpp, self._margin)) for tile in tiles)
-        source = iter(batches(windows, 1 if self._detector.engine.cpu else self._detector.batch))
+        windows = ((tile, self._detector.window(slide, tile)) for tile in tiles)
+        source = iter(batches(windows, self._detector.batch))
 
         def read(batch: list[tuple[Tile, Window]]) -> list[_TileInput]:
             return [_TileInput(tile, window, read_window(slide, window, mpp)) for tile, window in batch]
@@ -212,61 +201,46 @@ class Pipeline:
             waiting += [reading.submit(read, batch) for batch in islice(source, 1)]
             yield ready
 
-    @property
-    def _margin(self) -> int:
-        """Working pixels beyond a tile in which detections still decide which of its own are suppressed."""
-        radius = self.config.suppression_um / self._detector.mpp
-        return align_up(radius + REACH * self._detector.stride, self._detector.align)
-
     def _batch(
         self, slide: Slide, region: Region, batch: list[_TileInput]
-    ) -> Iterator[tuple[Nuclei, NDArray[np.float32]]]:
+    ) -> Iterator[tuple[Nuclei, NDArray[np.float32] | None]]:
         """Nuclei and their features, tile by tile; tiles of empty glass cost nothing."""
         end = slide.working_shape(self._detector.mpp)
         stained = [_holds_tissue(seen, end) for seen in batch]
         pixels = [seen.pixels for seen, holds in zip(batch, stained, strict=True) if holds]
-        outputs = iter(self._detector(np.stack(pixels)) if pixels else ())
+        proposals = iter(self._detector(np.stack(pixels)) if pixels else ())
         for seen, holds in zip(batch, stained, strict=True):
             if holds:
-                yield self._classify(slide, region, seen, next(outputs))
+                yield self._classify(slide, region, seen, next(proposals))
             else:
-                yield Nuclei.empty(self.scheme), np.zeros((0, self.head.features), np.float32)
+                width = None if self._classifier is None else self._classifier.head.features
+                yield Nuclei.empty(self.scheme), None if width is None else np.zeros((0, width), np.float32)
 
     def _classify(
-        self, slide: Slide, region: Region, seen: _TileInput, output: NDArray[np.float32]
-    ) -> tuple[Nuclei, NDArray[np.float32]]:
+        self, slide: Slide, region: Region, seen: _TileInput, found: Proposals
+    ) -> tuple[Nuclei, NDArray[np.float32] | None]:
         step = self._detector.mpp / slide.require_mpp()
-        yx, score = self._points(seen, output)
+        found = found.moved(seen.window.origin)
+        found = found.take(seen.tile.owns(found.yx))
         # tile shapes differ in the last bits of floating point: rounded, a nucleus is the same in all of them
-        level0 = np.round(((yx + 0.5) * step - 0.5) * 64) / 64
+        level0 = np.round(((found.yx + 0.5) * step - 0.5) * 64) / 64
         inside = region.contains(level0)
-        yx, level0, score = yx[inside], level0[inside], score[inside]
-        features = self._features(slide, seen, yx)
-        label, probability, nucleus = self.head.classify(features)
-        table = Nuclei.from_points(self.scheme, level0, label=label, score=score, probability=probability)
-        return table.take(nucleus), features[nucleus]
+        found, level0 = found.take(inside), level0[inside]
+        outlines = None if found.outlines is None else found.outlines.scaled(step)
+        table = Nuclei.from_points(self.scheme, level0, score=found.score, outlines=outlines)
+        if self._classifier is None:
+            return _named(table, found), None
+        seen_pixels = (seen.window, seen.pixels)
+        features = self._classifier.features(slide, seen.tile, seen_pixels, found.yx, self._detector.mpp)
+        label, probability, nucleus = self._classifier.head.classify(features)
+        return replace(table, label=label, probability=probability).take(nucleus), features[nucleus]
 
-    def _points(self, seen: _TileInput, output: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-        """Return the detections that a tile owns, in working pixels of the slide, and their scores."""
-        local, score = decode(output, self._detector.stride, self.threshold)
-        yx = local.astype(np.float64) + seen.window.origin
-        kept = suppress(yx.astype(np.float32), score, self.config.suppression_um / self._detector.mpp)
-        yx, score = yx[kept], score[kept]
-        own = seen.tile.owns(yx)
-        return yx[own], score[own]
 
-    def _features(self, slide: Slide, seen: _TileInput, yx: NDArray[np.float64]) -> NDArray[np.float32]:
-        """Features (K, F) of points in detector working pixels."""
-        if not len(yx):
-            return np.zeros((0, self.head.features), np.float32)
-        window = self._encoder.window(slide, seen.tile, self._detector.mpp)
-        same = self._encoder.mpp == self._detector.mpp
-        crop = seen.window.cut(seen.pixels, window) if same else None
-        if crop is None:
-            crop = read_window(slide, window, self._encoder.mpp)
-        dense = torch.from_numpy(self._encoder(crop[None])[0])
-        points = (yx + 0.5) * (self._detector.mpp / self._encoder.mpp) - 0.5 - window.origin
-        return sample_at(dense, torch.from_numpy(points.astype(np.float32)), self._encoder.stride).numpy()
+def _named(table: Nuclei, found: Proposals) -> Nuclei:
+    """Give nuclei the classes that their detector named."""
+    if found.probability is None or not len(found):
+        return table
+    return replace(table, label=found.probability.argmax(1).astype(np.int16), probability=found.probability)
 
 
 def _holds_tissue(seen: _TileInput, end: tuple[int, int]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -15,9 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
+    from torch import nn
 
-    from nucloop.models.denuc import DenucDetector
-    from nucloop.models.encoder import PointEncoder
     from nucloop.models.files.cards import Card
     from nucloop.slides import Slide
     from nucloop.slides.tiling import Tile
@@ -97,8 +96,8 @@ class Stage:
 
     Parameters
     ----------
-    net : DenucDetector or PointEncoder
-        In evaluation mode.
+    net : Module
+        A detector or an encoder (`nucloop.models.families.Trained`), in evaluation mode.
     card : Card
         Its card; `halo` decides how much a window reaches beyond its tile.
     device : str
@@ -110,12 +109,11 @@ class Stage:
         Only for outputs that do not point anywhere: features, not offsets.
     """
 
-    def __init__(
-        self, net: DenucDetector | PointEncoder, card: Card, device: str, batch: int, turns: tuple[int, ...] = (0,)
-    ) -> None:
-        self.net, self.card = net, card
-        self.stride, self.mpp = net.stride, card.mpp
-        self.align = max(net.config.strides)
+    def __init__(self, net: nn.Module, card: Card, device: str, batch: int, turns: tuple[int, ...] = (0,)) -> None:
+        known: Any = net
+        self.net, self.card, self.shape = net, card, known.config
+        self.stride, self.mpp = known.stride, card.mpp
+        self.align = max(self.shape.strides)
         self.engine: Engine = make_engine(net, card.sha256, device)
         self.batch, self.turns = batch, turns
         self.notices: list[str] = []

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from nucloop.detection.pipeline import TURNS, InferenceConfig
+from nucloop.detection.classifier import TURNS
+from nucloop.detection.spec import InferenceConfig
 from nucloop.detection.stage import Stage, read_window
 from nucloop.models.encoder import sample_at
 from nucloop.slides.tiling import Tile

@@ -8,22 +8,24 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from nucloop.models.denuc import DenucDetector, DenucLoss
+from nucloop.models.denuc import DenucDetector
 from nucloop.models.encoder import EncoderConfig, PointEncoder, sample_at
-from nucloop.training.augment import CropSampler
-from nucloop.training.batches import draw_batch
-from nucloop.training.encoder import PointClassifier, batch_points, class_loss
-from nucloop.training.loop import TrainingProgress, prepare, run_loop
+from nucloop.training.denuc import DenucLoss
+from nucloop.training.point_classifier import PointClassifier, batch_points, class_loss
+from nucloop.training.product import save_detector, save_encoder
+from nucloop.training.recipe import EndToEndRecipe
+from nucloop.training.task import TrainingTask
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from nucloop.classes import ClassScheme
-    from nucloop.training.datasets import Field
-    from nucloop.training.recipe import EndToEndRecipe
+    from nucloop.models.backbone import Backbone
+    from nucloop.models.files.cards import Card
+    from nucloop.training.product import Origins
+    from nucloop.training.task import Batch
 
-__all__ = ["EndToEnd", "train_end_to_end"]
+__all__ = ["EndToEnd", "EndToEndTask"]
 
 
 class EndToEnd(nn.Module):
@@ -53,40 +55,33 @@ class EndToEnd(nn.Module):
         return self.detector, classifier.eval()
 
 
-def train_end_to_end(
-    fields: Sequence[Field],
-    scheme: ClassScheme,
-    recipe: EndToEndRecipe,
-    *,
-    initial: Path | None = None,
-    checkpoint: Path | None = None,
-    device: str = "cpu",
-) -> Iterator[tuple[TrainingProgress, EndToEnd]]:
-    """Yield progress and the network after every step; the last one holds the averaged weights.
+class EndToEndTask(TrainingTask[EndToEndRecipe, EndToEnd]):
+    """One network for both. The loss is the detector's plus the classifier's, on the same crops."""
 
-    The loss is the detector's plus the classifier's, on the same crops.
+    recipe_kind, default_recipe = EndToEndRecipe, "end-to-end"
+    learns_classes = True
+    products = ("detector", "encoder", "head")
 
-    Parameters
-    ----------
-    fields : sequence of Field
-        Labels are rows of `scheme`; -1 marks nuclei without a class, which only teach where nuclei are.
-    initial : Path, optional
-        Pretrained backbone, safetensors in its library's layout.
-    """
-    torch.manual_seed(recipe.loop.seed)
-    net = EndToEnd(DenucDetector(recipe.model), len(scheme))
-    mpp, backbone = recipe.model.mpp, net.detector.backbone
-    prepare(net, backbone, initial, recipe.frozen_stride, device)
-    sampler = CropSampler(fields, mpp, recipe.crop, recipe.augment)
-    detection = DenucLoss(net.detector.stride)
-    classification = class_loss(recipe, len(scheme)).to(device)
+    def model(self) -> EndToEnd:
+        """Build the network."""
+        return EndToEnd(DenucDetector(self.recipe.model), len(self.classes))
 
-    def draw_loss(model: nn.Module, step: int) -> Tensor:
-        crops, rgb, rng = draw_batch(sampler, recipe, step, device)
-        points, truth = batch_points(crops, recipe, mpp, len(scheme), rng, device)
-        found, logits = model(rgb, points)
-        loss: Tensor = detection(found, [crop.yx for crop in crops]) + classification(logits.float(), truth)
-        return loss
+    def backbone(self, model: EndToEnd) -> Backbone:
+        """Return the shared backbone."""
+        return model.detector.backbone
 
-    for progress in run_loop(net, backbone, draw_loss, recipe.loop, checkpoint=checkpoint, device=device):
-        yield progress, net
+    def loss(self, model: EndToEnd, batch: Batch) -> Tensor:
+        """Compare detections with all nuclei, and classes at the points that have one."""
+        count, shape = len(self.classes), self.recipe.model
+        points, truth = batch_points(batch.crops, self.recipe, shape.mpp, count, batch.rng, batch.device)
+        found, logits = model(batch.rgb, points)
+        detection: Tensor = DenucLoss(shape.strides[0])(found, [crop.yx for crop in batch.crops])
+        classification: Tensor = class_loss(self.recipe, count).to(batch.device)(logits.float(), truth)
+        return detection + classification
+
+    def save(self, model: EndToEnd, files: Mapping[str, Path], origins: Origins) -> Card:
+        """Write it as a detector, an encoder and a head, for the pipeline."""
+        detector, classifier = model.apart()
+        card = save_detector(files["detector"], detector, self.recipe, origins)
+        save_encoder(files["encoder"], files["head"], classifier, self.classes, self.recipe, origins)
+        return card

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import subprocess
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
+from nucloop.models.families import DEFAULT_FAMILY, FAMILIES
 from nucloop.models.files.cards import Card, file_sha256, save_head, save_module
-from nucloop.training.encoder import PointClassifier, head_of
-from nucloop.training.recipe import AnyRecipe, DetectorRecipe, EncoderRecipe, EndToEndRecipe, recipe_record
+from nucloop.training.point_classifier import PointClassifier, head_of
+from nucloop.training.recipe import DetectorRecipe, EncoderRecipe, EndToEndRecipe, Recipe, recipe_record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nucloop.classes import ClassScheme
-    from nucloop.models.denuc import DenucDetector
 
-__all__ = ["measured_halo", "save_detector", "save_encoder"]
+__all__ = ["Origins", "measured_halo", "save_detector", "save_encoder", "save_family"]
 
 NOTICES = {
     "brca-m2c": "Trained on BRCA-M2C, Copyright (c) 2022 TopoXLab, BSD 3-Clause: see NOTICE.",
@@ -28,6 +28,18 @@ NOTICES = {
     "initial": "Started from MobileNetV2 (google-coral/edgetpu test data, Apache License 2.0), dequantised: see "
     "NOTICE.",
 }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origins:
+    """Where a network comes from, for its card."""
+
+    data: list[dict[str, Any]] = field(default_factory=list)
+    """One entry per data set: name, split, licence, images left out."""
+    initial: Path | None = None
+    """Pretrained backbone."""
+    start: Card | None = None
+    """Of the network that training went on from."""
 
 
 @torch.no_grad()
@@ -82,40 +94,59 @@ def _notice(data: Sequence[dict[str, Any]], initial: Path | None, start: Card | 
     return " ".join([sentence for sentence in said if sentence not in told] + ([told] if told else []))
 
 
-def _recipe(recipe: AnyRecipe, initial: Path | None) -> dict[str, Any]:
+def _recipe(recipe: Recipe, initial: Path | None) -> dict[str, Any]:
     record = recipe_record(recipe)
     if initial is not None:
         record["initial"] = {"file": initial.name, "sha256": file_sha256(initial)}
     return record
 
 
-def save_detector(
+def save_detector(out: Path, detector: nn.Module, recipe: DetectorRecipe, origins: Origins) -> Card:
+    """Write a DeNuC detector with its card."""
+    return save_family(out, detector, recipe, origins, threshold=recipe.threshold)
+
+
+def save_family(
     out: Path,
-    detector: DenucDetector,
-    recipe: DetectorRecipe,
-    data: list[dict[str, Any]],
-    initial: Path | None,
-    start: Card | None = None,
+    net: nn.Module,
+    recipe: Recipe,
+    origins: Origins,
+    *,
+    family: str = DEFAULT_FAMILY,
+    threshold: float,
+    scheme: ClassScheme | None = None,
 ) -> Card:
-    """Write a detector with its card; `start` is the card of the detector that training went on from."""
-    config = asdict(recipe.model)
-    record = _recipe(recipe, initial)
+    """Write a detector of any family with its card.
+
+    Parameters
+    ----------
+    net : Module
+        `nucloop.models.families.Trained`, of the recipe's model.
+    threshold : float
+        Score from which a proposal counts.
+    scheme : ClassScheme, optional
+        The classes that it names itself.
+    """
+    config, record, start = asdict(recipe.model), _recipe(recipe, origins.initial), origins.start
     if start is not None:
         record["start"] = {"name": start.name, "sha256": start.sha256, "recipe": start.recipe, "commit": start.commit}
+    backbone = getattr(recipe.model, "backbone", "")
     card = Card(
         kind="detector",
         name=out.stem,
-        architecture=f"DeNuC point detector, {recipe.model.backbone}",
+        architecture=", ".join(part for part in (FAMILIES[family].architecture, backbone) if part),
+        family="" if family == DEFAULT_FAMILY else family,
         mpp=config.pop("mpp"),
         config=config,
-        halo=measured_halo(detector, max(recipe.model.strides)),
-        threshold=recipe.threshold,
-        training_data=data,
+        halo=measured_halo(net, max(recipe.model.strides)),
+        threshold=threshold,
+        classes=None if scheme is None else scheme.to_dict(),
+        training_data=origins.data,
         recipe=record,
         commit=commit(),
-        notice=_notice(data, initial, start),
+        notice=_notice(origins.data, origins.initial, start),
     )
-    return save_module(out, detector, card)
+    return save_module(out, net, card)
 
 
 def save_encoder(
@@ -124,18 +155,17 @@ def save_encoder(
     classifier: PointClassifier,
     scheme: ClassScheme,
     recipe: EncoderRecipe | EndToEndRecipe,
-    data: list[dict[str, Any]],
-    initial: Path | None,
+    origins: Origins,
 ) -> Card:
     """Write an encoder and the head trained with it, each with its card; return the encoder's."""
     encoder = classifier.encoder
     config = asdict(encoder.config)
     common: dict[str, Any] = {
         "mpp": config.pop("mpp"),
-        "training_data": data,
-        "recipe": _recipe(recipe, initial),
+        "training_data": origins.data,
+        "recipe": _recipe(recipe, origins.initial),
         "commit": commit(),
-        "notice": _notice(data, initial),
+        "notice": _notice(origins.data, origins.initial),
     }
     card = Card(
         kind="encoder",

@@ -18,11 +18,11 @@ from nucloop.training.augment import AugmentConfig
 from nucloop.training.loop import LoopConfig
 
 __all__ = [
-    "AnyRecipe",
     "DetectorRecipe",
     "EncoderRecipe",
     "EndToEndRecipe",
     "PointRecipe",
+    "Recipe",
     "load_recipe",
     "recipe_names",
 ]
@@ -30,10 +30,12 @@ __all__ = [
 
 @read_strictly
 @dataclass(frozen=True, kw_only=True)
-class _Recipe:
+class Recipe:
     """What every recipe decides."""
 
     name: str
+    model: Any
+    """Configuration of the network to train; each kind of recipe names its own."""
     loop: LoopConfig = field(default_factory=LoopConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     crop: int = 256
@@ -44,7 +46,7 @@ class _Recipe:
 
 @read_strictly
 @dataclass(frozen=True, kw_only=True)
-class DetectorRecipe(_Recipe):
+class DetectorRecipe(Recipe):
     """A DeNuC detector's model, data handling and schedule."""
 
     model: DenucConfig
@@ -54,7 +56,7 @@ class DetectorRecipe(_Recipe):
 
 @read_strictly
 @dataclass(frozen=True, kw_only=True)
-class PointRecipe(_Recipe):
+class PointRecipe(Recipe):
     """At which points of a crop classes are learned."""
 
     jitter_um: float = 0.4
@@ -83,8 +85,7 @@ class EndToEndRecipe(DetectorRecipe, PointRecipe):
     """One network that detects and classifies, for comparison with two that were trained apart."""
 
 
-AnyRecipe = DetectorRecipe | EncoderRecipe | EndToEndRecipe
-Recipe = TypeVar("Recipe", DetectorRecipe, EncoderRecipe, EndToEndRecipe)
+Kind = TypeVar("Kind", bound=Recipe)
 
 
 def recipe_names() -> list[str]:
@@ -94,7 +95,7 @@ def recipe_names() -> list[str]:
     )
 
 
-def load_recipe(name: str, kind: type[Recipe], **changes: Any) -> Recipe:
+def load_recipe(name: str, kind: type[Kind], **changes: Any) -> Kind:
     """Read a shipped recipe by name or a user's by path; `changes` replace entries of its ``loop``.
 
     Raises
@@ -118,6 +119,6 @@ def load_recipe(name: str, kind: type[Recipe], **changes: Any) -> Recipe:
         raise DataError(f"Recipe {name} cannot be read: {error}. It must be a YAML file of entries.") from error
 
 
-def recipe_record(recipe: AnyRecipe) -> dict[str, Any]:
+def recipe_record(recipe: Recipe) -> dict[str, Any]:
     """Plain types, for a weights card."""
     return asdict(recipe)

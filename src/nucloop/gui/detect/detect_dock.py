@@ -17,7 +17,7 @@ from nucloop.gui.detect.detect_controls import DetectControls
 from nucloop.gui.detect.detection import Detection
 from nucloop.gui.detect.model_choice import ModelChoice
 from nucloop.gui.detect.nuclei_panel import NucleiPanel
-from nucloop.gui.detect.pipelines import Choice, Offer, find_offer, load_pipeline, loaded_pipeline
+from nucloop.gui.detect.pipelines import Offer, find_offer, load_pipeline, loaded_pipeline
 from nucloop.gui.detect.resolution import ResolutionQuestion
 from nucloop.gui.detect.welcome import Welcome, scope_hint
 from nucloop.gui.files.dialogs import open_export, open_import
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     import napari
 
+    from nucloop.detection.spec import PipelineSpec
     from nucloop.gui.sessions.session_places import Answer
 
 __all__ = ["DetectDock"]
@@ -263,7 +264,7 @@ class DetectDock(QWidget):
         self.more.setCollapsedIcon("▸")
 
 
-def _loading_steps(choice: Choice) -> Iterator[Any]:
+def _loading_steps(choice: PipelineSpec) -> Iterator[Any]:
     """Find what the machine offers, then load the chosen models. Runs in a job's thread."""
     yield find_offer()
     yield load_pipeline(choice)

@@ -16,7 +16,7 @@ from nucloop.gui.canvas.drawn_regions import drawn_regions
 from nucloop.gui.canvas.layer_slide import mpp_of_layer, slide_of_layer
 from nucloop.gui.canvas.view import view_box, view_centre
 from nucloop.gui.detect.detection_words import check_scheme, last_word
-from nucloop.gui.detect.pipelines import Choice, load_pipeline, loaded_pipeline
+from nucloop.gui.detect.pipelines import load_pipeline, loaded_pipeline
 from nucloop.gui.napari_private.layer_list import follow_now
 from nucloop.gui.sessions.open_sessions import OpenSessions
 from nucloop.gui.widgets.jobs import Ending, Job
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from nucloop.detection.pipeline import Pipeline, TileResult
+    from nucloop.detection.spec import PipelineSpec
     from nucloop.gui.layer.nuclei_layer import NucleiLayer
     from nucloop.models.heads import LinearHead
     from nucloop.session import ModelRun
@@ -144,7 +145,7 @@ class Detection(QObject):
             )
         return [box]
 
-    def start(self, image: Image, scope: DetectionScope, choice: Choice) -> None:
+    def start(self, image: Image, scope: DetectionScope, choice: PipelineSpec) -> None:
         """Begin a run on an image whose resolution is known; results come through the signals.
 
         Raises
@@ -179,7 +180,7 @@ class Detection(QObject):
             self._job.abandon()
             self._job = None
 
-    def prepare(self, image: Image, choice: Choice) -> None:
+    def prepare(self, image: Image, choice: PipelineSpec) -> None:
         """Open the image's session and make its layer, so that the first nuclei do not wait for them.
 
         A slide that was worked on before shows its nuclei at once; a new one waits until the models are loaded, whose
@@ -203,7 +204,8 @@ class Detection(QObject):
         from nucloop.learning.session_heads import head_in_use
 
         try:
-            self._head = head_in_use(nuclei.session, pipeline.weights["encoder"]["sha256"])
+            encoder = pipeline.encoder_sha256
+            self._head = None if encoder is None else head_in_use(nuclei.session, encoder)
             self._run = nuclei.session.begin_run(pipeline.weights, SAME_NUCLEUS_UM / nuclei.mpp)
         except NucLoopError as error:
             self._forget_run(Message(str(error), Tone.WARNING))
@@ -240,10 +242,15 @@ class Detection(QObject):
 
         # the tiles of a batch go in as one: one entry in the journal, one update of the layer
         found = Nuclei.concatenate([tile.nuclei for tile in tiles], tiles[0].nuclei.scheme)
-        features = np.concatenate([tile.features for tile in tiles])
+        seen = [tile.features for tile in tiles if tile.features is not None]
+        encoder = None if self._pipeline is None else self._pipeline.encoder_sha256
+        if not seen or encoder is None:
+            # the detector names the classes itself: there are no features to keep
+            run.add(found)
+            return
+        features = np.concatenate(seen)
         ids = run.add(found if self._head is None else classified(found, features, self._head))
-        if self._pipeline is not None:
-            self.sessions.features_of(image).put_later(self._pipeline.weights["encoder"]["sha256"], ids, features)
+        self.sessions.features_of(image).put_later(encoder, ids, features)
 
     def _late_start(self, pipeline: Pipeline) -> None:
         """Do what could not be done before the models were loaded."""
@@ -295,7 +302,7 @@ def _steps(
     image: Image,
     regions: list[Box | NDArray[np.float64]] | None,
     centre: tuple[float, float] | None,
-    choice: Choice,
+    choice: PipelineSpec,
 ) -> Iterator[ModelsLoaded | TileResult]:
     """First the pipeline, then its tiles. Runs in the job's thread."""
     pipeline = load_pipeline(choice)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QFormLayout, QWidget
 
-from nucloop.gui.detect.pipelines import DEVICES, Choice
+from nucloop.detection.spec import PipelineSpec
+from nucloop.gui.detect.pipelines import DEVICES
 
 if TYPE_CHECKING:
     from nucloop.gui.detect.pipelines import Offer
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["ModelChoice"]
 
 LABELS = {"device": "Device", "detector": "Detector", "encoder": "Encoder", "head": "Classes"}
+BY_DETECTOR = "By the detector"
+"""Of encoder and head: the ones that ship, or the classes that the detector names itself."""
 
 
 class ModelChoice(QWidget):
@@ -36,9 +39,9 @@ class ModelChoice(QWidget):
             self._fill(field, [])
 
     @property
-    def choice(self) -> Choice:
+    def choice(self) -> PipelineSpec:
         """What is chosen."""
-        return Choice(**{field: box.currentData() for field, box in self.boxes.items()})
+        return PipelineSpec(**{field: box.currentData() for field, box in self.boxes.items()})
 
     def show_offer(self, offer: Offer) -> None:
         """Offer what this machine and this installation have; what was chosen stays chosen."""
@@ -49,11 +52,14 @@ class ModelChoice(QWidget):
 
     def _fill(self, field: str, names: list[str]) -> None:
         box = self.boxes[field]
-        chosen = box.currentData() or getattr(Choice(), field)
+        default = getattr(PipelineSpec(), field)
+        chosen = box.currentData() or default
         box.blockSignals(True)
         box.clear()
+        if default is None:
+            box.addItem(BY_DETECTOR, None)
         # a default that is not installed stays in the list: choosing it says what is missing
-        for name in names if chosen in names else [chosen, *names]:
+        for name in names if chosen is None or chosen in names else [chosen, *names]:
             box.addItem(DEVICES.get(name, name), name)
         box.setCurrentIndex(box.findData(chosen))
         box.blockSignals(False)

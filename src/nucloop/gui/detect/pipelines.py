@@ -13,21 +13,12 @@ from nucloop.learning.preparing import prepare_torch
 
 if TYPE_CHECKING:
     from nucloop.detection.pipeline import Pipeline
+    from nucloop.detection.spec import PipelineSpec
 
-__all__ = ["DEVICES", "Choice", "Offer", "find_offer", "load_pipeline", "loaded_pipeline"]
+__all__ = ["DEVICES", "Offer", "find_offer", "load_pipeline", "loaded_pipeline"]
 
 DEVICES = {"auto": "Automatic", "cuda": "GPU (CUDA)", "mps": "GPU (Apple)", "cpu": "CPU"}
 """Names a person reads, by the names the core knows."""
-
-
-@dataclass(frozen=True)
-class Choice:
-    """Models by shipped name or path, and a device."""
-
-    detector: str = "denuc-mobilenet"
-    encoder: str = "embedded"
-    head: str = "brca-m2c"
-    device: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -40,12 +31,12 @@ class Offer:
     """Names of the shipped detectors, encoders and heads, by kind."""
 
 
-_loaded: dict[Choice, Pipeline] = {}
+_loaded: dict[PipelineSpec, Pipeline] = {}
 _lock = threading.Lock()
 
 
-def load_pipeline(choice: Choice) -> Pipeline:
-    """Return the pipeline of a choice, loaded at most once; takes seconds, so call it in a job.
+def load_pipeline(spec: PipelineSpec) -> Pipeline:
+    """Return the pipeline of a specification, loaded at most once; takes seconds, so call it in a job.
 
     Raises
     ------
@@ -53,20 +44,20 @@ def load_pipeline(choice: Choice) -> Pipeline:
         If weights are missing or damaged, or the device is not there.
     """
     with _lock:
-        if choice not in _loaded:
+        if spec not in _loaded:
             prepare_torch()
             from nucloop.detection.pipeline import Pipeline
 
-            pipeline = Pipeline.load(choice.detector, choice.encoder, choice.head, device=choice.device)
+            pipeline = Pipeline.open(spec)
             # one set of networks at a time, for memory; the old one goes only once the new one is there
             _loaded.clear()
-            _loaded[choice] = pipeline
-        return _loaded[choice]
+            _loaded[spec] = pipeline
+        return _loaded[spec]
 
 
-def loaded_pipeline(choice: Choice) -> Pipeline | None:
-    """Return the pipeline of a choice if it is loaded, without waiting."""
-    return _loaded.get(choice)
+def loaded_pipeline(spec: PipelineSpec) -> Pipeline | None:
+    """Return the pipeline of a specification if it is loaded, without waiting."""
+    return _loaded.get(spec)
 
 
 def find_offer() -> Offer:

@@ -19,8 +19,8 @@ from safetensors.numpy import load_file, save_file
 from nucloop.classes import ClassScheme
 from nucloop.configuration import first_fault, read_strictly
 from nucloop.errors import WeightsError
-from nucloop.models.denuc import DenucConfig, DenucDetector
 from nucloop.models.encoder import EncoderConfig, PointEncoder
+from nucloop.models.families import DEFAULT_FAMILY, FAMILIES, Family
 from nucloop.models.heads import LinearHead
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Card",
+    "family_of",
     "file_sha256",
     "find_weights",
     "load_detector",
@@ -38,6 +39,7 @@ __all__ = [
     "load_head_with_extra",
     "save_head",
     "save_module",
+    "scheme_of",
     "shipped_weights",
 ]
 
@@ -56,16 +58,18 @@ class Card:
     name: str
     architecture: str
     """The published model it implements."""
+    family: str = ""
+    """Detectors: a key of `nucloop.models.families.FAMILIES`; none is DeNuC's."""
     mpp: float
     """Working resolution, µm per pixel."""
     config: dict[str, Any] = field(default_factory=dict)
-    """Fields of DenucConfig, EncoderConfig or LinearHead."""
+    """Fields of the family's configuration, of EncoderConfig or LinearHead."""
     halo: int = 256
     """Working pixels around a point that change its output by more than 1e-3."""
     threshold: float = 0.5
     """Detectors: score from which a point counts."""
     classes: dict[str, Any] | None = None
-    """Heads: the class scheme."""
+    """Heads, and detectors that name classes themselves: the class scheme."""
     encoder_sha256: str = ""
     """Heads: the encoder whose features they read."""
     training_data: list[dict[str, Any]] = field(default_factory=list)
@@ -172,7 +176,7 @@ def _config(card: Card, kind: type[Any]) -> Any:
         raise WeightsError(
             f"The card of {card.name} describes no network that NucLoop knows ({first_fault(error)}). Copy it again."
         ) from error
-    if FORBIDDEN_OPTIONS & set(config.options) or ":" in config.backbone:
+    if FORBIDDEN_OPTIONS & set(getattr(config, "options", ())) or ":" in getattr(config, "backbone", ""):
         raise WeightsError(
             f"The card of {card.name} asks the library to fetch other weights, so it is not loaded. "
             "Take weights from where you trust them."
@@ -180,10 +184,46 @@ def _config(card: Card, kind: type[Any]) -> Any:
     return config
 
 
-def load_detector(name: str) -> tuple[DenucDetector, Card]:
-    """Load a detector by shipped name or path."""
+def family_of(card: Card) -> Family:
+    """Return the family that a detector's card names.
+
+    Raises
+    ------
+    WeightsError
+        If this version knows no such family.
+    """
+    name = card.family or DEFAULT_FAMILY
+    if name not in FAMILIES:
+        raise WeightsError(
+            f"{card.name} is a network of the family {name!r}, which this version of NucLoop does not know "
+            f"(it knows {', '.join(FAMILIES)}). Install the version it was made with, or choose another detector."
+        )
+    return FAMILIES[name]
+
+
+def scheme_of(card: Card) -> ClassScheme | None:
+    """Return the classes that a card names, None where it names none."""
+    return None if card.classes is None else ClassScheme.from_dict(card.classes, source=f"{card.name}.json")
+
+
+def load_detector(name: str) -> tuple[nn.Module, Card]:
+    """Load a detector of any family by shipped name or path.
+
+    Raises
+    ------
+    WeightsError
+        If it is missing, damaged or of a family that nobody knows, or names other classes than it has outputs for.
+    """
     card, tensors = _load(name, "detector")
-    detector = DenucDetector(_config(card, DenucConfig))
+    family = family_of(card)
+    config = _config(card, family.config)
+    scheme, outputs = scheme_of(card), getattr(config, "classes", 0)
+    if outputs != (0 if scheme is None else len(scheme)):
+        raise WeightsError(
+            f"The card of {card.name} names {0 if scheme is None else len(scheme)} classes for a network of {outputs}. "
+            "Copy both again from where they came from."
+        )
+    detector = family.build(config)
     _fill(detector, tensors, card.name)
     return detector, card
 

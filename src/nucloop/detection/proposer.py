@@ -1,0 +1,78 @@
+"""A detector of any family on its engine: windows of pixels in, proposals out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nucloop.detection.points import suppress_non_maxima
+from nucloop.detection.stage import Stage, align_up
+from nucloop.models.files.cards import family_of, scheme_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+    from torch import nn
+
+    from nucloop.detection.spec import InferenceConfig
+    from nucloop.detection.stage import Window
+    from nucloop.models.files.cards import Card
+    from nucloop.models.proposals import Proposals
+    from nucloop.slides import Slide
+    from nucloop.slides.tiling import Tile
+
+__all__ = ["Proposer"]
+
+
+class Proposer:
+    """Proposes nuclei in windows of a slide.
+
+    Parameters
+    ----------
+    net : Module
+        Of the card's family (`nucloop.models.families.Trained`).
+    card : Card
+        Its card.
+    device : str
+        As `nucloop.detection.engines.make_engine` takes it.
+    config : InferenceConfig
+        Batch, threshold and suppression.
+
+    Attributes
+    ----------
+    scheme : ClassScheme or None
+        The classes it names itself.
+    threshold : float
+        Score from which a proposal counts.
+    """
+
+    def __init__(self, net: nn.Module, card: Card, device: str, config: InferenceConfig) -> None:
+        self.card, self.family, self.scheme = card, family_of(card), scheme_of(card)
+        self.stage = Stage(net, card, device, config.batch)
+        self.threshold = config.threshold or card.threshold
+        self.mpp, self.align = self.stage.mpp, self.stage.align
+        self._shape = self.stage.shape
+        self._radius = config.suppression_um / self.mpp if self.family.suppressed else 0.0
+        self._margin = align_up(self._radius + self.family.reach(self._shape), self.align)
+
+    @property
+    def batch(self) -> int:
+        """Windows that it takes at a time."""
+        return 1 if self.stage.engine.cpu else self.stage.batch
+
+    def window(self, slide: Slide, tile: Tile) -> Window:
+        """Return what it must see to know a tile's nuclei, those beyond it included that decide which of them stay.
+
+        The tile is given on the detector's own grid.
+        """
+        return self.stage.window(slide, tile, self.mpp, self._margin)
+
+    def __call__(self, rgb: NDArray[np.uint8]) -> Iterator[Proposals]:
+        """Map windows (N, H, W, 3) to the proposals of each, in its own pixels; worse ones of one nucleus are gone."""
+        for output in self.stage(rgb):
+            found = self.family.propose(output, self._shape, self.threshold)
+            if self._radius:
+                found = found.take(suppress_non_maxima(found.yx.astype(np.float32), found.score, self._radius))
+            yield found

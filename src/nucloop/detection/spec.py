@@ -1,0 +1,59 @@
+"""What a pipeline is made from and how it walks a slide, in plain values: for a window, a command, a worker."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from nucloop.configuration import read_strictly
+
+__all__ = ["InferenceConfig", "PipelineSpec"]
+
+
+@read_strictly
+@dataclass(frozen=True, kw_only=True)
+class InferenceConfig:
+    """How a pipeline walks a slide."""
+
+    tile: int = 1024
+    """Side of what a tile owns, working pixels."""
+    batch: int = 8
+    """Tiles at a time on a GPU; a CPU takes one."""
+    suppression_um: float = 3.5
+    """Of two detections nearer than this the better one stays, µm (DeNuC: 3)."""
+    rotations: int = 2
+    """Turns in which the encoder sees a tile, 1, 2 or 4; its features are averaged. Detection sees one."""
+    threshold: float | None = None
+    """Score from which a point counts; None takes the detector's own."""
+
+    def __post_init__(self) -> None:
+        if self.tile < 64 or self.tile % 64 or self.batch < 1:
+            raise ValueError(f"tile {self.tile} must be a multiple of 64, and batch {self.batch} at least 1")
+        if self.rotations not in (1, 2, 4):
+            raise ValueError(f"rotations must be 1, 2 or 4, got {self.rotations}")
+        if self.threshold is not None and not 0 < self.threshold < 1:
+            raise ValueError(f"threshold {self.threshold} must lie between 0 and 1")
+
+
+@dataclass(frozen=True)
+class PipelineSpec:
+    """Models by name, a device and how to walk: `Pipeline.open` makes a pipeline of it, in this process or another.
+
+    Parameters
+    ----------
+    detector : str
+        Shipped name, or path of a .safetensors file with its card.
+    encoder, head : str, optional
+        Shipped name or path; an encoder also by any name that `nucloop.models.files.zoo.open_encoder` takes. Where
+        neither is given, a detector that names classes itself is taken at its word, and another one gets those that
+        ship.
+    device : str
+        auto, cpu, cuda, cuda:1, mps.
+    config : InferenceConfig
+        How to walk a slide.
+    """
+
+    detector: str = "denuc-mobilenet"
+    encoder: str | None = None
+    head: str | None = None
+    device: str = "auto"
+    config: InferenceConfig = field(default_factory=InferenceConfig)
