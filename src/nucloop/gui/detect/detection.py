@@ -195,7 +195,7 @@ class Detection(QObject):
         """Begin a model run in the image's session; False, and a word about it, when that is not possible."""
         nuclei = self.sessions.open(image, pipeline.scheme)
         if nuclei is not None and nuclei.session.scheme != pipeline.scheme and not nuclei.session.history(1):
-            nuclei = self.sessions.begin_anew(image, pipeline.scheme)
+            nuclei = self._begin_anew(image, pipeline)
         if nuclei is None:
             trouble = self.sessions.trouble_with(image)
             self._forget_run(Message(trouble.message if trouble else "The session is not open.", Tone.WARNING))
@@ -216,6 +216,14 @@ class Detection(QObject):
         self.sessions.changed.emit()
         follow_now(self._viewer)
         return True
+
+    def _begin_anew(self, image: Image, pipeline: Pipeline) -> NucleiLayer | None:
+        """Begin an untouched session again with other classes; that it is closed on the way ends no run."""
+        self._image = None
+        try:
+            return self.sessions.begin_anew(image, pipeline.scheme)
+        finally:
+            self._image = image
 
     def _take(self, items: list[ModelsLoaded | TileResult]) -> None:
         tiles: list[TileResult] = []

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QFormLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QFileDialog, QFormLayout, QWidget
 
 from nucloop.detection.spec import PipelineSpec
 from nucloop.gui.detect.pipelines import DEVICES
+from nucloop.gui.widgets.place_field import first_folder, remember_folder
 
 if TYPE_CHECKING:
     from nucloop.gui.detect.pipelines import Offer
@@ -18,6 +21,9 @@ __all__ = ["ModelChoice"]
 LABELS = {"device": "Device", "detector": "Detector", "encoder": "Encoder", "head": "Classes"}
 BY_DETECTOR = "By the detector"
 """Of encoder and head: the ones that ship, or the classes that the detector names itself."""
+CHOOSE = "Choose a file …"
+_FILE = "*"
+"""What the item that opens a dialog stands for; no file is called so."""
 
 
 class ModelChoice(QWidget):
@@ -30,36 +36,62 @@ class ModelChoice(QWidget):
         layout = QFormLayout(self)
         layout.setContentsMargins(0, 4, 0, 4)
         self.boxes: dict[str, QComboBox] = {}
+        self._chosen: dict[str, str | None] = {field: getattr(PipelineSpec(), field) for field in LABELS}
+        self._files: dict[str, list[str]] = {field: [] for field in LABELS}
+        self._names: dict[str, list[str]] = {field: [] for field in LABELS}
         for field, label in LABELS.items():
             box = QComboBox()
             box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-            box.currentIndexChanged.connect(self.changed)
+            box.currentIndexChanged.connect(partial(self._picked, field))
             layout.addRow(label, box)
             self.boxes[field] = box
-            self._fill(field, [])
+            self._fill(field)
 
     @property
     def choice(self) -> PipelineSpec:
         """What is chosen."""
-        return PipelineSpec(**{field: box.currentData() for field, box in self.boxes.items()})
+        return PipelineSpec(**self._chosen)  # type: ignore[arg-type]
 
     def show_offer(self, offer: Offer) -> None:
         """Offer what this machine and this installation have; what was chosen stays chosen."""
-        self._fill("device", offer.devices)
-        for kind, names in offer.models.items():
-            if kind in self.boxes:
-                self._fill(kind, names)
+        for field, names in {**offer.models, "device": offer.devices}.items():
+            if field in self.boxes:
+                self._names[field] = names
+                self._fill(field)
 
-    def _fill(self, field: str, names: list[str]) -> None:
-        box = self.boxes[field]
-        default = getattr(PipelineSpec(), field)
-        chosen = box.currentData() or default
+    def _fill(self, field: str) -> None:
+        box, default, chosen = self.boxes[field], getattr(PipelineSpec(), field), self._chosen[field]
+        names = [*self._names[field], *self._files[field]]
         box.blockSignals(True)
         box.clear()
         if default is None:
             box.addItem(BY_DETECTOR, None)
         # a default that is not installed stays in the list: choosing it says what is missing
         for name in names if chosen is None or chosen in names else [chosen, *names]:
-            box.addItem(DEVICES.get(name, name), name)
+            box.addItem(DEVICES.get(name, Path(name).stem if name in self._files[field] else name), name)
+        if field != "device":
+            box.addItem(CHOOSE, _FILE)
         box.setCurrentIndex(box.findData(chosen))
         box.blockSignals(False)
+
+    def _picked(self, field: str, index: int) -> None:
+        picked = self.boxes[field].itemData(index)
+        if picked == _FILE:
+            picked = self._ask(field)
+            if not picked:
+                self._fill(field)
+                return
+            if picked not in self._files[field]:
+                self._files[field].append(picked)
+        self._chosen[field] = picked
+        self._fill(field)
+        self.changed.emit()
+
+    def _ask(self, field: str) -> str:
+        """Let the person choose a file of weights; empty when they think better of it."""
+        title = f"{LABELS[field]} from a file"
+        folder = str(first_folder(None, "weights"))
+        name, _ = QFileDialog.getOpenFileName(self, title, folder, "Weights (*.safetensors)")
+        if name:
+            remember_folder(Path(name).parent, "weights")
+        return str(name)
