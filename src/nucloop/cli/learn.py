@@ -18,7 +18,7 @@ from nucloop.learning.examples import is_taught
 from nucloop.learning.feature_store import FeatureStore
 from nucloop.learning.featurise import encoder_stage
 from nucloop.learning.head_files import LearnedHead
-from nucloop.learning.lesson import fit_lesson, require_enough
+from nucloop.learning.lesson import fit_lesson, head_in_scheme, require_enough
 from nucloop.learning.relabel import relabel
 from nucloop.learning.session_features import fill_features
 from nucloop.learning.session_heads import SessionHeads, shipped_head
@@ -133,7 +133,10 @@ def _apply(
 ) -> None:
     heads = SessionHeads(one.session)
     features, found = store.get(one.nuclei.ids)
-    change = relabel(learned.head, one.nuclei, features, found)
+    # its classes may be written otherwise here
+    head = head_in_scheme(learned.head, one.nuclei.scheme)
+    assert head is not None
+    change = relabel(head, one.nuclei, features, found)
     taught = one.nuclei.ids[is_taught(one.nuclei)]
     version = heads.take_in(replace(learned, taught_by=np.asarray(taught)), encoder, card, tuning)
     heads.apply(version, learned, change)

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nucloop.classes import NucleusClass
 from nucloop.errors import DataError
 from nucloop.formats import FORMATS, read_document
-from nucloop.metrics.marks import inside
-from nucloop.metrics.naming import counted_classes, named_marks, others
+from nucloop.metrics.marks import Marks, inside
+from nucloop.metrics.naming import counted_classes, merged, others
 from nucloop.metrics.report import details_of
 from nucloop.metrics.scoring import FieldScore, pooled, rule_title, score_units
 
@@ -63,10 +64,15 @@ class Comparison:
     """Scores of the files read so far, by name; of each region where regions were given."""
 
     config: ComparisonConfig
-    names: tuple[str, ...] = ()
+    classes: tuple[NucleusClass, ...] = ()
     fields: dict[str, FieldScore] = field(default_factory=dict)
     files: list[dict[str, Any]] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the counted classes are called."""
+        return tuple(one.name for one in self.classes)
 
     @property
     def total(self) -> FieldScore:
@@ -154,7 +160,7 @@ def compare(
         If a file cannot be read, no resolution is known, or two files state different ones.
     """
     config = config or ComparisonConfig()
-    result = Comparison(config, config.classes or counted_classes(read(pair.reference).nuclei for pair in pairs))
+    result = Comparison(config, counted_classes((read(pair.reference).nuclei for pair in pairs), config.classes))
     for pair in pairs:
         found, truth = read(pair.predicted), read(pair.reference)
         mpp = _resolution(pair, found, truth, config.mpp)
@@ -178,9 +184,11 @@ def _add(result: Comparison, pair: FilePair, found: Nuclei, truth: Nuclei, mpp: 
     sides = []
     for nuclei, path in ((found, pair.predicted), (truth, pair.reference)):
         unit = _unit_of(nuclei.yx, regions, config.ignored)
-        marks = named_marks(nuclei, mpp, result.names)
-        if unnamed := others(nuclei, result.names):
+        marks = Marks.of(nuclei, mpp, result.classes)
+        if unnamed := others(nuclei, result.classes):
             result.remarks.append(f"{path.name}: {', '.join(unnamed)} counted as detections, not as a class")
+        for same in merged(nuclei, result.classes):
+            result.remarks.append(f"{path.name}: {' and '.join(same)} counted as one class")
         sides.append((marks.take(unit >= 0), unit[unit >= 0]))
     (mine, mine_unit), (theirs, theirs_unit) = sides
     count = max(len(regions), 1)

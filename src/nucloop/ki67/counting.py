@@ -85,13 +85,16 @@ class Ki67Mapping:
 
     def states(self, nuclei: Nuclei) -> NDArray[np.int8]:
         """Tell of each nucleus: 1 positive, 0 negative, -1 not counted, (N,)."""
-        names = nuclei.scheme.names
-        known = set(self.positive | self.negative)
-        if not known <= set(names):
-            missing = ", ".join(sorted(known - set(names)))
-            raise DataError(f"The nuclei have no class {missing}. Their classes are {', '.join(names)}.")
-        state = [1 if n in self.positive else 0 if n in self.negative else -1 for n in names]
-        return np.array([*state, -1], np.int8)[nuclei.label]
+        scheme, state = nuclei.scheme, np.full(len(nuclei.scheme) + 1, -1, np.int8)
+        labels = {name: scheme.find(name) for name in self.positive | self.negative}
+        missing = sorted(name for name, label in labels.items() if label is None)
+        if missing:
+            raise DataError(
+                f"The nuclei have no class {', '.join(missing)}. Their classes are {', '.join(scheme.names)}."
+            )
+        for name, label in labels.items():
+            state[label] = name in self.positive
+        return state[nuclei.label]
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from nucloop.classes import join
 from nucloop.nuclei import UNLABELLED
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
+    from nucloop.classes import NucleusClass
     from nucloop.nuclei import Nuclei
 
 __all__ = ["Marks", "inside"]
@@ -55,16 +57,14 @@ class Marks:
         return cls(points, labels, scores)
 
     @classmethod
-    def of(cls, nuclei: Nuclei, mpp: float, classes: Sequence[str] | None = None) -> Marks:
-        """Take nuclei whose pixels are `mpp` µm wide, labelled by position in `classes`.
+    def of(cls, nuclei: Nuclei, mpp: float, classes: Sequence[NucleusClass | str] | None = None) -> Marks:
+        """Take nuclei whose pixels are `mpp` µm wide, labelled by position in `classes`, joined by `join`.
 
         A class that is not among `classes` (by default the scheme's own) becomes `UNLABELLED`.
         """
-        names = list(nuclei.scheme.names if classes is None else classes)
-        rows = [names.index(name) if name in names else UNLABELLED for name in nuclei.scheme.names]
-        # The last entry serves UNLABELLED, which is -1.
-        renamed = np.array([*rows, UNLABELLED], np.int64)[nuclei.label]
-        return cls(nuclei.yx.astype(np.float64) * mpp, renamed, nuclei.score.astype(np.float64))
+        own = nuclei.scheme.classes
+        label = np.array(join(own, own if classes is None else classes).table(UNLABELLED), np.int64)[nuclei.label]
+        return cls(nuclei.yx.astype(np.float64) * mpp, label, nuclei.score.astype(np.float64))
 
     def __len__(self) -> int:
         return len(self.yx)

@@ -74,7 +74,7 @@ def source_of(
     if wrong:
         raise DataError(f"{files.nuclei.name} does not fit {slide.name}. {' '.join(wrong)}")
     scheme = scheme or document.nuclei.scheme
-    known = {name: wanted for name, wanted in mapping.items() if wanted is None or wanted in scheme.names}
+    known = {name: to for name, to in mapping.items() if to is None or scheme.find(to) is not None}
     drawn = tuple(region.outline for region in document.regions) if own else ()
     return Source(
         slide=slide,

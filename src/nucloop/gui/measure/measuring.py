@@ -291,7 +291,7 @@ def _count(
     yield "truth", truth
     yield "live", live
     if look_back is not None:
-        yield "then", by_rule(look_back(), truth, mpp, replace(config, classes=live.names)).score
+        yield "then", by_rule(look_back(), truth, mpp, replace(config, classes=live.classes)).score
 
 
 def _shown_as(nuclei: NucleiLayer | None) -> tuple[object, ...]:
