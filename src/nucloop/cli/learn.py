@@ -76,7 +76,7 @@ def learn_command(
         say(f"{out}: {written.name}, sha256 {written.sha256[:12]}")
         if apply:
             for one, store in zip(corrected, stores, strict=True):
-                _apply(one, store, replace(learned, card=written), encoder, card, tuning)
+                _apply(one, store, replace(learned, card=written), encoder, card, tuning, imported=imported)
 
 
 def _check(method: str, out: Path) -> None:
@@ -129,7 +129,14 @@ def _fill(corrected: list[Corrected], stage: Stage, imported: bool, everything: 
 
 
 def _apply(
-    one: Corrected, store: FeatureStore, learned: LearnedHead, encoder: str, card: Card, tuning: bytes | None
+    one: Corrected,
+    store: FeatureStore,
+    learned: LearnedHead,
+    encoder: str,
+    card: Card,
+    tuning: bytes | None,
+    *,
+    imported: bool,
 ) -> None:
     heads = SessionHeads(one.session)
     features, found = store.get(one.nuclei.ids)
@@ -137,7 +144,7 @@ def _apply(
     head = head_in_scheme(learned.head, one.nuclei.scheme)
     assert head is not None
     change = relabel(head, one.nuclei, features, found)
-    taught = one.nuclei.ids[is_taught(one.nuclei)]
+    taught = one.nuclei.ids[is_taught(one.nuclei, imported=imported)]
     version = heads.take_in(replace(learned, taught_by=np.asarray(taught)), encoder, card, tuning)
     heads.apply(version, learned, change)
     say(f"{one.name}: {change.changed:,} of {len(change):,} nuclei have another class now (version {version.number})")
