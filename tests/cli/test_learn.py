@@ -14,7 +14,7 @@ from nucloop.learning.head_files import LearnedHead
 from nucloop.learning.session_heads import SessionHeads
 from nucloop.models.files.cards import load_encoder
 from nucloop.nuclei import Nuclei, Origin
-from nucloop.session import Session
+from nucloop.session import EditKind, Session
 from nucloop.slides import open_slide
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def test_apply_changes_what_nobody_spoke_about_and_nothing_else(nucloop, session
         np.testing.assert_array_equal(after.label, spoken.label)
         np.testing.assert_array_equal(after.origin, spoken.origin)
         assert SessionHeads(opened).current().number == 1
-        assert str(opened.undoable.kind) == "new head"
+        assert opened.undoable.kind is EditKind.NEW_HEAD
 
 
 def test_imported_nuclei_that_a_head_was_fitted_to_are_known_as_such_to_the_next_gain(

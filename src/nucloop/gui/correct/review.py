@@ -11,7 +11,7 @@ from nucloop.gui.correct.review_choice import asked_key, queue_input, queue_of, 
 from nucloop.gui.widgets.jobs import Ending, How, Job
 from nucloop.gui.widgets.messages import Message, Tone
 from nucloop.learning.queue import Suggestion
-from nucloop.session import EditKind
+from nucloop.session import Direction, EditKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Review"]
 
-_ANSWERS = ("set class", "confirm", "delete")
+_ANSWERS = (EditKind.SET_CLASS, EditKind.CONFIRM, EditKind.DELETE)
 ZOOM_UM = 80.0
 """How much of the slide is shown around a nucleus in question."""
 AT_ONCE = 20_000
@@ -220,30 +220,30 @@ class Review(QObject):
 
     def _heard(self, change: Change) -> None:
         question = self.question
-        if self._given and str(change.way) == "done" and str(change.kind) in _ANSWERS:
+        if self._given and change.way is Direction.DONE and change.kind in _ANSWERS:
             for answered_id in change.touched.tolist():
                 self._given.pop(answered_id, None)
-        if str(change.kind) == "new head":
+        if change.kind is EditKind.NEW_HEAD:
             self.gained = _gained(self._nuclei.session)
         if self._queue is not None:
             self._tell_queue(self._queue, change)
         elif self._job is not None:
             self._missed.append(change)
         answered = question is not None and question.id in change.touched
-        if answered and str(change.way) == "done" and str(change.kind) in _ANSWERS:
+        if answered and change.way is Direction.DONE and change.kind in _ANSWERS:
             self.answers += 1
             self.next()
 
     def _tell_queue(self, queue: ReviewQueue, change: Change) -> None:
         session = self._nuclei.session
-        if len(change.added) or str(change.kind) == "new head" or change.classes_changed:
+        if len(change.added) or change.kind is EditKind.NEW_HEAD or change.classes_changed:
             # other nuclei, or other probabilities: the next question is chosen among these
             self._queue = None
             return
         for ids, gone in ((change.relabelled, False), (change.removed, True)):
             if len(ids):
                 labels = np.full(len(ids), -1) if gone else session.labels(ids)
-                tell = queue.answer if str(change.way) != "undone" else queue.take_back
+                tell = queue.answer if change.way is not Direction.UNDONE else queue.take_back
                 tell(ids, labels.astype(np.int16))
 
 
