@@ -73,7 +73,9 @@ class Uv:
         if (LOCKS / new.name).exists():
             shutil.copy(LOCKS / new.name, new)
         bounds = [argument for path in self._bounds_of_this_machine() for argument in ("--constraints", path)]
-        options = ["--universal", "--python-version", oldest_python, "--generate-hashes", *bounds]
+        # One version for every Python where there is one: then what was tested with one is what the others get.
+        few = ["--fork-strategy", "fewest"]
+        options = ["--universal", "--python-version", oldest_python, *few, "--generate-hashes", *bounds]
         if self._compile(new, *options, *arguments):
             raise SystemExit("lock: there is no set of versions that fits; the reason is above. Nothing was changed.")
         return new
