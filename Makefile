@@ -26,7 +26,7 @@ bench: setup
 	@$(IN_WINDOW) $(PYTHON_ENV) -m tests.benchmarks
 
 docs: setup
-	@$(PYTHON_ENV) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/docs.txt
+	@$(PYTHON_ENV) -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements/docs.txt
 	@$(PYTHON_ENV) -m mkdocs build --strict --site-dir build/site
 
 # For a dependency that pyproject.toml has gained or bound anew; everything else stays as it is.
