@@ -110,12 +110,12 @@ class Uv:
 def keep(new: Path, command: str) -> None:
     """Put the new lock in its place, and say what changed."""
     place = LOCKS / new.name
-    before = pins(place.read_text()) if place.exists() else set()
+    before, now = pins(place.read_text()) if place.exists() else set(), pins(new.read_text())
     LOCKS.mkdir(exist_ok=True)
     place.write_text(HEADER.format(command=command) + new.read_text())
-    for sign, changed in (("-", before - pins(new.read_text())), ("+", pins(new.read_text()) - before)):
-        for pin in sorted(changed):
-            print(f"{new.name} {sign} {pin}")
+    changes = [f"- {pin}" for pin in sorted(before - now)] + [f"+ {pin}" for pin in sorted(now - before)]
+    for change in changes or ["holds what it held"]:
+        print(f"{new.name} {change}")
 
 
 def pins(text: str) -> set[str]:
