@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nucloop.slides.tiling import Region
+from nucloop.slides.tiling import TiledRegion
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
+    from nucloop.geometry import Region
     from nucloop.slides.box import Box
 
 __all__ = ["assign_folds", "group_by_cell", "group_by_region"]
@@ -23,12 +24,12 @@ SMALLEST_CELL_UM = 30.0
 
 
 def group_by_region(
-    yx: NDArray[np.floating], regions: Sequence[Box | NDArray[np.floating]], bounds: Box
+    yx: NDArray[np.floating], regions: Sequence[Box | Region | NDArray[np.floating]], bounds: Box
 ) -> NDArray[np.int64]:
     """Return each point's region (N,), the first that holds it; points in none form a group of their own, -1."""
     groups = np.full(len(yx), -1, np.int64)
     for number, region in reversed(list(enumerate(regions))):
-        groups[Region([region], bounds).contains(yx)] = number
+        groups[TiledRegion([region], bounds).contains(yx)] = number
     return groups
 
 
