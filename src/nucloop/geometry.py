@@ -49,7 +49,7 @@ def checked_ring(corners: ArrayLike) -> NDArray[np.float64]:
     ring = np.asarray(corners, np.float64)
     if ring.ndim != 2 or ring.shape[1] != 2:
         raise ValueError("corners that are no pairs of numbers")
-    if len(ring) > 1 and (ring[0] == ring[-1]).all():
+    if len(ring) > FEWEST_CORNERS and (ring[0] == ring[-1]).all():
         ring = ring[:-1]
     if len(ring) > MOST_CORNERS:
         raise ValueError(f"more than {MOST_CORNERS:,} corners")

@@ -167,7 +167,7 @@ def test_regions_of_a_file_are_drawn(bench: Bench, dialog: ImportDialog, tmp_pat
 
     press(bench, dialog.start)
 
-    np.testing.assert_allclose(drawn_regions(bench.viewer, bench.image)[0], square, atol=1e-3)
+    np.testing.assert_allclose(drawn_regions(bench.viewer, bench.image)[0].outline, square, atol=1e-3)
 
 
 @pytest.mark.parametrize("text", ["", "[" * 100_000, '{"type": "FeatureCollection", "features": [{"geometry": 3}]}'])

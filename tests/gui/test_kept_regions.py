@@ -56,4 +56,4 @@ def test_a_slide_that_is_opened_again_shows_its_regions(bench: Bench, tmp_path: 
     sessions.open(image)
 
     bench.qtbot.waitUntil(lambda: regions_layer(viewer) is not None, timeout=LONG_MS)
-    np.testing.assert_allclose(drawn_regions(viewer, image)[0], SQUARE, atol=1e-3)
+    np.testing.assert_allclose(drawn_regions(viewer, image)[0].outline, SQUARE, atol=1e-3)
