@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nucloop.classes import NucleusClass
+from nucloop.geometry import Region, in_any
 from nucloop.metrics.curve import Curve, f1_curve
 from nucloop.metrics.incremental import IncrementalScore, Matched, SideName
-from nucloop.metrics.marks import Marks, inside
+from nucloop.metrics.marks import Marks
 from nucloop.metrics.naming import counted_classes, renamed
 from nucloop.metrics.rules import match
 from nucloop.metrics.scoring import FieldScore, rule_title, score_field
@@ -39,13 +40,13 @@ class LiveConfig:
     """A key of `nucloop.metrics.rules.RULES`."""
     classes: tuple[NucleusClass | str, ...] = ()
     """Classes that are counted; by default those of the reference."""
-    regions: tuple[NDArray[np.float64], ...] = ()
-    """Outlines (K, 2) in level-0 pixels: only what lies inside one counts. Empty means everywhere."""
+    regions: tuple[Region, ...] = ()
+    """In level-0 pixels: only what lies inside one counts. Empty means everywhere."""
 
     def counted(self, yx: ArrayLike) -> NDArray[np.bool_]:
         """Which points (N, 2), level-0 pixels, count."""
         points = np.asarray(yx, np.float64).reshape(-1, 2)
-        return inside(points, self.regions) if self.regions else np.ones(len(points), bool)
+        return in_any(points, self.regions) if self.regions else np.ones(len(points), bool)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ from scipy.spatial import cKDTree
 from nucloop.errors import DataError
 from nucloop.ki67.index import Cutoff, Index
 from nucloop.metrics.intervals import BootstrapConfig, Interval, bootstrap
-from nucloop.metrics.marks import inside
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from nucloop.classes import ClassScheme
+    from nucloop.geometry import Region
     from nucloop.nuclei import Nuclei
 
 __all__ = [
@@ -213,7 +213,7 @@ def measure_ki67(
     nuclei: Nuclei,
     mapping: Ki67Mapping,
     mpp: float,
-    regions: Mapping[str, NDArray[np.floating]] | None = None,
+    regions: Mapping[str, Region] | None = None,
     config: Ki67Config | None = None,
 ) -> Ki67:
     """Measure the index.
@@ -226,8 +226,8 @@ def measure_ki67(
         Which classes are counted, and as what.
     mpp : float
         Level-0 µm per pixel.
-    regions : dict of (K, 2) arrays, optional
-        Outlines (y, x) by name, level-0 pixels; by default all nuclei are one region, "slide".
+    regions : dict of Region, optional
+        By name, level-0 pixels; by default all nuclei are one region, "slide".
     config : Ki67Config, optional
 
     Raises
@@ -240,7 +240,7 @@ def measure_ki67(
     counted = states >= 0
     positive = states == 1
     whole = {"slide": np.ones(len(nuclei), bool)}
-    within = {name: inside(nuclei.yx, [outline]) for name, outline in regions.items()} if regions else whole
+    within = {name: region.contains(nuclei.yx) for name, region in regions.items()} if regions else whole
     indices = tuple(_index(name, rows & positive, rows & counted) for name, rows in within.items())
     anywhere = np.logical_or.reduce(list(within.values()))
     used = counted & anywhere

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from nucloop.classes import NucleusClass
     from nucloop.nuclei import Nuclei
 
-__all__ = ["Marks", "inside"]
+__all__ = ["Marks"]
 
 
 @dataclass(frozen=True)
@@ -72,31 +72,3 @@ class Marks:
     def take(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> Marks:
         """Rows by mask or number."""
         return Marks(self.yx[rows], self.label[rows], self.score[rows])
-
-
-def inside(yx: ArrayLike, outlines: Sequence[ArrayLike]) -> NDArray[np.bool_]:
-    """Tell which points lie in any of the outlines; the border belongs to them.
-
-    Parameters
-    ----------
-    yx : (N, 2) array
-        Points, in the unit of the outlines.
-    outlines : sequence of (K, 2) arrays
-        Corners (y, x) of polygons, as `nucloop.formats.read_regions` gives them.
-
-    Returns
-    -------
-    (N,) array of bool
-    """
-    import shapely
-
-    points = np.asarray(yx, np.float64).reshape(-1, 2)
-    found = np.zeros(len(points), bool)
-    for outline in outlines:
-        corners = np.asarray(outline, np.float64)
-        near = ((points >= corners.min(0)) & (points <= corners.max(0))).all(1) & ~found
-        # A self-crossing outline is split into the areas that it encloses.
-        area = shapely.make_valid(shapely.Polygon(corners))
-        shapely.prepare(area)
-        found[near] = shapely.intersects_xy(area, points[near, 0], points[near, 1])
-    return found

@@ -75,7 +75,7 @@ def source_of(
         raise DataError(f"{files.nuclei.name} does not fit {slide.name}. {' '.join(wrong)}")
     scheme = scheme or document.nuclei.scheme
     known = {name: to for name, to in mapping.items() if to is None or scheme.find(to) is not None}
-    drawn = tuple(region.outline for region in document.regions) if own else ()
+    drawn = document.regions if own else ()
     return Source(
         slide=slide,
         nuclei=adopt(document.nuclei, scheme, known, source=files.nuclei.name),

@@ -16,8 +16,7 @@ from nucloop.session import Direction, EditKind
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from numpy.typing import NDArray
-
+    from nucloop.geometry import Region
     from nucloop.gui.correct.corrections import Corrections
     from nucloop.learning.queue import ReviewQueue
     from nucloop.learning.session_features import SessionFeatures
@@ -50,7 +49,7 @@ class Review(QObject):
     def __init__(self, corrections: Corrections, features: Callable[[], SessionFeatures] | None = None) -> None:
         super().__init__(corrections)
         self._features = features
-        self._regions: list[NDArray[np.float64]] = []
+        self._regions: list[Region] = []
         self._whose = ""
         self._job: Job | None = None
         self._missed: list[Change] = []
@@ -134,9 +133,7 @@ class Review(QObject):
 
     def _is_outdated(self) -> bool:
         """Whether the queue was made for other regions, or another reader."""
-        regions = regions_of(self._nuclei)
-        same = len(regions) == len(self._regions) and all(map(np.array_equal, regions, self._regions))
-        return not same or self._whose != asked_key(self._nuclei.session)
+        return regions_of(self._nuclei) != self._regions or self._whose != asked_key(self._nuclei.session)
 
     def _begin(self) -> None:
         """Make the queue, here or in the background."""
