@@ -2,7 +2,7 @@
 PYTHON_ENV := .venv/bin/python
 IN_WINDOW := tools/in-window.sh
 
-.PHONY: run test bench docs clean setup lint
+.PHONY: run test bench docs clean setup lint lock update
 .DEFAULT_GOAL := run
 
 setup:
@@ -26,8 +26,17 @@ bench: setup
 	@$(IN_WINDOW) $(PYTHON_ENV) -m tests.benchmarks
 
 docs: setup
-	@$(PYTHON_ENV) -m pip install --quiet --disable-pip-version-check -e '.[docs]'
+	@$(PYTHON_ENV) -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements/docs.txt
 	@$(PYTHON_ENV) -m mkdocs build --strict --site-dir build/site
+
+# For a dependency that pyproject.toml has gained or bound anew; everything else stays as it is.
+lock: setup
+	@$(PYTHON_ENV) tools/update_lock.py
+
+# The newest of everything. The new lock stays when a test fails; git has the old one.
+update: setup
+	@$(PYTHON_ENV) tools/update_lock.py --upgrade
+	@$(MAKE) test
 
 clean:
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -9,6 +9,7 @@ from nucloop.classes import ClassScheme
 from nucloop.evaluation.comparison import ComparisonConfig, FilePair, compare
 from nucloop.evaluation.live import LiveConfig, by_rule, threshold_curve, with_ids
 from nucloop.formats import SlideInfo, write_nuclei
+from nucloop.geometry import Region
 from nucloop.metrics.rules import RULES
 from nucloop.nuclei import Nuclei
 
@@ -16,7 +17,7 @@ SCHEME = ClassScheme.named("brca-m2c")
 OTHER = ClassScheme.named("patherea-ki67")
 MPP = 0.5
 SLIDE = SlideInfo(name="slide", height=300, width=300, mpp=MPP)
-SQUARE = np.array([[20.0, 20], [20, 140], [140, 140], [140, 20]])
+SQUARE = Region(np.array([[20.0, 20], [20, 140], [140, 140], [140, 20]]))
 
 
 def nuclei(seed, n=120, side=160, scheme=SCHEME):

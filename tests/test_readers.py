@@ -3,12 +3,13 @@ import pytest
 
 from nucloop.classes import ClassScheme
 from nucloop.evaluation.readers import compare_readers
+from nucloop.geometry import Region
 from nucloop.metrics.agreement import agree
 from nucloop.nuclei import Nuclei
 
 KI67 = ClassScheme.named("ki67")
 MPP = 0.5
-LEFT, RIGHT = (np.array([[0.0, x], [0, x + 100], [200, x + 100], [200, x]]) for x in (0, 100))
+LEFT, RIGHT = (Region(np.array([[0.0, x], [0, x + 100], [200, x + 100], [200, x]])) for x in (0, 100))
 
 
 def two_readers(flips=12):

@@ -1,7 +1,10 @@
 import hashlib
 import json
+import os
 import re
+import shutil
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -73,6 +76,39 @@ def test_no_module_grows_far_beyond_three_hundred_lines() -> None:
     lengths = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in (ROOT / "src").rglob("*.py")}
 
     assert {name: length for name, length in lengths.items() if length > 350} == {}
+
+
+def test_no_folder_grows_into_a_corridor() -> None:
+    package = ROOT / "src" / "nucloop"
+    folders = [package, *(path for path in package.rglob("*") if path.is_dir())]
+    counts = {str(one.relative_to(package)): len([*one.glob("[!_]*.py")]) for one in folders}
+    most = {name: 20 if name.split("/")[0] == "gui" else 30 for name in counts}
+
+    assert {name: count for name, count in counts.items() if count > most[name]} == {}
+
+
+def test_the_import_rules_refuse_circles_also_inside_functions_and_modules_that_no_layer_names(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "src" / "nucloop", tmp_path / "src" / "nucloop", ignore=shutil.ignore_patterns("_*_data"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    (tmp_path / "src" / "nucloop" / "stranger.py").write_text("")
+    (tmp_path / "src" / "nucloop" / "gui" / "corner").mkdir()
+    (tmp_path / "src" / "nucloop" / "gui" / "corner" / "__init__.py").write_text("")
+    circle = tmp_path / "src" / "nucloop" / "metrics"
+    (circle / "hen.py").write_text("import nucloop.metrics.egg\n")
+    (circle / "egg.py").write_text("def lay():\n    import nucloop.metrics.hen\n")
+    program = "from importlinter.cli import lint_imports_command; lint_imports_command()"
+    run = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path / "src"), "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert run.returncode
+    for fault in ("nucloop.stranger", "nucloop.gui.corner", "No cycles are allowed in nucloop.metrics"):
+        assert fault in run.stdout
 
 
 def test_the_shipped_weights_stay_small() -> None:

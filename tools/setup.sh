@@ -1,12 +1,16 @@
 #!/usr/bin/env bash
 # Make .venv with everything that running and testing NucLoop needs. Quick when nothing changed.
+# The versions are those of requirements/lock.txt, so tomorrow's are today's; tools/update_lock.py renews them.
 # PYTHON=/path/to/python chooses the interpreter (3.11 or newer).
+# LOCK=versions compares the lock's versions and not its hashes: for a build of torch of one's own choice.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 venv=.venv
 venv_python=$venv/bin/python
 stamp=$venv/.nucloop-setup
+lock=requirements/lock.txt
+wanted='.[app,cluster,dev,dev-app]'
 system_packages=(
     xvfb xauth libgl1 libegl1 libopengl0 libgl1-mesa-dri libglib2.0-0 libdbus-1-3 fontconfig
     libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4 libxcb-image0 libxcb-keysyms1 libxcb-randr0
@@ -83,14 +87,55 @@ make_venv() {
     "$python" -m venv --clear "$venv"
 }
 
+pip_install() {
+    "$venv_python" -m pip install --quiet --disable-pip-version-check "$@"
+}
+
+lock_is_for_this_python() {
+    local version
+    version=$("$venv_python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+    grep -qF "\"Programming Language :: Python :: $version\"" pyproject.toml
+}
+
+# Only wheels: a package that would have to be compiled is one that the lock has no file of for this machine.
+install_locked() {
+    pip_install --require-hashes --only-binary :all: -r "$lock" &&
+        pip_install --no-deps --no-build-isolation -e .
+}
+
+install_locked_versions() {
+    local versions=build/versions.txt
+    sed -n 's/^\([a-z0-9].*\) \\$/\1/p' "$lock" >"$versions"
+    # In the environment it also reaches the small one in which pip builds NucLoop.
+    PIP_CONSTRAINT=$versions PIP_BUILD_CONSTRAINT=$versions pip_install -e "$wanted"
+}
+
+install_newest() {
+    say "$1, so the newest versions that pyproject.toml allows are installed. Nobody has tested these together."
+    pip_install -e "$wanted"
+}
+
 install_package() {
+    local words=build/setup-pip.log install=install_locked
     say "installing NucLoop and what it needs (some minutes the first time)"
     "$venv_python" -m pip --version >/dev/null 2>&1 || "$venv_python" -m ensurepip --upgrade >/dev/null
-    "$venv_python" -m pip install --quiet --disable-pip-version-check -e '.[app,cluster,dev,dev-app]'
+    if ! lock_is_for_this_python; then
+        install_newest "$lock is not made for $("$venv_python" --version)"
+        return
+    fi
+    [ "${LOCK:-}" != versions ] || install=install_locked_versions
+    "$install" 2>&1 | tee "$words" >&2 && return
+    if grep -q 'DO NOT MATCH THE HASHES' "$words"; then
+        say "a file is not the one that $lock names; nothing was installed in its place. If that file is a build of"
+        say "torch that your pip is told to take, start again with LOCK=versions, which compares versions only."
+        exit 1
+    fi
+    grep -qE 'No matching distribution found|ResolutionImpossible' "$words" || return 1
+    install_newest "pip has no file for this machine of a version that $lock names (it is named above)"
 }
 
 # The place counts too: a moved or copied checkout would otherwise import the old one's source.
-fingerprint=$({ pwd -P; cat pyproject.toml tools/setup.sh; } | cksum)
+fingerprint=$({ pwd -P; printf '%s\n' "${LOCK:-}"; cat pyproject.toml tools/setup.sh "$lock"; } | cksum)
 
 up_to_date() {
     [ "$(cat "$stamp" 2>/dev/null)" = "$fingerprint" ] && recent_enough "$venv_python"

@@ -1,14 +1,14 @@
-"""ClassScheme: the classes a nucleus may have, with their colours and the names other tools use."""
+"""ClassScheme: the classes a nucleus may have, and `join`: which classes of two schemes mean the same."""
 
 from __future__ import annotations
 
 import json
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
@@ -16,11 +16,27 @@ from pydantic import TypeAdapter, ValidationError
 from nucloop.configuration import first_fault, read_strictly
 from nucloop.errors import DataError
 
-__all__ = ["ClassScheme", "NucleusClass", "builtin_schemes"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+__all__ = ["ClassJoin", "ClassScheme", "NucleusClass", "as_classes", "builtin_schemes", "join"]
 
 LARGEST_SCHEME_FILE = 1_000_000
 MOST_CLASSES = 100
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
+_GREY = "#808080"
+_BETWEEN_WORDS = re.compile(r"[\s:]+")
+_AMERICAN = re.compile(r"\btumor\b")
+_SPELLINGS = {"tumour cell": "tumour", "lymphocytes": "lymphocyte", "stroma": "stromal"}
+"""Other ways to write a class, so close that nobody means anything else."""
+_ALIKE = (
+    {"tumour", "tumour/epithelial", "neoplastic", "malignant epithelial"},
+    {"lymphocyte", "immune cells", "inflammatory", "stil", "til"},
+    {"stromal", "connective", "fibroblast", "spindle", "nontil_stromal"},
+    {"other", "background cell", "miscellaneous", "other_nucleus"},
+    {"epithelial", "healthy epithelial"},
+)
+"""Classes of public data sets that often stand for each other and are not the same: a guess to ask a person about."""
 
 
 @read_strictly
@@ -84,13 +100,18 @@ class ClassScheme:
         """The colours as "#rrggbb", in order."""
         return tuple(c.color for c in self.classes)
 
+    def find(self, name: str) -> int | None:
+        """Return the label of the class that a name means, by `join`; None when there is none, or several."""
+        return join([name], self.classes).forth[0] if name.strip() else None
+
     def index(self, name: str) -> int:
-        """Return the label of a class by its name or its QuPath name, letter case aside; ValueError when unknown."""
-        wanted = name.casefold()
-        for label, c in enumerate(self.classes):
-            if wanted in (c.name.casefold(), c.qupath.casefold()):
-                return label
-        raise ValueError(f"class {name!r} is not in scheme {self.name} ({', '.join(self.names)})")
+        """Return the label of the class that a name means, as `find` does; ValueError where that says None."""
+        label = self.find(name)
+        if label is not None:
+            return label
+        several = join([name], self.classes).unclear.get(0, ()) if name.strip() else ()
+        wrong = f"could be {' or '.join(self.names[k] for k in several)}" if several else "is not"
+        raise ValueError(f"class {name!r} {wrong} in scheme {self.name} ({', '.join(self.names)})")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain types, as a scheme file holds them."""
@@ -147,3 +168,130 @@ def builtin_schemes() -> dict[str, ClassScheme]:
     text = resources.files("nucloop").joinpath("class_schemes.yaml").read_text(encoding="utf-8")
     schemes = [ClassScheme.from_dict(item, source="class_schemes.yaml") for item in yaml.safe_load(text)]
     return {scheme.name: scheme for scheme in schemes}
+
+
+@dataclass(frozen=True)
+class ClassJoin:
+    """Which classes of a first and a second scheme mean the same, as `join` says.
+
+    Parameters
+    ----------
+    forth : tuple of int or None
+        For each class of the first scheme its row in the second.
+    back : tuple of int or None
+        For each class of the second scheme its row in the first.
+    likely : tuple of int or None
+        For each class of the first that is not joined the one it probably stands for: only a person can say.
+    unclear : dict
+        Classes of the first that could as well be any of several of the second, with these: they are joined to none.
+    """
+
+    forth: tuple[int | None, ...]
+    back: tuple[int | None, ...]
+    likely: tuple[int | None, ...]
+    unclear: dict[int, tuple[int, ...]]
+
+    @property
+    def pairs(self) -> tuple[tuple[int, int], ...]:
+        """Rows (first, second) of classes that are each other's own: no class is in two pairs."""
+        return tuple((i, j) for i, j in enumerate(self.forth) if j is not None and self.back[j] == i)
+
+    @property
+    def merged(self) -> dict[int, tuple[int, ...]]:
+        """Classes of the second that several of the first mean, with these."""
+        rows: dict[int, tuple[int, ...]] = {}
+        for i, j in enumerate(self.forth):
+            if j is not None:
+                rows[j] = (*rows.get(j, ()), i)
+        return {j: several for j, several in rows.items() if len(several) > 1}
+
+    @property
+    def reached(self) -> tuple[int, ...]:
+        """Classes of the second that any of the first means, ascending."""
+        return tuple(sorted({j for j in self.forth if j is not None}))
+
+    def table(self, stranger: int = -1) -> list[int]:
+        """Labels of the second scheme by those of the first, to be indexed with these; the last, -1, stays -1."""
+        return [*(stranger if j is None else j for j in self.forth), -1]
+
+
+def join(first: Iterable[NucleusClass | str], second: Iterable[NucleusClass | str]) -> ClassJoin:
+    """Say which classes of two schemes mean the same: the one rule, wherever classes of two sources meet.
+
+    Two classes are the same when, the nearer before the further,
+
+    1. their names are the same letter for letter,
+    2. their names are the same but for letter case, blanks and the colon of QuPath's derived classes, so that
+       "Tumor: Positive" is "tumor positive",
+    3. their names are spelt differently ("tumor" and "tumour", "Stroma" and "stromal"), or
+    4. one is known by a single name, which is the other's name in QuPath (letter case and blanks aside): what QuPath
+       calls "Immune cells" is a scheme's "lymphocyte" that is exported under that name. That two classes with names of
+       their own are exported under one name makes them no more than alike: "nucleus", and OCELOT's "background cell",
+       are both QuPath's "Other".
+
+    A class is joined to the nearest of the other scheme. Where several are equally near it is joined to none of them,
+    and `unclear` says so; where several of one scheme are joined to the same of the other, `merged` says so. The two
+    schemes may change places.
+
+    Parameters
+    ----------
+    first, second : iterable of NucleusClass or str
+        Classes of each; a bare name is a class that is known by that name alone.
+    """
+    return _joined(as_classes(first), as_classes(second))
+
+
+def as_classes(classes: Iterable[NucleusClass | str]) -> tuple[NucleusClass, ...]:
+    """Return classes as they are, and bare names as grey classes that are known by that name alone."""
+    return tuple(NucleusClass(one, _GREY) if isinstance(one, str) else one for one in classes)
+
+
+@lru_cache(maxsize=512)
+def _joined(first: tuple[NucleusClass, ...], second: tuple[NucleusClass, ...]) -> ClassJoin:
+    near = [[_distance(a, b) for b in second] for a in first]
+    forth = [_nearest(row) for row in near]
+    back = [_nearest([row[j] for row in near]) for j in range(len(second))]
+    guesses = [() if forth[i] else _nearest([_likeness(a, b) for b in second]) for i, a in enumerate(first)]
+    unclear = {i: rows for i, rows in enumerate(forth) if len(rows) > 1}
+    return ClassJoin(_single(forth), _single(back), _single(guesses), unclear)
+
+
+def _single(nearest: Sequence[tuple[int, ...]]) -> tuple[int | None, ...]:
+    return tuple(rows[0] if len(rows) == 1 else None for rows in nearest)
+
+
+def _nearest(distances: Sequence[int | None]) -> tuple[int, ...]:
+    least = min((d for d in distances if d is not None), default=None)
+    return () if least is None else tuple(k for k, d in enumerate(distances) if d == least)
+
+
+def _distance(a: NucleusClass, b: NucleusClass) -> int | None:
+    """Which sentence of `join` makes two classes the same; None when none does."""
+    if a.name == b.name:
+        return 1
+    if _folded(a.name) == _folded(b.name):
+        return 2
+    if _spelt(a.name) == _spelt(b.name):
+        return 3
+    if any(one.name == one.qupath and _folded(one.name) == _folded(other.qupath) for one, other in ((a, b), (b, a))):
+        return 4
+    return None
+
+
+def _likeness(a: NucleusClass, b: NucleusClass) -> int | None:
+    """How well two classes that are not the same could stand for each other: 1 by QuPath's names, 2 by custom."""
+    if {_folded(a.name), _folded(a.qupath)} & {_folded(b.name), _folded(b.qupath)}:
+        return 1
+    names = [{_spelt(one.name), _spelt(one.qupath)} for one in (a, b)]
+    return 2 if any(all(one & alike for one in names) for alike in _ALIKE) else None
+
+
+@lru_cache(maxsize=4096)
+def _folded(name: str) -> str:
+    return _BETWEEN_WORDS.sub(" ", name.casefold()).strip()
+
+
+@lru_cache(maxsize=4096)
+def _spelt(name: str) -> str:
+    words = _AMERICAN.sub("tumour", _folded(name))
+    return _SPELLINGS.get(words, words)

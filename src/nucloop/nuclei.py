@@ -222,9 +222,8 @@ class Nuclei:
         """Inverse of `to_frame`; only y and x are required. Unknown class names raise ValueError."""
         labels: Sequence[int] | None = None
         if "class" in frame:
-            labels = [
-                scheme.index(str(name)) if isinstance(name, str) and name else UNLABELLED for name in frame["class"]
-            ]
+            known = {name: scheme.index(name) for name in frame["class"].unique() if isinstance(name, str) and name}
+            labels = [known.get(name, UNLABELLED) for name in frame["class"]]
         origin = [Origin[str(o).upper()] for o in frame["origin"]] if "origin" in frame else Origin.IMPORTED
         columns = [f"p_{name}" for name in scheme.names]
         return cls.from_points(

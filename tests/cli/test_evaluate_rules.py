@@ -50,7 +50,10 @@ def test_several_data_sets_and_models_make_one_table(nucloop, models, weights, b
     ("options", "sentence"),
     [
         (["--rule", "hungarian"], "There is no matching rule 'hungarian'. Choose one of boolean"),
-        (["--models", "denuc-mobilenet"], "--models 'denuc-mobilenet' is not DETECTOR,ENCODER,HEAD"),
+        (
+            ["--models", "denuc-mobilenet,embedded"],
+            "--models 'denuc-mobilenet,embedded' is neither DETECTOR nor DETECTOR,ENCODER,HEAD",
+        ),
         (["--table", "t.txt"], "A table is written as .md or .csv, not as t.txt"),
     ],
 )

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from nucloop.classes import ClassScheme
+from nucloop.classes import ClassScheme, NucleusClass
+from nucloop.learning.examples import is_taught
 from nucloop.learning.head_files import LearnedHead
 from nucloop.learning.session_heads import SessionHeads
 from nucloop.models.files.cards import load_encoder
-from nucloop.nuclei import Nuclei
-from nucloop.session import Session
+from nucloop.nuclei import Nuclei, Origin
+from nucloop.session import EditKind, Session
 from nucloop.slides import open_slide
 
 if TYPE_CHECKING:
@@ -61,7 +62,46 @@ def test_apply_changes_what_nobody_spoke_about_and_nothing_else(nucloop, session
         np.testing.assert_array_equal(after.label, spoken.label)
         np.testing.assert_array_equal(after.origin, spoken.origin)
         assert SessionHeads(opened).current().number == 1
-        assert str(opened.undoable.kind) == "new head"
+        assert opened.undoable.kind is EditKind.NEW_HEAD
+
+
+def test_imported_nuclei_that_a_head_was_fitted_to_are_known_as_such_to_the_next_gain(
+    nucloop, session, weights, tmp_path
+):
+    with Session.open(session) as opened:
+        places = np.random.default_rng(0).uniform(0, 150, (30, 2))
+        opened.import_nuclei(Nuclei.from_points(SCHEME, places, label=2, origin=Origin.IMPORTED))
+        nuclei = opened.nuclei()
+        taught, imported = (nuclei.ids[is_taught(nuclei, imported=also)] for also in (False, True))
+    assert len(imported) == len(taught) + 30
+    more = ["--encoder", weights / "encoder.safetensors", "--mpp", 0.5, "--apply"]
+
+    for options, known in (([], taught), (["--imported"], imported)):
+        run = nucloop("learn", session, "--out", tmp_path / "h.safetensors", *more, *options)
+        assert run.code == 0, run.err
+        with Session.open(session) as opened:
+            heads = SessionHeads(opened)
+            assert heads.load(heads.current()).taught_by.tolist() == known.tolist()
+
+
+def test_sessions_are_learned_from_together_when_their_classes_are_the_same_but_written_otherwise(
+    nucloop, session, slide, weights, tmp_path
+):
+    otherwise = ClassScheme("mine", tuple(NucleusClass(c.name.upper(), c.color) for c in SCHEME.classes))
+    other = tmp_path / "other" / "slide.png"
+    other.parent.mkdir()
+    other.write_bytes(slide.read_bytes())
+    with open_slide(other, mpp=0.5) as picture, Session.for_slide(picture, otherwise, author="Bob") as opened:
+        opened.add(np.random.default_rng(0).uniform(8, 150, (40, 2)), 2)
+        found = opened.begin_run({"detector": {"name": "test", "sha256": "0" * 64}}, 1.0)
+        found.add(Nuclei.from_points(otherwise, [[5.0, 5.0], [150.0, 5.0]], label=0))
+
+    options = ["--encoder", weights / "encoder.safetensors", "--mpp", 0.5, "--apply"]
+    run = nucloop("learn", session, other, "--out", tmp_path / "h.safetensors", *options)
+
+    assert run.code == 0, run.err
+    assert "by Ann and Bob" in run.out
+    assert "of 2 nuclei have another class now (version 1)" in run.out
 
 
 def test_lora_writes_an_encoder_that_other_commands_take(nucloop, session, slide, weights, tmp_path):

@@ -6,9 +6,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nucloop.classes import ClassScheme
+from nucloop.classes import ClassScheme, NucleusClass
+from nucloop.export.build import DatasetConfig, export_dataset
+from nucloop.export.cutting import CutConfig
+from nucloop.export.sources import Source
 from nucloop.formats import SlideInfo, write_nuclei
 from nucloop.nuclei import Nuclei
+from nucloop.slides import slide_from_array
 
 SCHEME = ClassScheme.named("brca-m2c")
 SLIDE = SlideInfo(name="slide", height=1000, width=1000, mpp=0.5)
@@ -168,6 +172,30 @@ def test_evaluate_and_score_give_the_same_figures_for_the_same_nuclei(nucloop, m
     for key in ("detection", "classes", "rule", "radius_um", "n_images"):
         assert one[key] == other[key]
     assert one["mean_f1"] == pytest.approx(other["mean_f1"])
+
+
+def test_evaluate_and_score_count_the_same_classes_when_the_data_write_them_otherwise(nucloop, models, brca, tmp_path):
+    names = ("Immune cells", "TUMOR", "Stroma")
+    scheme = ClassScheme("otherwise", tuple(NucleusClass(name, "#123456") for name in names))
+    x, y, label = np.loadtxt(brca / "labels" / "TCGA-C3-03_gt_class_coords.txt", int)[:, [1, 0, 2]].T
+    pixels = np.asarray(Image.open(brca / "images" / "TCGA-C3-03.png"))
+    truth = Nuclei.from_points(scheme, np.stack([y, x], 1), label=label - 1)
+    source = Source(slide_from_array(pixels, mpp=0.5, name="one"), truth, (), "patient")
+    config = DatasetConfig(name="set", cut=CutConfig(size=None), group_by="slide", folds=1)
+    list(export_dataset([source], tmp_path / "set", config))
+    [image], [points] = ((tmp_path / "set" / part).iterdir() for part in ("images", "points"))
+
+    data = f"nucloop:{tmp_path / 'set'}"
+    run = nucloop("evaluate", "--data", data, "--split", "train", "--json", tmp_path / "e.json", *models)
+    assert run.code == 0, run.err
+    nucloop("detect", image, "--mpp", 0.5, "--out", tmp_path / "found", "--format", "geojson", *models)
+    found = tmp_path / "found" / f"{image.stem}.geojson"
+    nucloop("score", found, points, "--mpp", 0.5, "--json", tmp_path / "s.json")
+
+    one, other = (json.loads((tmp_path / f"{k}.json").read_text()) for k in "es")
+    assert list(one["classes"]) == list(other["classes"]) == list(names)
+    assert one["classes"] == other["classes"]
+    assert one["mean_f1"] > 0
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from nucloop.export.folds import TEST, divide, touching
 from nucloop.export.manifest import FILE_NAME, Manifest
 from nucloop.export.reading import altered_files
 from nucloop.export.sources import Source
+from nucloop.geometry import Region
 from nucloop.nuclei import UNLABELLED, Nuclei
 from nucloop.slides import slide_from_array
 from nucloop.training.datasets import open_dataset
@@ -46,8 +47,8 @@ def exported(folder: Path, sources: list[Source], **options: object) -> Manifest
     return last.manifest
 
 
-def square(top: float, left: float, bottom: float, right: float) -> np.ndarray:
-    return np.array([[top, left], [top, right], [bottom, right], [bottom, left]], float)
+def square(top: float, left: float, bottom: float, right: float) -> Region:
+    return Region(np.array([[top, left], [top, right], [bottom, right], [bottom, left]], float))
 
 
 @pytest.mark.parametrize(("size", "stride"), [(64, None), (64, 40), (224, None), (None, None)])
@@ -81,7 +82,7 @@ def test_at_another_resolution_a_nucleus_keeps_its_place() -> None:
 
 
 def test_outside_the_annotated_area_pixels_are_white_and_nuclei_are_left_out() -> None:
-    triangle = np.array([[20.0, 20.0], [20.0, 120.0], [120.0, 20.0]])
+    triangle = Region(np.array([[20.0, 20.0], [20.0, 120.0], [120.0, 20.0]]))
     source = marked(regions=(triangle,))
     config = CutConfig(size=64)
 

@@ -141,8 +141,8 @@ def test_regions_are_read_as_corners_in_our_pixels(tmp_path: Path) -> None:
 
     regions = read_regions(path)
 
-    assert len(regions) == 3
-    np.testing.assert_array_equal(regions[0][:2], [[20, 10], [20, 30]])
+    assert [len(list(region.pieces)) for region in regions] == [1, 2]
+    np.testing.assert_array_equal(regions[0].outline, [[20, 10], [20, 30], [40, 30]])
 
 
 @pytest.mark.parametrize(

@@ -162,8 +162,8 @@ def test_an_ellipse_is_a_region_too(field: Window) -> None:
     regions = regions_layer(field.viewer)
     assert regions is not None
     regions.add_ellipses([[200, 100], [200, 300], [300, 300], [300, 100]])
-    [outline] = drawn_regions(field.viewer, field.dock.controls.image)
-    offset = (outline - (250, 200)) / (50, 100)
+    [region] = drawn_regions(field.viewer, field.dock.controls.image)
+    offset = (region.outline - (250, 200)) / (50, 100)
     np.testing.assert_allclose(np.linalg.norm(offset, axis=1), 1, atol=1e-6)
 
 

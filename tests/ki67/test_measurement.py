@@ -4,6 +4,7 @@ import pytest
 from nucloop.classes import ClassScheme
 from nucloop.errors import DataError
 from nucloop.formats import SlideInfo
+from nucloop.geometry import Region
 from nucloop.ki67 import Ki67Settings, Provenance, measure, report_html
 from nucloop.ki67.density import Densities
 from nucloop.ki67.pictures import report_pictures
@@ -14,7 +15,7 @@ from nucloop.slides import slide_from_array
 PATHEREA = ClassScheme.named("patherea-ki67")
 BRCA = ClassScheme.named("brca-m2c")
 MPP = 0.5
-SQUARES = named([np.array([[0.0, x], [0, x + 100], [100, x + 100], [100, x]]) for x in (0, 100)])
+SQUARES = named([Region(np.array([[0.0, x], [0, x + 100], [100, x + 100], [100, x]])) for x in (0, 100)])
 
 
 def nuclei(scheme, seed=0, n=200):

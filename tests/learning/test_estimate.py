@@ -6,21 +6,13 @@ from hypothesis import strategies as st
 from nucloop.errors import DataError
 from nucloop.learning.estimate import class_f1, estimate
 from nucloop.learning.fit import fit_head
-from nucloop.learning.folds import assign_folds, group_by_cell, group_by_region
+from nucloop.learning.folds import assign_folds, group_by_cell
 from nucloop.models.heads import LinearHead
-from nucloop.slides.box import Box
 
 EVEN = [0, 1, 2] * 20
 
 
-def test_regions_group_points_and_the_rest_stays_together():
-    yx = np.array([[5, 5], [5, 25], [99, 99], [6, 6]], np.float32)
-    triangle = np.array([[0, 20], [10, 20], [0, 40]], np.float32)
-    groups = group_by_region(yx, [Box(0, 0, 10, 10), triangle], Box(0, 0, 100, 100))
-    np.testing.assert_array_equal(groups, [0, 1, -1, 0])
-
-
-def test_without_regions_cells_of_a_grid_are_the_groups():
+def test_cells_of_a_grid_are_the_groups():
     rng = np.random.default_rng(0)
     spread, crowded = rng.uniform(0, 40_000, (500, 2)), rng.uniform(0, 50, (500, 2))
     assert len(np.unique(group_by_cell(spread, 0.25))) >= 10

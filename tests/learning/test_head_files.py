@@ -8,10 +8,9 @@ from safetensors.numpy import load_file, save_file
 from nucloop.errors import WeightsError
 from nucloop.learning.estimate import estimate
 from nucloop.learning.fit import FitConfig, fit_head
-from nucloop.learning.head_files import LearnedHead, describe, transitions
+from nucloop.learning.head_files import LearnedHead, describe
 from nucloop.learning.replay import choose_replay
 from nucloop.models.files.cards import Card, file_sha256, load_head
-from nucloop.models.heads import LinearHead
 
 EVEN = [0, 1, 2] * 20
 ENCODER = Card(kind="encoder", name="tiny", architecture="test", mpp=0.5, sha256="ab" * 32)
@@ -115,9 +114,3 @@ def test_a_damaged_replay_set_is_a_sentence(learned, tmp_path, label):
 def test_a_damaged_head_in_a_session_is_a_sentence(learned, damage):
     with pytest.raises(WeightsError, match=r"A head in this session is damaged .* Go back to another"):
         LearnedHead.from_bytes(damage(learned.to_bytes()))
-
-
-def test_two_heads_are_compared_by_what_they_say_of_the_same_nuclei(learned, scheme, cloud):
-    turned = LinearHead(scheme, learned.head.weight[[1, 0, 2, 3]], learned.head.bias[[1, 0, 2, 3]])
-    table = transitions(learned.head, turned, cloud(EVEN, noise=0.1))
-    np.testing.assert_array_equal(table, [[0, 20, 0], [20, 0, 0], [0, 0, 20]])

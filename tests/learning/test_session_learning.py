@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from nucloop.classes import ClassScheme, NucleusClass
 from nucloop.errors import DataError
+from nucloop.learning.feature_store import FeatureStore
 from nucloop.learning.lesson import Lesson, head_in_scheme, learn, require_enough, what_was_said
 from nucloop.learning.session_features import SessionFeatures, fill_features
 from nucloop.learning.session_heads import SessionHeads, classified, head_in_use
@@ -168,6 +170,54 @@ def test_features_of_what_is_moved_are_forgotten_also_when_they_come_later(sessi
     store.put(np.array([3]), np.ones((1, 8)))
     features.settle()
     assert len(store.missing(session.ids())) == 0
+    features.close()
+
+
+def test_a_nucleus_that_moves_just_before_its_features_are_written_has_none(session, monkeypatch):
+    features, _ = filled(session, 10)
+    store, ids = features.store(ENCODER.sha256, 8), session.ids()
+    write = FeatureStore.put
+    ready, go_on = threading.Event(), threading.Event()
+
+    def put(self: FeatureStore, *values: np.ndarray) -> int:
+        ready.set()
+        go_on.wait()
+        return write(self, *values)
+
+    monkeypatch.setattr(FeatureStore, "put", put)
+    features.put_later(ENCODER.sha256, np.array([3, 4]), np.ones((2, 8)))
+    ready.wait()
+    session.move([3], [[5.0, 5.0]])
+    go_on.set()
+    features.flush()
+    assert store.missing(ids).tolist() == [3]
+    features.close()
+
+
+def test_a_fault_while_features_are_kept_is_raised_to_who_waits_for_them(session, monkeypatch):
+    features, _ = filled(session, 10)
+
+    def put(self: FeatureStore, *values: np.ndarray) -> int:
+        raise ZeroDivisionError("a fault of the program")
+
+    monkeypatch.setattr(FeatureStore, "put", put)
+    for wait in (features.flush, features.close):
+        features.put_later(ENCODER.sha256, np.array([3]), np.ones((1, 8)))
+        with pytest.raises(ZeroDivisionError, match="a fault of the program"):
+            wait()
+    features.close()
+
+
+def test_features_that_cannot_be_kept_are_no_fault_but_said(session, monkeypatch):
+    features, _ = filled(session, 10)
+
+    def put(self: FeatureStore, *values: np.ndarray) -> int:
+        raise DataError("The disk is full.")
+
+    monkeypatch.setattr(FeatureStore, "put", put)
+    features.put_later(ENCODER.sha256, np.array([3]), np.ones((1, 8)))
+    features.flush()
+    assert features.trouble == "The disk is full."
     features.close()
 
 

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from nucloop.classes import ClassScheme
 from nucloop.errors import DataError
+from nucloop.geometry import Region
 from nucloop.ki67.counting import Ki67Config, Ki67Mapping, hot_spot, measure_ki67
 from nucloop.ki67.index import Index, cells_for_precision
 from nucloop.metrics.intervals import wilson
@@ -15,7 +16,7 @@ PATHEREA = ClassScheme.named("patherea-ki67")
 
 
 def square(y, x, side):
-    return np.array([[y, x], [y, x + side], [y + side, x + side], [y + side, x]], float)
+    return Region(np.array([[y, x], [y, x + side], [y + side, x + side], [y + side, x]], float))
 
 
 def spread(seed, n, positive, corner=(0, 0), side=100):

@@ -7,7 +7,7 @@ from scipy.spatial.distance import cdist
 
 from nucloop.metrics import rules
 from nucloop.metrics.grid import PointGrid
-from nucloop.metrics.marks import Marks, inside
+from nucloop.metrics.marks import Marks
 from nucloop.metrics.pairing import candidates_within, most_pairs
 from nucloop.metrics.points import Counts
 from nucloop.metrics.rules import RULES, match
@@ -171,16 +171,3 @@ def test_an_unknown_rule_or_radius_names_what_can_be_chosen():
         counts([[0, 0]], [[0, 0]], "hungarian-distance", radius=-1)
     with pytest.raises(ValueError, match="too far from the origin"):
         counts([[0, 1e12]], [[0, 0]], "boolean")
-
-
-def test_a_point_on_the_border_of_a_region_lies_inside():
-    square = np.array([[0, 0], [0, 10], [10, 10], [10, 0]])
-    other = square + 100
-    points = [[5, 5], [0, 5], [10, 10], [10.1, 5], [105, 105], [50, 50]]
-    assert inside(points, [square, other]).tolist() == [True, True, True, False, True, False]
-    assert inside(np.zeros((0, 2)), [square]).tolist() == []
-
-
-def test_an_outline_that_crosses_itself_encloses_both_its_halves():
-    bow_tie = [[0, 0], [10, 10], [0, 10], [10, 0]]
-    assert inside([[2, 5], [5, 2], [5, 8]], [bow_tie]).tolist().count(True) == 2

@@ -62,17 +62,18 @@ def test_a_moved_nucleus_is_found_at_its_new_place_once(session: Session) -> Non
 
 
 def test_a_lasso_takes_what_it_goes_around(session: Session) -> None:
-    session.add([[5, 5], [15, 5], [5, 15], [50, 50]])
-    assert session.in_polygon([[0, 0], [0, 20], [20, 0]]).tolist() == [1]
+    session.add([[5, 5], [15, 5], [5, 16], [50, 50]])
+    # the second lies on its line
+    assert session.in_polygon([[0, 0], [0, 20], [20, 0]]).tolist() == [1, 2]
     assert session.in_polygon([[0, 0], [1, 1]]).tolist() == []
 
 
-def test_a_lasso_that_crosses_itself_takes_all_that_it_goes_around(session: Session) -> None:
-    session.add([[2, 10], [18, 10], [10, 2], [100, 100]])
+def test_a_lasso_that_crosses_itself_takes_what_it_goes_around_an_odd_number_of_times(session: Session) -> None:
+    session.add([[2, 10], [18, 10], [10, 2], [100, 100], [116, 100]])
     assert session.in_polygon([[0, 0], [20, 20], [20, 0], [0, 20]]).tolist() == [1, 2]
     angle = np.arange(5) * (4 * np.pi / 5)
     star = np.stack([100 + 20 * np.cos(angle), 100 + 20 * np.sin(angle)], 1)
-    assert session.in_polygon(star).tolist() == [4]
+    assert session.in_polygon(star).tolist() == [5]
 
 
 def test_density_counts_every_nucleus_of_a_box_by_class(crowd: Session) -> None:

@@ -60,6 +60,25 @@ def test_windows_are_the_same_whatever_was_kept_before(tmp_path: Path) -> None:
         np.testing.assert_array_equal(kept.read(y0, x0, y1, x1), BASE[y0:y1, x0:x1])
 
 
+class OneColour:
+    """A level of one chunk."""
+
+    shape, chunk = (8, 8), (8, 8)
+
+    def __init__(self, value: int) -> None:
+        self._value = value
+
+    def read(self, y0: int, x0: int, y1: int, x1: int) -> np.ndarray:
+        return np.full((y1 - y0, x1 - x0, 3), self._value, np.uint8)
+
+
+def test_a_level_never_shows_what_was_kept_of_another_that_is_gone() -> None:
+    cache = TileCache(1_000_000)
+
+    # Python soon gives a new level the place in memory of one that is gone
+    assert [int(keep_decoded(OneColour(k), cache).read(0, 0, 8, 8)[0, 0, 0]) for k in range(50)] == [*range(50)]
+
+
 def test_chunks_are_kept_once_decoded(tmp_path: Path) -> None:
     write_zarr(tmp_path / "a.zarr", "yxc")
     kept = keep_decoded(open_slide(tmp_path / "a.zarr").levels[0].source, TileCache(1_000_000))

@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 
 from nucloop.slides import Box
-from nucloop.slides.tiling import Region, plan_tiles
+from nucloop.slides.tiling import TiledRegion, plan_tiles
 
 WHOLE = Box(0, 0, 10_000, 10_000)
 
 
 def tiles_of(box: Box, bounds: Box = WHOLE, side: int = 1024):
-    return plan_tiles(Region([box], bounds), 1.0, side, 16)
+    return plan_tiles(TiledRegion([box], bounds), 1.0, side, 16)
 
 
 @pytest.mark.parametrize(

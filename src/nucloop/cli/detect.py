@@ -3,15 +3,14 @@
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
-from numpy.typing import NDArray
 
 from nucloop.cli.terminal import ENCODER_HELP, HEAD_HELP, check_writable, complain, parse_box, progress_bar, say
 from nucloop.detection.pipeline import Pipeline
 from nucloop.detection.spec import InferenceConfig, PipelineSpec
 from nucloop.errors import NucLoopError
 from nucloop.formats import FORMATS, SlideInfo, read_regions, write_nuclei
+from nucloop.geometry import Region
 from nucloop.nuclei import Nuclei
 from nucloop.slides import Box, Slide, open_slide
 
@@ -33,7 +32,7 @@ def detect(
 ) -> None:
     """Detect and classify the nuclei of slides; one file per slide."""
     targets = _targets(slides, out, file_format)
-    parts: list[Box | NDArray[np.floating]] | None = None
+    parts: list[Box | Region] | None = None
     if region is not None:
         parts = [parse_box(region)]
     if regions is not None:
@@ -73,7 +72,7 @@ def _targets(slides: list[Path], out: Path, file_format: str) -> list[Path]:
 def _detect_one(
     pipeline: Pipeline,
     slide: Slide,
-    parts: list[Box | NDArray[np.floating]] | None,
+    parts: list[Box | Region] | None,
     target: Path,
     file_format: str,
 ) -> None:

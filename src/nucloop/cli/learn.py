@@ -18,7 +18,7 @@ from nucloop.learning.examples import is_taught
 from nucloop.learning.feature_store import FeatureStore
 from nucloop.learning.featurise import encoder_stage
 from nucloop.learning.head_files import LearnedHead
-from nucloop.learning.lesson import fit_lesson, require_enough
+from nucloop.learning.lesson import fit_lesson, head_in_scheme, require_enough
 from nucloop.learning.relabel import relabel
 from nucloop.learning.session_features import fill_features
 from nucloop.learning.session_heads import SessionHeads, shipped_head
@@ -76,7 +76,7 @@ def learn_command(
         say(f"{out}: {written.name}, sha256 {written.sha256[:12]}")
         if apply:
             for one, store in zip(corrected, stores, strict=True):
-                _apply(one, store, replace(learned, card=written), encoder, card, tuning)
+                _apply(one, store, replace(learned, card=written), encoder, card, tuning, imported=imported)
 
 
 def _check(method: str, out: Path) -> None:
@@ -129,12 +129,22 @@ def _fill(corrected: list[Corrected], stage: Stage, imported: bool, everything: 
 
 
 def _apply(
-    one: Corrected, store: FeatureStore, learned: LearnedHead, encoder: str, card: Card, tuning: bytes | None
+    one: Corrected,
+    store: FeatureStore,
+    learned: LearnedHead,
+    encoder: str,
+    card: Card,
+    tuning: bytes | None,
+    *,
+    imported: bool,
 ) -> None:
     heads = SessionHeads(one.session)
     features, found = store.get(one.nuclei.ids)
-    change = relabel(learned.head, one.nuclei, features, found)
-    taught = one.nuclei.ids[is_taught(one.nuclei)]
+    # its classes may be written otherwise here
+    head = head_in_scheme(learned.head, one.nuclei.scheme)
+    assert head is not None
+    change = relabel(head, one.nuclei, features, found)
+    taught = one.nuclei.ids[is_taught(one.nuclei, imported=imported)]
     version = heads.take_in(replace(learned, taught_by=np.asarray(taught)), encoder, card, tuning)
     heads.apply(version, learned, change)
     say(f"{one.name}: {change.changed:,} of {len(change):,} nuclei have another class now (version {version.number})")

@@ -21,7 +21,7 @@ from nucloop.learning.head_files import LearnedHead
 from nucloop.learning.replay import choose_replay
 from nucloop.models.files.cards import Card
 from nucloop.models.files.zoo import open_encoder
-from nucloop.training.datasets import Field, leave_out, open_dataset
+from nucloop.training.datasets import leave_out, open_dataset
 from nucloop.training.encoder import as_scheme
 
 __all__ = ["estimate_table", "train_head_command"]
@@ -91,8 +91,7 @@ def _features(
     record = []
     for spec in data:
         dataset = open_dataset(spec, split)
-        wanted = {id(f.yx) for f in leave_out(dataset.fields, leave)}
-        fields: list[Field] = [f for f in as_scheme(dataset, scheme) if id(f.yx) in wanted]
+        fields = leave_out(as_scheme(dataset, scheme), leave)
         if not fields:
             raise DataError(f"No image of {dataset.name} {split} is left. Check the names given to --leave-out.")
         by_name = {field.name: field.group for field in fields}

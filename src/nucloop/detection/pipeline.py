@@ -25,13 +25,14 @@ from nucloop.models.files.zoo import open_encoder
 from nucloop.nuclei import Nuclei
 from nucloop.slides.box import Box
 from nucloop.slides.stains import GLASS
-from nucloop.slides.tiling import Region, Tile, plan_tiles
+from nucloop.slides.tiling import Tile, TiledRegion, plan_tiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from torch import nn
 
+    from nucloop.geometry import Region
     from nucloop.models.heads import LinearHead
     from nucloop.models.proposals import Proposals
     from nucloop.slides import Slide
@@ -148,7 +149,7 @@ class Pipeline:
     def run(
         self,
         slide: Slide,
-        regions: Sequence[Box | NDArray[np.floating]] | None = None,
+        regions: Sequence[Box | Region | NDArray[np.floating]] | None = None,
         *,
         centre: tuple[float, float] | None = None,
     ) -> Iterator[TileResult]:
@@ -158,7 +159,7 @@ class Pipeline:
         ----------
         slide : Slide
             With a known resolution.
-        regions : sequence of Box or (N, 2) polygon, optional
+        regions : sequence of Box, Region or (N, 2) outline, optional
             Level-0 pixels; the whole slide when absent.
         centre : (y, x), optional
             Level-0 pixels; the region's middle when absent.
@@ -171,7 +172,7 @@ class Pipeline:
             If a region is malformed or outside the slide.
         """
         step = self._detector.mpp / slide.require_mpp()
-        region = Region(regions if regions is not None else [slide.box], slide.box)
+        region = TiledRegion(regions if regions is not None else [slide.box], slide.box)
         # a tile begins where windows of every network may begin
         align = math.lcm(*(stage.align for stage in self._stages.values()))
         tiles = plan_tiles(region, step, self.config.tile, align, centre)
@@ -202,7 +203,7 @@ class Pipeline:
             yield ready
 
     def _batch(
-        self, slide: Slide, region: Region, batch: list[_TileInput]
+        self, slide: Slide, region: TiledRegion, batch: list[_TileInput]
     ) -> Iterator[tuple[Nuclei, NDArray[np.float32] | None]]:
         """Nuclei and their features, tile by tile; tiles of empty glass cost nothing."""
         end = slide.working_shape(self._detector.mpp)
@@ -217,14 +218,15 @@ class Pipeline:
                 yield Nuclei.empty(self.scheme), None if width is None else np.zeros((0, width), np.float32)
 
     def _classify(
-        self, slide: Slide, region: Region, seen: _TileInput, found: Proposals
+        self, slide: Slide, region: TiledRegion, seen: _TileInput, found: Proposals
     ) -> tuple[Nuclei, NDArray[np.float32] | None]:
         step = self._detector.mpp / slide.require_mpp()
         found = found.moved(seen.window.origin)
         found = found.take(seen.tile.owns(found.yx))
         # tile shapes differ in the last bits of floating point: rounded, a nucleus is the same in all of them
         level0 = np.round(((found.yx + 0.5) * step - 0.5) * 64) / 64
-        inside = region.contains(level0)
+        # as the table will have them: what is asked of it later gets the same answer on a border
+        inside = region.contains(level0.astype(np.float32))
         found, level0 = found.take(inside), level0[inside]
         outlines = None if found.outlines is None else found.outlines.scaled(step)
         table = Nuclei.from_points(self.scheme, level0, score=found.score, outlines=outlines)

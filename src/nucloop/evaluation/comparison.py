@@ -10,17 +10,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nucloop.classes import NucleusClass
 from nucloop.errors import DataError
 from nucloop.formats import FORMATS, read_document
-from nucloop.metrics.marks import inside
-from nucloop.metrics.naming import counted_classes, named_marks, others
+from nucloop.geometry import Region, first_of, in_any
+from nucloop.metrics.marks import Marks
+from nucloop.metrics.naming import counted_classes, merged, others
 from nucloop.metrics.report import details_of
 from nucloop.metrics.scoring import FieldScore, pooled, rule_title, score_units
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+    from numpy.typing import NDArray
 
     from nucloop.formats import Document
     from nucloop.nuclei import Nuclei
@@ -52,10 +55,10 @@ class ComparisonConfig:
     """A key of `nucloop.metrics.rules.RULES`."""
     classes: tuple[str, ...] = ()
     """Classes that are counted; by default those of the reference."""
-    regions: tuple[NDArray[np.float64], ...] = ()
-    """Outlines (K, 2) in level-0 pixels: only what lies inside one counts. Empty means everywhere."""
-    ignored: tuple[NDArray[np.float64], ...] = ()
-    """Outlines (K, 2) in level-0 pixels: what lies inside one does not count."""
+    regions: tuple[Region, ...] = ()
+    """In level-0 pixels: only what lies inside one counts. Empty means everywhere."""
+    ignored: tuple[Region, ...] = ()
+    """In level-0 pixels: what lies inside one does not count."""
 
 
 @dataclass
@@ -63,10 +66,15 @@ class Comparison:
     """Scores of the files read so far, by name; of each region where regions were given."""
 
     config: ComparisonConfig
-    names: tuple[str, ...] = ()
+    classes: tuple[NucleusClass, ...] = ()
     fields: dict[str, FieldScore] = field(default_factory=dict)
     files: list[dict[str, Any]] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the counted classes are called."""
+        return tuple(one.name for one in self.classes)
 
     @property
     def total(self) -> FieldScore:
@@ -154,7 +162,7 @@ def compare(
         If a file cannot be read, no resolution is known, or two files state different ones.
     """
     config = config or ComparisonConfig()
-    result = Comparison(config, config.classes or counted_classes(read(pair.reference).nuclei for pair in pairs))
+    result = Comparison(config, counted_classes((read(pair.reference).nuclei for pair in pairs), config.classes))
     for pair in pairs:
         found, truth = read(pair.predicted), read(pair.reference)
         mpp = _resolution(pair, found, truth, config.mpp)
@@ -174,13 +182,15 @@ def compare(
 
 def _add(result: Comparison, pair: FilePair, found: Nuclei, truth: Nuclei, mpp: float) -> None:
     config = result.config
-    regions = list(config.regions)
+    regions = config.regions
     sides = []
     for nuclei, path in ((found, pair.predicted), (truth, pair.reference)):
         unit = _unit_of(nuclei.yx, regions, config.ignored)
-        marks = named_marks(nuclei, mpp, result.names)
-        if unnamed := others(nuclei, result.names):
+        marks = Marks.of(nuclei, mpp, result.classes)
+        if unnamed := others(nuclei, result.classes):
             result.remarks.append(f"{path.name}: {', '.join(unnamed)} counted as detections, not as a class")
+        for same in merged(nuclei, result.classes):
+            result.remarks.append(f"{path.name}: {' and '.join(same)} counted as one class")
         sides.append((marks.take(unit >= 0), unit[unit >= 0]))
     (mine, mine_unit), (theirs, theirs_unit) = sides
     count = max(len(regions), 1)
@@ -191,14 +201,10 @@ def _add(result: Comparison, pair: FilePair, found: Nuclei, truth: Nuclei, mpp: 
     result.fields |= dict(zip(names, scores, strict=True))
 
 
-def _unit_of(
-    yx: NDArray[np.float32], regions: list[NDArray[np.float64]], ignored: Sequence[NDArray[np.float64]]
-) -> NDArray[np.intp]:
+def _unit_of(yx: NDArray[np.float32], regions: Sequence[Region], ignored: Sequence[Region]) -> NDArray[np.intp]:
     """First region that holds each nucleus, (N,); -1 for one that does not count."""
-    unit = np.full(len(yx), -1 if regions else 0, np.intp)
-    for k, outline in enumerate(regions):
-        unit[inside(yx, [outline]) & (unit < 0)] = k
-    unit[inside(yx, list(ignored))] = -1
+    unit = first_of(yx, regions) if regions else np.zeros(len(yx), np.intp)
+    unit[in_any(yx, ignored)] = -1
     return unit
 
 

@@ -10,6 +10,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from nucloop.metrics.marks import Marks
+from nucloop.metrics.naming import common_classes
 from nucloop.metrics.scoring import FieldScore, pooled, rule_title, score_field
 from nucloop.nuclei import Nuclei
 from nucloop.slides import slide_from_array
@@ -49,10 +50,11 @@ class Evaluation:
     area_mm2: float = 0.0
 
     def add(self, image: Field, nuclei: Nuclei, seconds: float) -> None:
-        """Compare one image's nuclei with its reference points; class names join the two schemes."""
-        names = [name for name in self.dataset.scheme.names if name in nuclei.scheme.names]
+        """Compare one image's nuclei with its reference points, in the classes that both schemes have."""
+        classes = common_classes(nuclei.scheme, self.dataset.scheme)
         reference = Nuclei.from_points(self.dataset.scheme, image.yx, label=image.label)
-        found, truth = Marks.of(nuclei, image.mpp, names), Marks.of(reference, image.mpp, names)
+        found, truth = Marks.of(nuclei, image.mpp, classes), Marks.of(reference, image.mpp, classes)
+        names = [one.name for one in classes]
         self.fields[image.name] = score_field(found, truth, names, self.radius_um, self.rule)
         height, width = image.pixels.shape[:2]
         self.area_mm2 += height * width * image.mpp**2 * 1e-6

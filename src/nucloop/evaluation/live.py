@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nucloop.classes import NucleusClass
+from nucloop.geometry import Region, in_any
 from nucloop.metrics.curve import Curve, f1_curve
 from nucloop.metrics.incremental import IncrementalScore, Matched, SideName
-from nucloop.metrics.marks import inside
-from nucloop.metrics.naming import counted_classes, named_marks, renamed
+from nucloop.metrics.marks import Marks
+from nucloop.metrics.naming import counted_classes, renamed
 from nucloop.metrics.rules import match
 from nucloop.metrics.scoring import FieldScore, rule_title, score_field
 from nucloop.nuclei import Nuclei
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import ArrayLike
+
 
 __all__ = ["Cell", "LiveComparison", "LiveConfig", "by_rule", "threshold_curve", "with_ids"]
 
@@ -35,15 +38,15 @@ class LiveConfig:
     """Largest accepted distance, µm."""
     rule: str = "boolean"
     """A key of `nucloop.metrics.rules.RULES`."""
-    classes: tuple[str, ...] = ()
+    classes: tuple[NucleusClass | str, ...] = ()
     """Classes that are counted; by default those of the reference."""
-    regions: tuple[NDArray[np.float64], ...] = ()
-    """Outlines (K, 2) in level-0 pixels: only what lies inside one counts. Empty means everywhere."""
+    regions: tuple[Region, ...] = ()
+    """In level-0 pixels: only what lies inside one counts. Empty means everywhere."""
 
     def counted(self, yx: ArrayLike) -> NDArray[np.bool_]:
         """Which points (N, 2), level-0 pixels, count."""
         points = np.asarray(yx, np.float64).reshape(-1, 2)
-        return inside(points, self.regions) if self.regions else np.ones(len(points), bool)
+        return in_any(points, self.regions) if self.regions else np.ones(len(points), bool)
 
 
 @dataclass(frozen=True)
@@ -87,15 +90,20 @@ class LiveComparison:
     def __init__(self, found: Nuclei, truth: Nuclei, mpp: float, config: LiveConfig | None = None) -> None:
         self.config = config or LiveConfig()
         self.mpp = mpp
-        self.names = self.config.classes or counted_classes([truth])
+        self.classes = counted_classes([truth], self.config.classes)
         self._found_ids, self._truth_ids = set(found.ids.tolist()), set(truth.ids.tolist())
-        self._build(renamed(found, self.names), renamed(truth, self.names))
+        self._build(renamed(found, self.classes), renamed(truth, self.classes))
 
     def _build(self, found: Nuclei, truth: Nuclei) -> None:
         self._score = IncrementalScore(
             found, truth,
-            mpp=self.mpp, radius_um=self.config.radius_um, names=self.names, counted=self.config.counted,
+            mpp=self.mpp, radius_um=self.config.radius_um, classes=self.names, counted=self.config.counted,
         )  # fmt: skip
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the counted classes are called."""
+        return tuple(one.name for one in self.classes)
 
     @property
     def score(self) -> FieldScore:
@@ -128,7 +136,7 @@ class LiveComparison:
         if lost:
             self._score.delete(lost, where)
         if len(nuclei):
-            self._score.add(renamed(nuclei, self.names), where)
+            self._score.add(renamed(nuclei, self.classes), where)
             known.update(nuclei.ids.tolist())
 
     def cell(self, row: int, column: int) -> Cell:
@@ -168,7 +176,7 @@ class _WholeComparison(LiveComparison):
 
     def _build(self, found: Nuclei, truth: Nuclei) -> None:
         found, truth = (n.take(self.config.counted(n.yx)) for n in (found, truth))
-        marks, truth_marks = (named_marks(n, self.mpp, self.names) for n in (found, truth))
+        marks, truth_marks = (Marks.of(n, self.mpp, self.names) for n in (found, truth))
         rule, radius = self.config.rule, self.config.radius_um
         self._whole = score_field(marks, truth_marks, self.names, radius, rule)
         matching = match(marks, truth_marks, radius, rule)
@@ -225,9 +233,9 @@ def threshold_curve(
     """F1 of detection, or of one class, against the least score a nucleus needs; None where no nucleus has a score."""
     if not np.isfinite(found.score).any():
         return None
-    names = config.classes or counted_classes([truth])
-    marks, truth_marks = (named_marks(n.take(config.counted(n.yx)), mpp, names) for n in (found, truth))
+    classes = counted_classes([truth], config.classes)
+    marks, truth_marks = (Marks.of(n.take(config.counted(n.yx)), mpp, classes) for n in (found, truth))
     if name is not None:
-        label = names.index(name)
+        label = [one.name for one in classes].index(name)
         marks, truth_marks = marks.take(marks.label == label), truth_marks.take(truth_marks.label == label)
     return f1_curve([(marks, truth_marks)], config.radius_um, thresholds, config.rule)

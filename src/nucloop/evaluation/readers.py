@@ -6,20 +6,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nucloop.errors import DataError
+from nucloop.geometry import first_of
 from nucloop.ki67.counting import Ki67Mapping, measure_ki67
 from nucloop.metrics.agreement import Agreement, BlandAltman, Disagreement, agree, bland_altman, disagreements
-from nucloop.metrics.marks import inside
 from nucloop.nuclei import Nuclei
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Readings", "compare_readers"]
+    from numpy.typing import NDArray
 
-Outline = NDArray[np.float64]
+    from nucloop.geometry import Region
+
+__all__ = ["Readings", "compare_readers"]
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def compare_readers(
     second: Nuclei,
     mpp: float,
     radius_um: float = 3.0,
-    regions: Sequence[Outline] = (),
+    regions: Sequence[Region] = (),
 ) -> Readings:
     """Compare two readers of one slide.
 
@@ -82,8 +83,8 @@ def compare_readers(
         Level-0 µm per pixel.
     radius_um : float
         Two marks this near can be one nucleus, µm.
-    regions : sequence of (K, 2) arrays
-        Outlines, level-0 pixels: only what lies inside counts, each on its own; without any, all is one region.
+    regions : sequence of Region
+        Level-0 pixels: only what lies inside counts, each on its own; without any, all is one region.
     """
     units = _units(first, regions), _units(second, regions)
     first, second = first.take(units[0] >= 0), second.take(units[1] >= 0)
@@ -94,12 +95,9 @@ def compare_readers(
     return Readings(agreement, index, indices, tuple(disagreements(first, second, mpp, radius_um)), first, second)
 
 
-def _units(nuclei: Nuclei, regions: Sequence[Outline]) -> NDArray[np.intp]:
+def _units(nuclei: Nuclei, regions: Sequence[Region]) -> NDArray[np.intp]:
     """First region that holds each nucleus, (N,); -1 for none."""
-    unit = np.full(len(nuclei), -1 if regions else 0, np.intp)
-    for k, outline in enumerate(regions):
-        unit[inside(nuclei.yx, [outline]) & (unit < 0)] = k
-    return unit
+    return first_of(nuclei.yx, regions) if regions else np.zeros(len(nuclei), np.intp)
 
 
 def _indices(

@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nucloop.errors import DataError
-from nucloop.formats.scope import inside
+from nucloop.geometry import Region
 from nucloop.nuclei import Nuclei
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from numpy.typing import NDArray
 
     from nucloop.export.sources import Source
 
@@ -62,8 +63,8 @@ class Patch:
         Number of the area within its source.
     top, left, height, width : int
         On the working grid, pixels.
-    outline : (N, 2) array, optional
-        The area, working pixels of the slide; None when the whole patch is annotated.
+    area : Region, optional
+        The annotated area, level-0 pixels; None when the whole patch is annotated.
     nuclei : Nuclei
         In pixels of the patch.
     """
@@ -73,12 +74,16 @@ class Patch:
     left: int
     height: int
     width: int
-    outline: NDArray[np.float64] | None
+    area: Region | None
     nuclei: Nuclei
 
 
 def patches_of(source: Source, config: CutConfig) -> Iterator[Patch]:
     """Yield the patches of a source.
+
+    A hole belongs to its region as little as what lies around it: its nuclei are left out, its pixels become white, and
+    a patch that shows hardly anything else is left out. Patches lie on one grid over all pieces of a region; without
+    `size` one image shows them all.
 
     Raises
     ------
@@ -89,14 +94,14 @@ def patches_of(source: Source, config: CutConfig) -> Iterator[Patch]:
     """
     step = config.mpp / source.slide.require_mpp()
     places = (source.nuclei.yx.astype(np.float64) + 0.5) / step - 0.5
-    for number, outline in enumerate(source.regions or _whole(source, config)):
-        corners = (outline + 0.5) / step - 0.5
-        rows = np.flatnonzero(inside(places, corners))
-        (top, left), (bottom, right) = np.floor(corners.min(axis=0) + 0.5), np.ceil(corners.max(axis=0) + 0.5)
+    for number, region in enumerate(source.regions or [_whole(source, config)]):
+        rows = np.flatnonzero(region.contains(source.nuclei.yx))
+        low, high = ((corner + 0.5) / step for corner in region.bounds)
+        (top, left), (bottom, right) = np.floor(low), np.ceil(high)
         box = (int(top), int(left), max(int(bottom), int(top) + 1), max(int(right), int(left) + 1))
         for y, x, height, width in _windows(box, config, source.slide.name):
-            shown = corners if source.regions and config.blank else None
-            if source.regions and _mask(corners, y, x, height, width).mean() < config.least_cover:
+            shown = region if source.regions and config.blank else None
+            if source.regions and _annotated(region, y, x, height, width, step).mean() < config.least_cover:
                 continue
             here = places[rows] - (y, x)
             within = ((here >= -0.5) & (here < np.array([height, width]) - 0.5)).all(axis=1)
@@ -111,13 +116,14 @@ def patches_of(source: Source, config: CutConfig) -> Iterator[Patch]:
 def patch_pixels(source: Source, patch: Patch, config: CutConfig) -> NDArray[np.uint8]:
     """Read the pixels of a patch, (H, W, 3); white where nobody annotated."""
     pixels = source.slide.read_working(patch.top, patch.left, patch.height, patch.width, config.mpp)
-    if patch.outline is None:
+    if patch.area is None:
         return pixels
-    mask = _mask(patch.outline, patch.top, patch.left, patch.height, patch.width)
+    step = config.mpp / source.slide.require_mpp()
+    mask = _annotated(patch.area, patch.top, patch.left, patch.height, patch.width, step)
     return np.where(mask[..., None], pixels, np.uint8(_WHITE))
 
 
-def _whole(source: Source, config: CutConfig) -> list[NDArray[np.float64]]:
+def _whole(source: Source, config: CutConfig) -> Region:
     height, width = source.slide.working_shape(config.mpp)
     if max(height, width) > LARGEST_FIELD:
         raise DataError(
@@ -125,7 +131,7 @@ def _whole(source: Source, config: CutConfig) -> list[NDArray[np.float64]]:
             "Draw the areas in which every nucleus is marked, and give them as regions."
         )
     bottom, right = source.slide.shape[0] - 0.5, source.slide.shape[1] - 0.5
-    return [np.array([[-0.5, -0.5], [-0.5, right], [bottom, right], [bottom, -0.5]])]
+    return Region(np.array([[-0.5, -0.5], [-0.5, right], [bottom, right], [bottom, -0.5]]))
 
 
 def _windows(box: tuple[int, int, int, int], config: CutConfig, name: str) -> Iterator[tuple[int, int, int, int]]:
@@ -152,8 +158,7 @@ def _starts(low: int, high: int, size: int, stride: int) -> list[int]:
     return starts if starts[-1] == high - size else [*starts, high - size]
 
 
-def _mask(corners: NDArray[np.float64], top: int, left: int, height: int, width: int) -> NDArray[np.bool_]:
-    from skimage.draw import polygon2mask
-
-    mask: NDArray[np.bool_] = polygon2mask((height, width), corners - (top, left))  # type: ignore[no-untyped-call]
-    return mask
+def _annotated(region: Region, top: int, left: int, height: int, width: int, step: float) -> NDArray[np.bool_]:
+    """Which pixels of the working grid, `step` level-0 pixels wide, have their centre in a region, (H, W)."""
+    rows, columns = np.arange(top, top + height), np.arange(left, left + width)
+    return region.mask((rows + 0.5) * step - 0.5, (columns + 0.5) * step - 0.5)

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from nucloop.geometry import Region
+
 __all__ = ["TEST", "divide", "touching"]
 
 TEST = -1
@@ -71,11 +73,11 @@ def divide(groups: Mapping[str, NDArray[np.int64]], folds: int | None, test_shar
     return placed
 
 
-def touching(regions: Sequence[NDArray[np.floating]], margin: float) -> list[int]:
-    """Give numbers to regions (y, x): those nearer than `margin` to each other share one, through others too."""
+def touching(regions: Sequence[Region], margin: float) -> list[int]:
+    """Give numbers to regions: those nearer than `margin` to each other share one, through others too."""
     import shapely
 
-    areas = [shapely.Polygon(outline[:, ::-1]).buffer(0) for outline in regions]
+    areas = [region.shape for region in regions]
     number = list(range(len(areas)))
     tree = shapely.STRtree(areas)
     for one, other in tree.query(areas, predicate="dwithin", distance=margin).T.tolist() if areas else ():

@@ -61,7 +61,7 @@ def _region_groups(number: int, sources: Sequence[Source], slides: list[str], cu
         return [slides[number]] * max(len(source.regions), 1)
     first = sum(len(sources[k].regions) for k in same if k < number)
     margin = 0.0 if cut.blank else (cut.size or 0) * cut.mpp / source.slide.require_mpp()
-    numbers = touching([outline for k in same for outline in sources[k].regions], margin)
+    numbers = touching([region for k in same for region in sources[k].regions], margin)
     return [f"{slides[number]} region {numbers[first + k]}" for k in range(len(source.regions))]
 
 

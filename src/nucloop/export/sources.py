@@ -6,11 +6,9 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from nucloop.errors import DataError
 from nucloop.formats.csv import check_lines
+from nucloop.geometry import Region
 from nucloop.nuclei import Nuclei
 from nucloop.slides import Slide
 
@@ -29,8 +27,8 @@ class Source:
         It must say its resolution.
     nuclei : Nuclei
         In level-0 pixels.
-    regions : tuple of (N, 2) arrays
-        Outlines (y, x) of the areas in which every nucleus is marked; empty when that is the whole slide.
+    regions : tuple of Region
+        The areas in which every nucleus is marked; empty when that is the whole slide.
     patient : str
         Empty when nobody knows: the slide then counts as a patient of its own.
     annotation : str
@@ -41,7 +39,7 @@ class Source:
 
     slide: Slide
     nuclei: Nuclei
-    regions: tuple[NDArray[np.float64], ...] = ()
+    regions: tuple[Region, ...] = ()
     patient: str = ""
     annotation: str = ""
     annotation_sha256: str = ""

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 from nucloop.classes import ClassScheme, builtin_schemes
 from nucloop.errors import DataError
 from nucloop.formats.carries import Carries, left_out
-from nucloop.formats.document import Document, Region, checked
+from nucloop.formats.document import Document, checked
 from nucloop.formats.mapping import UnknownClassesError, adopt, suggested_mapping, unknown_classes
 from nucloop.formats.regions import read_regions
 from nucloop.formats.registry import FORMATS, Format, format_of
 from nucloop.formats.slide_info import SlideInfo, Weights
 from nucloop.garbage import no_search
+from nucloop.geometry import Region
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -12,34 +12,13 @@ from numpy.typing import NDArray
 from nucloop import __version__
 from nucloop.errors import DataError
 from nucloop.formats.slide_info import SlideInfo, Weights
+from nucloop.geometry import FARTHEST, Region
 from nucloop.nuclei import UNLABELLED, Nuclei
 
-__all__ = ["FARTHEST", "NOTES", "Document", "Region", "checked", "file_header"]
+__all__ = ["NOTES", "Document", "checked", "file_header"]
 
 NOTES = ("author", "time", "model")
 """Columns of text that may go with nuclei: who spoke, when, and which weights."""
-
-FARTHEST = 1e9
-"""Pixels: a place beyond this is on no slide, and overflows what is computed from it."""
-
-
-@dataclass(frozen=True)
-class Region:
-    """A drawn area.
-
-    Parameters
-    ----------
-    outline : (N, 2) float64
-        Corners (y, x), level-0 pixels with centres at integers, not closed.
-    holes : tuple of (M, 2) float64
-        What is cut out of it.
-    name : str
-        What somebody called it.
-    """
-
-    outline: NDArray[np.float64]
-    holes: tuple[NDArray[np.float64], ...] = ()
-    name: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +84,7 @@ class Document:
             self,
             nuclei=replace(self.nuclei, yx=moved(self.nuclei.yx)),
             outlines=outlines,
-            regions=tuple(Region(moved(r.outline), tuple(map(moved, r.holes)), r.name) for r in self.regions),
+            regions=tuple(region.scaled(factor) for region in self.regions),
         )
 
     @property

@@ -16,11 +16,12 @@ import orjson
 
 from nucloop.errors import DataError
 from nucloop.formats.atomic import replacing
-from nucloop.formats.document import Document, Region, file_header
+from nucloop.formats.document import Document, file_header
 from nucloop.formats.found_classes import FoundClasses
 from nucloop.formats.json_records import JsonRecords
 from nucloop.formats.json_rows import WRONG, JsonRows, extras_of, finite_pair
 from nucloop.formats.slide_info import FileHeader
+from nucloop.geometry import Region, checked_ring
 from nucloop.nuclei import UNLABELLED
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ ROWS_AT_A_TIME = 10_000
 # Ids are 24 hexadecimal digits: "NucLoop" in ASCII, then the number.
 _MARK = b"NucLoop".hex()
 _MOST_DIGITS = 10
+_PIECE_OF = "piece of region"
 
 
 def write_dsa(path: Path, document: Document) -> None:
@@ -60,7 +62,7 @@ def write_dsa(path: Path, document: Document) -> None:
 
 def _blocks_of(document: Document) -> Iterator[list[dict[str, Any]]]:
     if document.regions:
-        yield [_polyline(region) for region in document.regions]
+        yield [line for number, region in enumerate(document.regions, 1) for line in _polylines(region, number)]
     classes = [
         {"group": c.name, "label": {"value": c.name}, "lineColor": c.color, "lineWidth": 2}
         for c in document.nuclei.scheme.classes
@@ -83,16 +85,21 @@ def _blocks_of(document: Document) -> Iterator[list[dict[str, Any]]]:
         yield block
 
 
-def _polyline(region: Region) -> dict[str, Any]:
-    element: dict[str, Any] = {
-        "type": "polyline",
-        "points": _corners(region.outline),
-        "closed": True,
-        "holes": [_corners(hole) for hole in region.holes],
-    }
-    if region.name:
-        element["label"] = {"value": region.name}
-    return element
+def _polylines(region: Region, number: int) -> Iterator[dict[str, Any]]:
+    """Write each piece of a region as a line; theirs have one piece, so its number says what belongs together."""
+    pieces = list(region.valid().pieces)
+    for outline, *holes in pieces:
+        element: dict[str, Any] = {
+            "type": "polyline",
+            "points": _corners(outline),
+            "closed": True,
+            "holes": [_corners(hole) for hole in holes],
+        }
+        if region.name:
+            element["label"] = {"value": region.name}
+        if len(pieces) > 1:
+            element["user"] = {"nucloop": {_PIECE_OF: number}}
+        yield element
 
 
 def _corners(ring: NDArray[np.float64]) -> list[list[float]]:
@@ -112,7 +119,7 @@ def read_dsa(path: Path) -> Document:
     inner = top.get("annotation", top) if isinstance(top, dict) else {}
     header = FileHeader.found_in(inner.get("attributes") if isinstance(inner, dict) else None, path.name)
     rows = JsonRows(FoundClasses(path.name, header.scheme))
-    regions: list[Region] = []
+    areas = _Areas()
     others = 0
     for number, element in enumerate(chain.from_iterable(records.blocks()), 1):
         try:
@@ -120,9 +127,9 @@ def read_dsa(path: Path) -> Document:
             if kind == "point":
                 _add_point(rows, element)
             elif kind == "polyline" and element.get("closed"):
-                regions.append(_region(element))
+                areas.add([_ring(element["points"]), *map(_ring, element.get("holes") or ())], element)
             elif kind == "rectangle":
-                regions.append(Region(_rectangle(element), name=_said(element) or ""))
+                areas.add([_rectangle(element)], element)
             elif isinstance(kind, str):
                 others += 1
             else:
@@ -134,7 +141,30 @@ def read_dsa(path: Path) -> Document:
                 f"Element {number} of {path.name} is not as HistomicsUI writes them ({error}). Export it again."
             ) from error
     remarks = (f"{others:,} open lines, arrows, heat maps and the like were left out.",) if others else ()
-    return replace(rows.document(header, path.name), regions=tuple(regions), remarks=remarks)
+    return replace(rows.document(header, path.name), regions=areas.regions, remarks=remarks)
+
+
+class _Areas:
+    """Regions as they are met; those whose pieces NucLoop wrote one by one are put together again."""
+
+    def __init__(self) -> None:
+        self._names: list[str] = []
+        self._pieces: list[list[list[NDArray[np.float64]]]] = []
+        self._place: dict[Any, int] = {}
+
+    def add(self, piece: list[NDArray[np.float64]], element: dict[str, Any]) -> None:
+        number = ((element.get("user") or {}).get("nucloop") or {}).get(_PIECE_OF)
+        place = self._place.get(number)
+        if number is None or place is None:
+            self._place[number] = len(self._names)
+            self._names.append(str(_said(element) or ""))
+            self._pieces.append([piece])
+        else:
+            self._pieces[place].append(piece)
+
+    @property
+    def regions(self) -> tuple[Region, ...]:
+        return tuple(map(Region.of_pieces, self._pieces, self._names))
 
 
 def _said(element: dict[str, Any]) -> str | None:
@@ -161,16 +191,7 @@ def _color(text: Any) -> str | None:
 
 
 def _ring(points: Any) -> NDArray[np.float64]:
-    corners = np.array([finite_pair(point[0], point[1]) for point in points], np.float64)
-    if len(corners) < 3:
-        raise ValueError("an area of fewer than three corners")
-    return corners - CORNER
-
-
-def _region(element: dict[str, Any]) -> Region:
-    return Region(
-        _ring(element["points"]), tuple(_ring(hole) for hole in element.get("holes") or ()), _said(element) or ""
-    )
+    return checked_ring([finite_pair(point[0], point[1]) for point in points]) - CORNER
 
 
 def _rectangle(element: dict[str, Any]) -> NDArray[np.float64]:
@@ -179,7 +200,4 @@ def _rectangle(element: dict[str, Any]) -> NDArray[np.float64]:
     dy, dx = np.array([-1, -1, 1, 1]) * height / 2, np.array([-1, 1, 1, -1]) * width / 2
     turned_x = dx * math.cos(angle) - dy * math.sin(angle)
     turned_y = dx * math.sin(angle) + dy * math.cos(angle)
-    corners: NDArray[np.float64] = np.column_stack([y + turned_y, x + turned_x]) - CORNER
-    if not np.isfinite(corners).all():
-        raise ValueError("a rectangle without a finite size")
-    return corners
+    return checked_ring(np.column_stack([y + turned_y, x + turned_x])) - CORNER

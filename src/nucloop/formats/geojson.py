@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from nucloop.formats.document import Document, Region
+    from nucloop.formats.document import Document
+    from nucloop.geometry import Region
 
 __all__ = ["CONFIDENCE", "CORNER", "ID", "ORIGIN", "SCORE", "closed_ring", "probability_name", "write_geojson"]
 
@@ -114,14 +115,16 @@ def _features_of(document: Document, rows: slice, uuids: list[str]) -> Iterator[
 
 
 def _region(region: Region, uuid: str) -> dict[str, Any]:
-    rings = [closed_ring(ring, CORNER) for ring in (region.outline, *region.holes)]
+    # QuPath refuses outlines that cross themselves, or takes them for something else
+    pieces = [[closed_ring(ring, CORNER) for ring in piece] for piece in region.valid().pieces]
+    shape, coordinates = ("MultiPolygon", pieces) if len(pieces) > 1 else ("Polygon", pieces[0])
     properties: dict[str, Any] = {"objectType": "annotation"}
     if region.name:
         properties["name"] = region.name
     return {
         "type": "Feature",
         "id": uuid,
-        "geometry": {"type": "Polygon", "coordinates": rings},
+        "geometry": {"type": shape, "coordinates": coordinates},
         "properties": properties,
     }
 

@@ -11,12 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nucloop.errors import DataError
-from nucloop.formats.document import FARTHEST, NOTES, Document, Region
+from nucloop.formats.document import NOTES, Document
 from nucloop.formats.found_classes import FoundClasses
 from nucloop.formats.geojson import CORNER, ID, ORIGIN, SCORE
+from nucloop.formats.geojson_areas import AREAS, is_nucleus, pair, pieces_of, region_of
 from nucloop.formats.geojson_points import PlainPoints, plain_points
 from nucloop.formats.json_records import JsonRecords
 from nucloop.formats.slide_info import FileHeader
+from nucloop.geometry import FARTHEST, Region
 from nucloop.nuclei import UNLABELLED, Nuclei, Origin
 
 if TYPE_CHECKING:
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
 __all__ = ["read_geojson", "read_geojson_slide", "read_multipoint_geojson", "records_of", "ring_centre"]
 
 _PROBABILITY = re.compile(r"NucLoop p\((.+)\)", re.DOTALL)
-_NUCLEI = {"detection", "cell"}
 _ORIGINS = {origin.name.lower(): int(origin) for origin in Origin}
 _NOTHING: dict[str, Any] = {}
 _WRONG = (TypeError, ValueError, KeyError, IndexError, AttributeError, OverflowError)
@@ -154,25 +155,24 @@ class _Rows:
         geometry = feature.get("nucleusGeometry") or feature["geometry"]
         shape = geometry["type"]
         if shape == "Point":
-            return [_pair(geometry["coordinates"])]
+            return [pair(geometry["coordinates"])]
         if shape == "MultiPoint":
-            return [_pair(corner) for corner in geometry["coordinates"]]
-        if shape not in {"Polygon", "MultiPolygon"}:
+            return [pair(corner) for corner in geometry["coordinates"]]
+        if shape not in AREAS:
             self.lines += 1
             return []
-        polygons = [geometry["coordinates"]] if shape == "Polygon" else geometry["coordinates"]
-        properties = feature.get("properties") or {}
-        kind = str(properties.get("objectType") or properties.get("object_type") or "annotation").lower()
-        rings = [[_ring(ring, self.shift) for ring in polygon] for polygon in polygons]
-        if not (kind in _NUCLEI or self.areas_are_nuclei):
-            name = str(properties.get("name") or "")
-            self.regions += [Region(one[0], tuple(one[1:]), name) for one in rings if one]
+        nucleus = is_nucleus(feature)
+        if not (nucleus or self.areas_are_nuclei):
+            region = region_of(feature)
+            self.regions += [] if region is None else [region]
             return []
-        if kind in _NUCLEI:
+        rings = pieces_of(geometry, self.shift)
+        if nucleus:
             # A nucleus of several pieces is still one: its largest piece says where.
             rings = [max(rings, key=lambda one: len(one[0]))]
         self.outlines += [(row + k, one[0].astype(np.float32)) for k, one in enumerate(rings)]
-        said = (properties.get("metadata") or {}).get("NucLoop centre") if len(rings) == 1 else None
+        metadata = (feature.get("properties") or _NOTHING).get("metadata") or _NOTHING
+        said = metadata.get("NucLoop centre") if len(rings) == 1 else None
         if said is not None:
             x, y = map(float, said.split())
             return [(x, y)]
@@ -251,25 +251,6 @@ class _Rows:
             regions=tuple(self.regions),
             remarks=(f"{self.lines:,} lines and other shapes are no nuclei and no areas.",) if self.lines else (),
         )
-
-
-def _pair(corner: Any) -> tuple[float, float]:
-    x, y = corner[0], corner[1]
-    if type(x) in _NUMBERS and type(y) in _NUMBERS:
-        return x, y
-    raise ValueError(f"{str(corner)[:60]} is no place")
-
-
-_NUMBERS = {float, int}
-
-
-def _ring(corners: Any, shift: float) -> NDArray[np.float64]:
-    points = np.array([_pair(corner) for corner in corners], np.float64)
-    if len(points) > 1 and (points[0] == points[-1]).all():
-        points = points[:-1]
-    if len(points) < 3 or not (np.abs(points) < FARTHEST).all():
-        raise ValueError("fewer than three corners, or one that is nowhere near a slide")
-    return points[:, ::-1] - shift
 
 
 def ring_centre(ring: NDArray[np.floating]) -> NDArray[np.float64]:

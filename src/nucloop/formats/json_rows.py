@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nucloop.errors import DataError
-from nucloop.formats.document import FARTHEST, NOTES, Document
+from nucloop.formats.document import NOTES, Document
+from nucloop.geometry import FARTHEST
 from nucloop.nuclei import Nuclei, Origin
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nucloop.classes import join
 from nucloop.errors import DataError
 from nucloop.nuclei import UNLABELLED
 
@@ -17,14 +18,6 @@ if TYPE_CHECKING:
     from nucloop.nuclei import Nuclei
 
 __all__ = ["UnknownClassesError", "adopt", "suggested_mapping", "unknown_classes"]
-
-_ALIKE = (
-    {"tumour", "tumor", "tumour cell", "tumor cell", "tumour/epithelial", "neoplastic", "malignant epithelial"},
-    {"lymphocyte", "lymphocytes", "immune cells", "inflammatory", "stil", "til"},
-    {"stromal", "stroma", "connective", "fibroblast", "spindle", "nontil_stromal"},
-    {"other", "background cell", "miscellaneous", "other_nucleus"},
-    {"epithelial", "healthy epithelial"},
-)
 
 
 class UnknownClassesError(DataError):
@@ -44,51 +37,34 @@ class UnknownClassesError(DataError):
         names = ", ".join(f"{name!r} ({count:,})" for name, count in list(classes.items())[:10])
         more = f" and {len(classes) - 10} more" if len(classes) > 10 else ""
         are = "is" if len(classes) == 1 else "are"
+        guesses = [f"{name!r} perhaps for {guess}" for name, guess in self.suggestion.items() if guess]
+        likely = f" ({', '.join(guesses[:10])})" if guesses else ""
         super().__init__(
             f"{source}: {names}{more} {are} not in scheme {scheme.name} ({', '.join(scheme.names)}). "
-            "Say which class each stands for, or choose the scheme the file was made with."
+            f"Say which class each stands for{likely}, or choose the scheme the file was made with."
         )
 
 
 def suggested_mapping(names: Mapping[str, object] | tuple[str, ...], scheme: ClassScheme) -> dict[str, str | None]:
     """Guess which class of a scheme each name stands for; None where nothing is like it."""
-    return {name: _guess(name, scheme) for name in names}
-
-
-def _guess(name: str, scheme: ClassScheme) -> str | None:
-    label = _label_in(name, scheme)
-    if label is not None:
-        return scheme.names[label]
-    for alike in _ALIKE:
-        if name.casefold() in alike:
-            fitting = [c.name for c in scheme.classes if {c.name.casefold(), c.qupath.casefold()} & alike]
-            return fitting[0] if len(fitting) == 1 else None
-    return None
-
-
-def _label_in(name: str, scheme: ClassScheme) -> int | None:
-    try:
-        return scheme.index(name)
-    except ValueError:
-        return None
+    joined = join(names, scheme.classes)
+    guesses = [same if same is not None else like for same, like in zip(joined.forth, joined.likely, strict=True)]
+    return {name: None if k is None else scheme.names[k] for name, k in zip(names, guesses, strict=True)}
 
 
 def _targets(own: ClassScheme, scheme: ClassScheme, mapping: Mapping[str, str | None], source: str) -> list[int | None]:
     """For every class of the file its label in the scheme, UNLABELLED, or None when nobody knows."""
     targets: list[int | None] = []
-    for one in own.classes:
+    for one, same in zip(own.classes, join(own.classes, scheme.classes).forth, strict=True):
+        target = same
         if one.name in mapping:
             wanted = mapping[one.name]
-            target = UNLABELLED if wanted is None else _label_in(wanted, scheme)
+            target = UNLABELLED if wanted is None else scheme.find(wanted)
             if target is None:
                 raise DataError(
                     f"{one.name!r} of {source} cannot become {wanted!r}, which is not in scheme {scheme.name} "
                     f"({', '.join(scheme.names)}). Choose one of these."
                 )
-        else:
-            target = _label_in(one.name, scheme)
-            if target is None:
-                target = _label_in(one.qupath, scheme)
         targets.append(target)
     return targets
 
@@ -116,7 +92,7 @@ def adopt(
     nuclei : Nuclei
         With the classes of their file.
     scheme : ClassScheme
-        The classes they get, found by name or QuPath name, letter case aside.
+        The classes they get, as `nucloop.classes.join` finds them.
     mapping : dict, optional
         Class of the file to class of the scheme, or to None for no class; it goes before the names.
     source : str

@@ -12,8 +12,9 @@ from nucloop.classes import builtin_schemes
 from nucloop.errors import DataError
 from nucloop.formats.atomic import replacing
 from nucloop.formats.csv import check_lines
-from nucloop.formats.document import FARTHEST, Document
+from nucloop.formats.document import Document
 from nucloop.formats.found_classes import FoundClasses
+from nucloop.geometry import FARTHEST
 from nucloop.nuclei import UNLABELLED, Nuclei, Origin
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nucloop.errors import DataError
+from nucloop.geometry import in_any
 from nucloop.nuclei import Origin
 
 if TYPE_CHECKING:
@@ -15,25 +16,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from nucloop.formats.document import Document
+    from nucloop.geometry import Region
 
-__all__ = ["inside", "select"]
-
-
-def inside(yx: NDArray[np.floating], outline: NDArray[np.floating]) -> NDArray[np.bool_]:
-    """Tell which points (N, 2) lie within an outline (M, 2), its border included."""
-    import shapely
-
-    area = shapely.Polygon(outline[:, ::-1])
-    if not area.is_valid:
-        area = area.buffer(0)
-    shapely.prepare(area)
-    return np.asarray(shapely.intersects_xy(area, yx[:, 1], yx[:, 0]), bool)
+__all__ = ["select"]
 
 
 def select(
     document: Document,
     *,
-    regions: Sequence[NDArray[np.floating]] | None = None,
+    regions: Sequence[Region | NDArray[np.floating]] | None = None,
     confirmed: bool = False,
     classes: Sequence[str] | None = None,
 ) -> Document:
@@ -43,8 +34,8 @@ def select(
     ----------
     document : Document
         What there is.
-    regions : sequence of (M, 2) arrays, optional
-        Outlines (y, x): nuclei within any of them. A view is such an outline too.
+    regions : sequence of Region or (M, 2) arrays, optional
+        Nuclei within any of them; a bare outline (y, x), such as that of a view, is a region without holes.
     confirmed : bool
         Only nuclei about which a person has spoken in NucLoop; imported ones do not count.
     classes : sequence of str, optional
@@ -65,8 +56,5 @@ def select(
         except ValueError as error:
             raise DataError(f"{error}. Choose one of these.") from error
     if regions is not None:
-        within = np.zeros(len(nuclei), bool)
-        for outline in regions:
-            within |= inside(nuclei.yx, outline)
-        keep &= within
+        keep &= in_any(nuclei.yx, regions)
     return document.take(keep)

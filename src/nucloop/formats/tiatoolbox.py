@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import orjson
 
-from nucloop.errors import DataError
+from nucloop.errors import DataError, RegionError
 from nucloop.formats.atomic import replacing_path
-from nucloop.formats.document import FARTHEST, Document, Region, file_header
+from nucloop.formats.document import Document, file_header
 from nucloop.formats.found_classes import FoundClasses
 from nucloop.formats.json_rows import WRONG, JsonRows, extras_of, finite_pair
 from nucloop.formats.rtree import fill_rtree
 from nucloop.formats.slide_info import FileHeader
+from nucloop.geometry import Region, checked_ring
 from nucloop.nuclei import UNLABELLED
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+    from shapely.geometry.base import BaseGeometry
 
 __all__ = ["read_tiatoolbox", "write_tiatoolbox"]
 
@@ -93,7 +95,7 @@ def _write_rows(store: sqlite3.Connection, document: Document) -> NDArray[np.flo
                 bounds[-1][place, 1:] = left, right, top, bottom
     for number, region in enumerate(document.regions, len(nuclei) + 1):
         store.execute(_INSERT, _region_row(region, number))
-        (top, left), (bottom, right) = region.outline.min(axis=0), region.outline.max(axis=0)
+        (top, left), (bottom, right) = region.bounds
         bounds.append(np.array([[number, left, right, top, bottom]], np.float64))
     return np.concatenate(bounds) if bounds else np.zeros((0, 5))
 
@@ -121,24 +123,30 @@ def _nucleus_rows(document: Document, rows: slice, numbers: list[int], keys: lis
         kind, blob, area = "Point", None, 0.0
         if outline is not None:
             kind = "Polygon"
-            blob, area = _packed(outline.astype(np.float64), ())
+            blob, area = _packed(outline.astype(np.float64))
             text = orjson.dumps({**properties, "nucloop": {**extra, "centre": [x, y]}}).decode()
         yield number, f"{_ID_STEM}{key:012x}", kind, x, y, blob, text, area
 
 
 def _region_row(region: Region, number: int) -> tuple[Any, ...]:
-    blob, area = _packed(region.outline, region.holes)
+    shape = region.shape
+    blob, area = _packed(region.outline) if shape.is_empty else _packed_shape(shape)
     y, x = region.outline.mean(axis=0).tolist()
     properties = {"nucloop": {"region": region.name}, "type": region.name or "region"}
     key = uuid.uuid5(uuid.NAMESPACE_OID, f"region {number} {region.name}")
-    return number, str(key), "Polygon", x, y, blob, orjson.dumps(properties).decode(), area
+    return number, str(key), shape.geom_type, x, y, blob, orjson.dumps(properties).decode(), area
 
 
-def _packed(outline: NDArray[np.float64], holes: tuple[NDArray[np.float64], ...]) -> tuple[bytes, float]:
+def _packed(outline: NDArray[np.float64]) -> tuple[bytes, float]:
     import shapely
 
-    polygon = shapely.Polygon(outline[:, ::-1], [hole[:, ::-1] for hole in holes])
-    return zlib.compress(shapely.to_wkb(polygon), 9), float(polygon.area)
+    return _packed_shape(shapely.Polygon(outline[:, ::-1]))
+
+
+def _packed_shape(shape: BaseGeometry) -> tuple[bytes, float]:
+    import shapely
+
+    return zlib.compress(shapely.to_wkb(shape), 9), float(shape.area)
 
 
 def read_tiatoolbox(path: Path) -> Document:
@@ -208,17 +216,19 @@ def _read_rows(store: sqlite3.Connection, about: dict[str, Any], path: Path) -> 
         try:
             properties = orjson.loads(text) if text else {}
             extra = properties.get("nucloop") or {}
-            rings = [] if geometry is None else _rings(geometry, packed)
+            shape = None if geometry is None else _shape(geometry, packed)
             if "region" in extra:
-                regions.append(Region(rings[0], tuple(rings[1:]), str(extra["region"])))
+                if shape is None:
+                    raise ValueError("its region has no area")
+                regions.append(Region.of_shape(shape, str(extra["region"])))
                 continue
             centre = finite_pair(*extra.pop("centre")) if "centre" in extra else finite_pair(x, y)
             score = math.nan if extra else float(properties.get("prob", math.nan))
-            outline = rings[0].astype(np.float32) if rings else None
+            outline = None if shape is None else _largest_ring(shape).astype(np.float32)
             rows.add(centre, rows.classes.label(_name(properties.get("type"))), extra, score=score, outline=outline)
         except DataError:
             raise
-        except (orjson.JSONDecodeError, zlib.error, *WRONG) as error:
+        except (orjson.JSONDecodeError, zlib.error, RegionError, *WRONG) as error:
             raise DataError(
                 f"Annotation {number} of {path.name} is not as TIAToolbox writes them ({error}). Export it again."
             ) from error
@@ -234,7 +244,8 @@ def _name(kind: Any) -> Any:
     return str(kind) if isinstance(kind, int | float) else kind
 
 
-def _rings(blob: Any, packed: bool) -> list[NDArray[np.float64]]:
+def _shape(blob: Any, packed: bool) -> BaseGeometry | None:
+    """Return a Polygon or MultiPolygon, None where there is no area."""
     import shapely
     from shapely.errors import ShapelyError
 
@@ -247,11 +258,12 @@ def _rings(blob: Any, packed: bool) -> list[NDArray[np.float64]]:
         shape = shapely.from_wkb(blob)
     except ShapelyError as error:
         raise ValueError(str(error)) from error
-    if shape.geom_type == "MultiPolygon":
-        shape = max(shape.geoms, key=lambda one: one.area)
-    if shape.geom_type != "Polygon" or shape.is_empty:
-        return []
-    rings = [np.asarray(ring.coords)[:-1, 1::-1] for ring in (shape.exterior, *shape.interiors)]
-    if not all((np.abs(ring) < FARTHEST).all() for ring in rings):
-        raise ValueError("its outline lies outside any slide")
-    return rings
+    return shape if shape.geom_type in {"Polygon", "MultiPolygon"} and not shape.is_empty else None
+
+
+def _largest_ring(shape: BaseGeometry) -> NDArray[np.float64]:
+    """Return the outline (N, 2) of a nucleus; a nucleus of several pieces is still one."""
+    import shapely
+
+    largest = max(shapely.get_parts(shape), key=lambda one: one.area)
+    return checked_ring(np.asarray(largest.exterior.coords)[:, 1::-1])

@@ -12,7 +12,6 @@ from scipy.spatial import cKDTree
 from nucloop.errors import DataError
 from nucloop.ki67.index import Cutoff, Index
 from nucloop.metrics.intervals import BootstrapConfig, Interval, bootstrap
-from nucloop.metrics.marks import inside
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from nucloop.classes import ClassScheme
+    from nucloop.geometry import Region
     from nucloop.nuclei import Nuclei
 
 __all__ = [
@@ -85,13 +85,16 @@ class Ki67Mapping:
 
     def states(self, nuclei: Nuclei) -> NDArray[np.int8]:
         """Tell of each nucleus: 1 positive, 0 negative, -1 not counted, (N,)."""
-        names = nuclei.scheme.names
-        known = set(self.positive | self.negative)
-        if not known <= set(names):
-            missing = ", ".join(sorted(known - set(names)))
-            raise DataError(f"The nuclei have no class {missing}. Their classes are {', '.join(names)}.")
-        state = [1 if n in self.positive else 0 if n in self.negative else -1 for n in names]
-        return np.array([*state, -1], np.int8)[nuclei.label]
+        scheme, state = nuclei.scheme, np.full(len(nuclei.scheme) + 1, -1, np.int8)
+        labels = {name: scheme.find(name) for name in self.positive | self.negative}
+        missing = sorted(name for name, label in labels.items() if label is None)
+        if missing:
+            raise DataError(
+                f"The nuclei have no class {', '.join(missing)}. Their classes are {', '.join(scheme.names)}."
+            )
+        for name, label in labels.items():
+            state[label] = name in self.positive
+        return state[nuclei.label]
 
 
 @dataclass(frozen=True)
@@ -210,7 +213,7 @@ def measure_ki67(
     nuclei: Nuclei,
     mapping: Ki67Mapping,
     mpp: float,
-    regions: Mapping[str, NDArray[np.floating]] | None = None,
+    regions: Mapping[str, Region] | None = None,
     config: Ki67Config | None = None,
 ) -> Ki67:
     """Measure the index.
@@ -223,8 +226,8 @@ def measure_ki67(
         Which classes are counted, and as what.
     mpp : float
         Level-0 µm per pixel.
-    regions : dict of (K, 2) arrays, optional
-        Outlines (y, x) by name, level-0 pixels; by default all nuclei are one region, "slide".
+    regions : dict of Region, optional
+        By name, level-0 pixels; by default all nuclei are one region, "slide".
     config : Ki67Config, optional
 
     Raises
@@ -237,7 +240,7 @@ def measure_ki67(
     counted = states >= 0
     positive = states == 1
     whole = {"slide": np.ones(len(nuclei), bool)}
-    within = {name: inside(nuclei.yx, [outline]) for name, outline in regions.items()} if regions else whole
+    within = {name: region.contains(nuclei.yx) for name, region in regions.items()} if regions else whole
     indices = tuple(_index(name, rows & positive, rows & counted) for name, rows in within.items())
     anywhere = np.logical_or.reduce(list(within.values()))
     used = counted & anywhere

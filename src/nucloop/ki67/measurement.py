@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from nucloop.geometry import Region
+
 __all__ = ["POSITIVE_AND_NEGATIVE", "Ki67Result", "Ki67Settings", "counted_by_dab", "measure"]
 
 POSITIVE_AND_NEGATIVE = ClassScheme(
@@ -105,7 +107,7 @@ def measure(
     nuclei: Nuclei,
     settings: Ki67Settings,
     mpp: float,
-    regions: Mapping[str, NDArray[np.floating]] | None = None,
+    regions: Mapping[str, Region] | None = None,
     density: NDArray[np.float64] | None = None,
 ) -> Ki67Result:
     """Measure the index.
@@ -117,8 +119,8 @@ def measure(
     settings : Ki67Settings
     mpp : float
         Level-0 µm per pixel.
-    regions : dict of (K, 2) arrays, optional
-        Outlines (y, x) by name, level-0 pixels; by default all nuclei are one region, "slide".
+    regions : dict of Region, optional
+        By name, level-0 pixels; by default all nuclei are one region, "slide".
     density : (N,) array, optional
         Optical density of DAB of each nucleus, NaN where it was not measured; needed when DAB decides.
 

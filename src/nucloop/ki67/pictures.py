@@ -10,9 +10,7 @@ from nucloop.ki67.thumbnails import overview, region_picture
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import numpy as np
-    from numpy.typing import NDArray
-
+    from nucloop.geometry import Region
     from nucloop.ki67.measurement import Ki67Result
     from nucloop.slides import Slide
 
@@ -22,9 +20,9 @@ MOST_REGIONS = 20
 """A report with more pictures than this would not be read."""
 
 
-def report_pictures(slide: Slide, result: Ki67Result, regions: Mapping[str, NDArray[np.floating]]) -> dict[str, bytes]:
+def report_pictures(slide: Slide, result: Ki67Result, regions: Mapping[str, Region]) -> dict[str, bytes]:
     """Return PNG files: `OVERVIEW`, and the first regions by name."""
     pictures = {OVERVIEW: overview(slide, result, regions)}
-    for name, outline in list(regions.items())[:MOST_REGIONS]:
-        pictures[name] = region_picture(slide, result, outline)
+    for name, region in list(regions.items())[:MOST_REGIONS]:
+        pictures[name] = region_picture(slide, result, region)
     return pictures

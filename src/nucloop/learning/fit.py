@@ -149,9 +149,9 @@ def _start(
     """Weights and biases (C + 1, F + 1) to be drawn to, and which of these rows a prior knows."""
     start = np.zeros((len(scheme) + 1, features + 1))
     known = np.zeros(len(scheme) + 1, bool)
-    shared = {} if prior is None else shared_classes(prior.scheme, scheme)
-    if prior is not None and shared:
-        for old, new in [*shared.items(), (len(prior.scheme), len(scheme))]:
+    shared = None if prior is None else shared_classes(prior.scheme, scheme)
+    if prior is not None and shared is not None:
+        for old, new in [*shared.pairs, (len(prior.scheme), len(scheme))]:
             start[new] = [*prior.weight[old], prior.bias[old]]
             known[new] = True
     return start, known

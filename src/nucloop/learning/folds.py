@@ -1,4 +1,4 @@
-"""Groups that cross-validation must not divide: regions, or cells of a grid where there are none."""
+"""Groups that cross-validation must not divide: cells of a grid, since neighbours look alike."""
 
 from __future__ import annotations
 
@@ -6,30 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nucloop.slides.tiling import Region
-
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
-    from nucloop.slides.box import Box
-
-__all__ = ["assign_folds", "group_by_cell", "group_by_region"]
+__all__ = ["assign_folds", "group_by_cell"]
 
 LARGEST_CELL_UM = 1000.0
 SMALLEST_CELL_UM = 30.0
 """Nuclei nearer than this look alike because they are neighbours; a finer division would flatter."""
-
-
-def group_by_region(
-    yx: NDArray[np.floating], regions: Sequence[Box | NDArray[np.floating]], bounds: Box
-) -> NDArray[np.int64]:
-    """Return each point's region (N,), the first that holds it; points in none form a group of their own, -1."""
-    groups = np.full(len(yx), -1, np.int64)
-    for number, region in reversed(list(enumerate(regions))):
-        groups[Region([region], bounds).contains(yx)] = number
-    return groups
 
 
 def group_by_cell(yx: NDArray[np.floating], mpp: float | None, wanted: int = 10) -> NDArray[np.int64]:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from nucloop.learning.examples import Examples
     from nucloop.learning.fit import FitConfig
 
-__all__ = ["LearnedHead", "describe", "transitions"]
+__all__ = ["LearnedHead", "describe"]
 
 
 @dataclass(frozen=True)
@@ -164,12 +164,3 @@ def _metrics(gain: Estimate) -> dict[str, Any]:
         return dict(zip(gain.classes, numbers, strict=True))
 
     return {"estimate": gain.sentence(), "F1 before": rounded(gain.before), "F1 after": rounded(gain.after)}
-
-
-def transitions(old: LinearHead, new: LinearHead, features: NDArray[np.floating]) -> NDArray[np.int64]:
-    """Compare two heads: how many of these nuclei (N, F) the old one calls i and the new one j, (C_old, C_new)."""
-    table = np.zeros((len(old.scheme), len(new.scheme)), np.int64)
-    for k in range(0, len(features), 8192):
-        part = features[k : k + 8192].astype(np.float32)
-        np.add.at(table, (old.classify(part)[0], new.classify(part)[0]), 1)
-    return table

@@ -277,14 +277,14 @@ def _gain(
 
 
 def head_in_scheme(head: LinearHead, scheme: ClassScheme) -> LinearHead | None:
-    """Return a head's answers in another scheme, classes joined by name; None when they have too little in common."""
+    """Return a head's answers in another scheme, for the classes that are the same; None when these are too few."""
     if head.scheme.names == scheme.names:
         return head
     shared = shared_classes(head.scheme, scheme)
-    if not shared:
+    if shared is None:
         return None
     weight = np.zeros((len(scheme) + 1, head.features), np.float32)
     bias = np.full(len(scheme) + 1, NEVER, np.float32)
-    for old, new in [*shared.items(), (len(head.scheme), len(scheme))]:
+    for old, new in [*shared.pairs, (len(head.scheme), len(scheme))]:
         weight[new], bias[new] = head.weight[old], head.bias[old]
     return LinearHead(scheme, weight, bias, head.keep)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from nucloop.classes import ClassScheme
+from nucloop.classes import ClassJoin, ClassScheme, join
 from nucloop.errors import WeightsError
 
 if TYPE_CHECKING:
@@ -55,15 +55,10 @@ class Replay:
         return len(self.label)
 
     def in_scheme(self, scheme: ClassScheme) -> Replay:
-        """Return what still holds in another scheme: background, and classes of the same name if they are several.
-
-        One shared name alone is taken for chance ("other" is in many schemes).
-        """
-        table = np.full(len(self.scheme) + 1, -1, np.int16)
-        table[-1] = len(scheme)
-        for old, new in shared_classes(self.scheme, scheme).items():
-            table[old] = new
-        label = table[self.label]
+        """Return what still holds in another scheme: background, and the classes that both have, if several."""
+        joined = shared_classes(self.scheme, scheme)
+        rows = [-1] * len(self.scheme) if joined is None else joined.table()[:-1]
+        label = np.array([*rows, len(scheme)], np.int16)[self.label]
         return Replay(scheme, self.features[label >= 0], label[label >= 0])
 
     def tensors(self) -> dict[str, NDArray[np.generic]]:
@@ -87,11 +82,13 @@ class Replay:
             raise WeightsError(f"The replay set of {name} is damaged ({error}). Copy the file again.") from error
 
 
-def shared_classes(old: ClassScheme, new: ClassScheme) -> dict[int, int]:
-    """Return the rows of classes that two schemes share by name, old to new; nothing for a single one of several."""
-    rows = {name.casefold(): label for label, name in enumerate(new.names)}
-    shared = {label: rows[name.casefold()] for label, name in enumerate(old.names) if name.casefold() in rows}
-    return shared if len(shared) >= min(2, len(old), len(new)) else {}
+def shared_classes(old: ClassScheme, new: ClassScheme) -> ClassJoin | None:
+    """Join the classes of two schemes; None when they share none, or a single one of several.
+
+    One shared class alone is taken for chance ("other" is in many schemes).
+    """
+    joined = join(old.classes, new.classes)
+    return joined if len(joined.pairs) >= min(2, len(old), len(new)) else None
 
 
 def choose_replay(scheme: ClassScheme, examples: Examples, per_class: int = 250, seed: int = 0) -> Replay:

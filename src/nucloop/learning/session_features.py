@@ -66,6 +66,7 @@ class SessionFeatures:
         self._ever_moved: set[int] = set()
         self.trouble = ""
         """Why features that came later could not be kept; empty while all is well."""
+        self._fault: BaseException | None = None
         self._end_hearing = session.subscribe(self._heard)
 
     @property
@@ -110,12 +111,13 @@ class SessionFeatures:
                 store.forget(moved)
 
     def flush(self) -> None:
-        """Wait until all that came is kept."""
+        """Wait until all that came is kept; a fault of the program that kept it from being so is raised here."""
         if self._writer is not None:
             self._writer.submit(lambda: None).result()
+        self._raise_fault()
 
     def close(self) -> None:
-        """Let go of the files; a second call does nothing."""
+        """Let go of the files, and raise what `flush` would; a second call does nothing."""
         self._end_hearing()
         if self._writer is not None:
             self._writer.shutdown()
@@ -125,16 +127,29 @@ class SessionFeatures:
         self._stores.clear()
         if self._temporary is not None:
             shutil.rmtree(self._temporary, ignore_errors=True)
+        self._raise_fault()
 
     def _put(self, encoder_sha256: str, ids: NDArray[np.int64], features: NDArray[np.floating]) -> None:
         # what was moved since it was found looks different where it is now
-        still = np.array([nucleus not in self._ever_moved for nucleus in ids.tolist()], bool)
-        self.store(encoder_sha256, features.shape[1]).put(ids[still], features[still])
+        store, moved = self.store(encoder_sha256, features.shape[1]), self._have_moved(ids)
+        store.put(ids[~moved], features[~moved])
+        # and what was moved meanwhile was heard of before it was here to be forgotten
+        store.forget(ids[self._have_moved(ids) & ~moved])
+
+    def _have_moved(self, ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+        return np.array([nucleus in self._ever_moved for nucleus in ids.tolist()], bool)
 
     def _written(self, task: Future[None]) -> None:
         error = task.exception()
         if isinstance(error, NucLoopError):
             self.trouble = str(error)
+        elif error is not None:
+            self._fault = error
+
+    def _raise_fault(self) -> None:
+        fault, self._fault = self._fault, None
+        if fault is not None:
+            raise fault
 
     def _drop_strangers(self) -> None:
         """Remove what sessions that were here before have left."""

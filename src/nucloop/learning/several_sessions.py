@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nucloop.classes import join
 from nucloop.errors import DataError, SessionError
 from nucloop.learning.examples import Examples, is_taught
 from nucloop.learning.folds import group_by_cell
@@ -80,16 +81,16 @@ def open_corrected(
 
 
 def one_scheme(corrected: Sequence[Corrected]) -> ClassScheme:
-    """Return the classes of all sessions.
+    """Return the classes of all sessions, as the first writes them.
 
     Raises
     ------
     DataError
         If they differ.
     """
-    first = corrected[0]
+    first, scheme = corrected[0], corrected[0].nuclei.scheme
     for one in corrected[1:]:
-        if one.nuclei.scheme.names != first.nuclei.scheme.names:
+        if join(one.nuclei.scheme.classes, scheme.classes).forth != tuple(range(len(scheme))):
             raise DataError(
                 f"{one.name} has the classes {', '.join(one.nuclei.scheme.names)}, {first.name} has "
                 f"{', '.join(first.nuclei.scheme.names)}. Learn from them in separate runs, or give both the same."

@@ -216,9 +216,9 @@ def picture_side(net: nn.Module, config: TuneConfig) -> int:
 def _all_weights(net: nn.Module) -> list[nn.Parameter]:
     """Unfreeze everything but batch norm, whose statistics stay as well."""
     norms = (nn.BatchNorm2d, nn.LayerNorm, nn.GroupNorm)
-    kept = {id(p) for module in net.modules() if isinstance(module, norms) for p in module.parameters()}
+    kept = {p for module in net.modules() if isinstance(module, norms) for p in module.parameters()}
     for parameter in net.parameters():
-        parameter.requires_grad_(id(parameter) not in kept)
+        parameter.requires_grad_(parameter not in kept)
     return [p for p in net.parameters() if p.requires_grad]
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from nucloop.metrics.intervals import BootstrapConfig, Interval, bootstrap
 from nucloop.metrics.marks import Marks
+from nucloop.metrics.naming import common_classes, equal_where_same
 from nucloop.metrics.rules import match
 from nucloop.metrics.scoring import FieldScore, score_units
 
@@ -141,7 +142,8 @@ def agree(
     Parameters
     ----------
     first, second : Nuclei
-        Level-0 pixels; classes are joined by name, and those that only one scheme has are left out of kappa.
+        Level-0 pixels; classes are joined by `nucloop.classes.join`, and those that only one scheme has are left out
+        of kappa.
     mpp : float
         Level-0 µm per pixel.
     radius_um : float
@@ -150,8 +152,9 @@ def agree(
         Region number of each nucleus, from 0, or -1 for one that does not count; by default all are one region.
     config : BootstrapConfig, optional
     """
-    names = tuple(name for name in first.scheme.names if name in second.scheme.names)
-    a, b = Marks.of(first, mpp, names), Marks.of(second, mpp, names)
+    classes = common_classes(second.scheme, first.scheme)
+    names = tuple(one.name for one in classes)
+    a, b = Marks.of(first, mpp, classes), Marks.of(second, mpp, classes)
     regions = units or (np.zeros(len(a), np.intp), np.zeros(len(b), np.intp))
     a, b = a.take(regions[0] >= 0), b.take(regions[1] >= 0)
     regions = regions[0][regions[0] >= 0], regions[1][regions[1] >= 0]
@@ -229,14 +232,14 @@ def bland_altman(first: Sequence[float], second: Sequence[float]) -> BlandAltman
 def disagreements(first: Nuclei, second: Nuclei, mpp: float, radius_um: float = 3.0) -> list[Disagreement]:
     """List every place where two readers differ, top to bottom: another class, or marked by one alone.
 
-    Classes are the same when their names are.
+    Which classes are the same, `nucloop.classes.join` says.
     """
     matching = match(Marks.of(second, mpp), Marks.of(first, mpp), radius_um)
-    names = ([*first.scheme.names, None], [*second.scheme.names, None])
+    mine, theirs = equal_where_same(first.scheme, second.scheme)
     found = []
     for j, i in matching.pairs.tolist():
         labels = int(first.label[i]), int(second.label[j])
-        if names[0][labels[0]] != names[1][labels[1]]:
+        if mine[labels[0]] != theirs[labels[1]]:
             y, x = first.yx[i].tolist()
             found.append(Disagreement("class", y, x, int(first.ids[i]), int(second.ids[j]), *labels))
     for i in np.flatnonzero(matching.missed).tolist():

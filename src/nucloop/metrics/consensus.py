@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nucloop.metrics.marks import Marks
+from nucloop.metrics.naming import equal_where_same
 from nucloop.metrics.rules import match
 from nucloop.nuclei import UNLABELLED, Nuclei, Origin
 
@@ -88,10 +89,10 @@ def consensus(
         if label is not None:
             keep(place, label, Origin.CORRECTED)
 
-    names = ([*first.scheme.names, None], [*second.scheme.names, None])
+    mine, theirs = equal_where_same(first.scheme, second.scheme)
     for j, i in matching.pairs.tolist():
         middle = ((first.yx[i] + second.yx[j]) / 2).tolist()
-        if names[0][first.label[i]] == names[1][second.label[j]]:
+        if mine[first.label[i]] == theirs[second.label[j]]:
             keep(middle, int(first.label[i]), Origin.CONFIRMED if first.label[i] != UNLABELLED else Origin.PREDICTED)
         else:
             ask((int(first.ids[i]), int(second.ids[j])), middle)

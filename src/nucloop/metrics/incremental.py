@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from nucloop.classes import as_classes, join
 from nucloop.metrics.edited import NOBODY, EditedMarks
 from nucloop.metrics.marks import Marks
+from nucloop.metrics.naming import common_classes
 from nucloop.metrics.pairing import Candidates, candidates_within, most_pairs
 from nucloop.metrics.points import Counts
 from nucloop.metrics.scoring import FieldScore
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
+    from nucloop.classes import NucleusClass
     from nucloop.nuclei import Nuclei
 
 __all__ = ["IncrementalScore", "Matched", "SideName", "Touched"]
@@ -67,7 +70,7 @@ class IncrementalScore:
         µm per pixel of the slide.
     radius_um : float
         Largest accepted distance, µm.
-    names : sequence of str, optional
+    classes : sequence of NucleusClass or str, optional
         Classes that are counted; by default those that both schemes have, in the order of the reference.
     counted : callable, optional
         From points (N, 2) in pixels to whether they count, (N,): only inside regions, not inside ignored ones.
@@ -85,11 +88,12 @@ class IncrementalScore:
         *,
         mpp: float,
         radius_um: float = 3.0,
-        names: Sequence[str] | None = None,
+        classes: Sequence[NucleusClass | str] | None = None,
         counted: Callable[[NDArray[np.float64]], NDArray[np.bool_]] | None = None,
     ) -> None:
-        common = [name for name in reference.scheme.names if name in predicted.scheme.names]
-        self.names = tuple(common if names is None else names)
+        common = common_classes(predicted.scheme, reference.scheme)
+        self.classes = common if classes is None else as_classes(classes)
+        self.names = tuple(one.name for one in self.classes)
         self.mpp, self.radius_um = mpp, radius_um
         self._counted = counted
         size = len(self.names) + 2
@@ -104,7 +108,7 @@ class IncrementalScore:
 
     def _side(self, nuclei: Nuclei) -> EditedMarks:
         here = self._counts_at(nuclei.yx.astype(np.float64))
-        return EditedMarks(nuclei.ids, Marks.of(nuclei, self.mpp, self.names), here, self.radius_um)
+        return EditedMarks(nuclei.ids, Marks.of(nuclei, self.mpp, self.classes), here, self.radius_um)
 
     def _counts_at(self, yx: NDArray[np.float64]) -> NDArray[np.bool_]:
         return np.ones(len(yx), bool) if self._counted is None else self._counted(yx)
@@ -149,7 +153,7 @@ class IncrementalScore:
     def add(self, nuclei: Nuclei, side: SideName = "predicted") -> Touched:
         """Add nuclei, or bring deleted ones back; those that are known are moved and relabelled."""
         mine = self._sides[side]
-        marks = Marks.of(nuclei, self.mpp, self.names)
+        marks = Marks.of(nuclei, self.mpp, self.classes)
         rows = mine.rows_or_new(nuclei.ids)
         mine.exists[rows] = True
         return self._edit(side, rows, marks.yx, marks.label, self._counts_at(nuclei.yx.astype(np.float64)))
@@ -172,8 +176,8 @@ class IncrementalScore:
         """Give nuclei the classes `label` of that side's scheme (one for all, or one each); KeyError as above."""
         mine = self._sides[side]
         rows = mine.rows(ids)
-        names = [self.names.index(n) if n in self.names else -1 for n in self._scheme[side].names]
-        labels = np.broadcast_to(np.array([*names, -1], np.int64)[np.asarray(label)], len(rows))
+        table = np.array(join(self._scheme[side].classes, self.classes).table(), np.int64)
+        labels = np.broadcast_to(table[np.asarray(label)], len(rows))
         return self._edit(side, rows, None, labels, mine.here[rows])
 
     def _edit(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from nucloop.classes import join
 from nucloop.nuclei import UNLABELLED
 
 if TYPE_CHECKING:
@@ -15,9 +16,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
+    from nucloop.classes import NucleusClass
     from nucloop.nuclei import Nuclei
 
-__all__ = ["Marks", "inside"]
+__all__ = ["Marks"]
 
 
 @dataclass(frozen=True)
@@ -55,16 +57,14 @@ class Marks:
         return cls(points, labels, scores)
 
     @classmethod
-    def of(cls, nuclei: Nuclei, mpp: float, classes: Sequence[str] | None = None) -> Marks:
-        """Take nuclei whose pixels are `mpp` µm wide, labelled by position in `classes`.
+    def of(cls, nuclei: Nuclei, mpp: float, classes: Sequence[NucleusClass | str] | None = None) -> Marks:
+        """Take nuclei whose pixels are `mpp` µm wide, labelled by position in `classes`, joined by `join`.
 
         A class that is not among `classes` (by default the scheme's own) becomes `UNLABELLED`.
         """
-        names = list(nuclei.scheme.names if classes is None else classes)
-        rows = [names.index(name) if name in names else UNLABELLED for name in nuclei.scheme.names]
-        # The last entry serves UNLABELLED, which is -1.
-        renamed = np.array([*rows, UNLABELLED], np.int64)[nuclei.label]
-        return cls(nuclei.yx.astype(np.float64) * mpp, renamed, nuclei.score.astype(np.float64))
+        own = nuclei.scheme.classes
+        label = np.array(join(own, own if classes is None else classes).table(UNLABELLED), np.int64)[nuclei.label]
+        return cls(nuclei.yx.astype(np.float64) * mpp, label, nuclei.score.astype(np.float64))
 
     def __len__(self) -> int:
         return len(self.yx)
@@ -72,31 +72,3 @@ class Marks:
     def take(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> Marks:
         """Rows by mask or number."""
         return Marks(self.yx[rows], self.label[rows], self.score[rows])
-
-
-def inside(yx: ArrayLike, outlines: Sequence[ArrayLike]) -> NDArray[np.bool_]:
-    """Tell which points lie in any of the outlines; the border belongs to them.
-
-    Parameters
-    ----------
-    yx : (N, 2) array
-        Points, in the unit of the outlines.
-    outlines : sequence of (K, 2) arrays
-        Corners (y, x) of polygons, as `nucloop.formats.read_regions` gives them.
-
-    Returns
-    -------
-    (N,) array of bool
-    """
-    import shapely
-
-    points = np.asarray(yx, np.float64).reshape(-1, 2)
-    found = np.zeros(len(points), bool)
-    for outline in outlines:
-        corners = np.asarray(outline, np.float64)
-        near = ((points >= corners.min(0)) & (points <= corners.max(0))).all(1) & ~found
-        # A self-crossing outline is split into the areas that it encloses.
-        area = shapely.make_valid(shapely.Polygon(corners))
-        shapely.prepare(area)
-        found[near] = shapely.intersects_xy(area, points[near, 0], points[near, 1])
-    return found

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -58,23 +57,3 @@ class PathAggregation(nn.Module):
             fused = level + F.interpolate(fused, scale_factor=2.0, mode="nearest")
         mean: Tensor = fused / len(levels)
         return mean
-
-
-def receptive_radius(module: nn.Module, size: int = 768) -> int:
-    """Farthest input pixel, in pixels, that can change the output at the middle of the map.
-
-    Measured by back-propagating from one output cell, so it holds for any convolutional network.
-    """
-    training = module.training
-    module.eval()
-    x = torch.zeros(1, 3, size, size, requires_grad=True)
-    with torch.enable_grad():
-        y = module(128 + x)
-        y = y if isinstance(y, Tensor) else y[0]
-        middle = y.shape[-1] // 2
-        y[..., middle, middle].abs().sum().backward()
-    module.train(training)
-    assert x.grad is not None
-    rows = x.grad.abs().amax(dim=(0, 1, 3)).nonzero().flatten()
-    centre = (middle + 0.5) * size / y.shape[-1]
-    return int(max(centre - float(rows.min()), float(rows.max()) + 1 - centre)) + 1

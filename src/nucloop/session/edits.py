@@ -216,6 +216,11 @@ def codes_from(state: State, scheme: ClassScheme, labels: NDArray[np.integer[Any
 
 def probabilities(state: State, scheme: ClassScheme, p: NDArray[np.floating]) -> dict[int, NDArray[np.float16]]:
     """Return the columns of a (N, C) table of probabilities by code, those that hold anything."""
-    positions = state.palette.positions_of(scheme)
     known = ~np.isnan(p).all(0)
-    return {state.palette.codes[at]: p[:, k].astype(np.float16) for k, at in enumerate(positions) if known[k]}
+    columns: dict[int, NDArray[np.floating]] = {}
+    for k, at in enumerate(state.palette.positions_of(scheme)):
+        if known[k]:
+            code = state.palette.codes[at]
+            # classes that are one here add up
+            columns[code] = columns[code] + p[:, k] if code in columns else p[:, k]
+    return {code: column.astype(np.float16) for code, column in columns.items()}

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
-from nucloop.errors import DataError
-from nucloop.formats import Document, Region, read_document
+from nucloop.errors import DataError, RegionError
+from nucloop.formats import Document, read_document
+from nucloop.geometry import Region
 from nucloop.session.faults import damaged
 from nucloop.session.history import EditKind
 from nucloop.session.place import SUFFIX
@@ -105,8 +106,7 @@ def keep_regions(session: Session, regions: Iterable[Region]) -> None:
 
     What has no area, as while a person is still drawing it, is left out.
     """
-    whole = [one for one in regions if len(one.outline) >= 3 and np.isfinite(one.outline).all()]
-    session.remember(_REGIONS, [_plain(region) for region in whole])
+    session.remember(_REGIONS, [_plain(region) for region in regions if region.area])
 
 
 def kept_regions(session: Session) -> list[Region]:
@@ -119,25 +119,22 @@ def kept_regions(session: Session) -> list[Region]:
     """
     try:
         return [_region(one) for one in session.recall(_REGIONS, [])]
-    except (TypeError, ValueError, KeyError, AttributeError) as error:
+    except (TypeError, ValueError, KeyError, AttributeError, RegionError) as error:
         raise damaged(session.path, "its regions cannot be read") from error
 
 
 def _plain(region: Region) -> dict[str, Any]:
-    outline = np.round(region.outline, 3).tolist()
-    return {"name": region.name, "outline": outline, "holes": [np.round(hole, 3).tolist() for hole in region.holes]}
+    # to the last digit: what lies on a border today lies on it tomorrow
+    first, *others = (
+        {"outline": outline.tolist(), "holes": [hole.tolist() for hole in holes]} for outline, *holes in region.pieces
+    )
+    return {"name": region.name, **first, "others": others}
 
 
 def _region(data: dict[str, Any]) -> Region:
-    outline, *holes = (_corners(one) for one in (data["outline"], *data["holes"]))
-    return Region(outline, tuple(holes), str(data["name"]))
-
-
-def _corners(data: Any) -> NDArray[np.float64]:
-    corners = np.array(data, np.float64)
-    if corners.ndim != 2 or corners.shape[1] != 2 or len(corners) < 3 or not np.isfinite(corners).all():
-        raise ValueError("these are no corners")
-    return corners
+    # sessions from before regions had several pieces do not name any
+    pieces = [data, *data.get("others", ())]
+    return Region.of_pieces([[one["outline"], *one["holes"]] for one in pieces], str(data["name"]))
 
 
 def _notes(session: Session, nuclei: Nuclei) -> dict[str, NDArray[np.object_]]:

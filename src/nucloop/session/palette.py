@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nucloop.classes import ClassScheme, NucleusClass
+from nucloop.classes import ClassScheme, NucleusClass, join
 from nucloop.errors import SessionError
 from nucloop.nuclei import UNLABELLED
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 __all__ = ["MOST_CODES", "Palette"]
@@ -87,15 +89,14 @@ class Palette:
         return self.codes[position]
 
     def positions_of(self, other: ClassScheme) -> list[int]:
-        """Find the classes of another scheme here, by name, QuPath name or former name.
+        """Find the classes of another scheme here, as they are now (by `join`) or under a former name.
 
         Raises
         ------
         SessionError
             If a class is not here.
         """
-        found = [self._position(c) for c in other.classes]
-        missing = [c.name for c, at in zip(other.classes, found, strict=True) if at is None]
+        found, missing = self._positions(other), self.missing(other)
         if missing:
             raise SessionError(
                 f"The session has no class {', '.join(missing)} (of {other.name}); its classes are "
@@ -103,16 +104,17 @@ class Palette:
             )
         return [at for at in found if at is not None]
 
-    def _position(self, wanted: NucleusClass) -> int | None:
-        for name in (wanted.name, wanted.qupath):
-            try:
-                return self.scheme.index(name)
-            except ValueError:
-                continue
-        for at, names in enumerate(self.former):
-            if wanted.name.casefold() in (name.casefold() for name in names):
-                return at
-        return None
+    def missing(self, other: ClassScheme) -> list[str]:
+        """Name the classes of another scheme that are not here."""
+        return [c.name for c, at in zip(other.classes, self._positions(other), strict=True) if at is None]
+
+    def _positions(self, other: ClassScheme) -> list[int | None]:
+        now = join(other.classes, self.scheme.classes).forth
+        return [self._formerly(c.name) if at is None else at for c, at in zip(other.classes, now, strict=True)]
+
+    def _formerly(self, name: str) -> int | None:
+        were = (at for at, names in enumerate(self.former) if any(_same(name, [former]) for former in names))
+        return next(were, None)
 
     def added(self, new: NucleusClass) -> Palette:
         """Return the palette with one class more, at the end.
@@ -122,8 +124,7 @@ class Palette:
         SessionError
             If the name is taken, or there are too many classes.
         """
-        taken = {name.casefold() for c in self.scheme.classes for name in (c.name, c.qupath)}
-        if new.name.casefold() in taken:
+        if _same(new.name, self.scheme.classes):
             raise SessionError(f"There is a class {new.name!r} already. Choose another name.")
         scheme = self._scheme((*self.scheme.classes, new))
         if self.next_code >= MOST_CODES:
@@ -140,8 +141,7 @@ class Palette:
         """
         classes, former = list(self.scheme.classes), list(self.former)
         old = classes[position]
-        others = {name.casefold() for c in classes if c is not old for name in (c.name, c.qupath)}
-        if new.name.casefold() in others:
+        if _same(new.name, [c for c in classes if c is not old]):
             raise SessionError(f"There is another class {new.name!r} already. Choose another name.")
         classes[position] = new
         if new.name != old.name and old.name not in former[position]:
@@ -185,6 +185,12 @@ class Palette:
                     known = ClassScheme.from_dict(scheme, source=source)
                     return cls(known, tuple(codes), next_code, tuple(map(tuple, former)))
         raise ValueError(f"the classes in {source} are malformed")
+
+
+def _same(name: str, classes: Sequence[NucleusClass | str]) -> bool:
+    """Whether a name means any of these classes."""
+    joined = join([name], classes)
+    return bool(joined.reached or joined.unclear)
 
 
 def _names(names: object) -> bool:

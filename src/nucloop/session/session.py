@@ -256,6 +256,10 @@ class Session(Memory):
         """Add a class at the end of the scheme."""
         return self._reclass(self.ledger.state.palette.added(new))
 
+    def missing_classes(self, scheme: ClassScheme) -> list[str]:
+        """Name the classes of a scheme that the session neither has nor had under another name."""
+        return self.ledger.state.palette.missing(scheme)
+
     def change_class(self, name: str, new: NucleusClass) -> Change:
         """Give a class another name, colour or QuPath name; models that know the old name still find it."""
         return self._reclass(self.ledger.state.palette.changed(self.ledger.state.palette.position(name), new))

@@ -74,8 +74,8 @@ def source_of(
     if wrong:
         raise DataError(f"{files.nuclei.name} does not fit {slide.name}. {' '.join(wrong)}")
     scheme = scheme or document.nuclei.scheme
-    known = {name: wanted for name, wanted in mapping.items() if wanted is None or wanted in scheme.names}
-    drawn = tuple(region.outline for region in document.regions) if own else ()
+    known = {name: to for name, to in mapping.items() if to is None or scheme.find(to) is not None}
+    drawn = document.regions if own else ()
     return Source(
         slide=slide,
         nuclei=adopt(document.nuclei, scheme, known, source=files.nuclei.name),

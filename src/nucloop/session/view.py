@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import shapely
 
+from nucloop.errors import RegionError
+from nucloop.geometry import Region, as_region
 from nucloop.nuclei import UNLABELLED, Nuclei, Origin
 from nucloop.session.columns import SILENT, Columns, distinct
 from nucloop.session.palette import Palette
@@ -155,19 +156,20 @@ class View:
         inside = (y >= top) & (y < top + height) & (x >= left) & (x < left + width) & self._columns.alive(rows)
         return np.flatnonzero(inside) + 1 if isinstance(rows, slice) else distinct(rows[inside]) + 1
 
-    def in_polygon(self, vertices: ArrayLike) -> NDArray[np.int64]:
-        """Return the ids of nuclei inside a closed outline, (V, 2) as (y, x); ascending. A lasso, or a drawn region."""
-        outline = np.asarray(vertices, np.float64).reshape(-1, 2)
-        if len(outline) < 3 or not np.isfinite(outline).all():
+    def in_polygon(self, area: Region | ArrayLike) -> NDArray[np.int64]:
+        """Return the ids of nuclei in a drawn region, or in a lasso (V, 2) as (y, x); ascending.
+
+        See `nucloop.geometry` for what lies in it; in a lasso of fewer than three corners nothing does.
+        """
+        try:
+            region = as_region(area)
+        except RegionError:
             return np.zeros(0, np.int64)
-        low, high = outline.min(0), outline.max(0)
+        low, high = region.bounds
+        # a box ends before its last pixel
         step = np.spacing(np.float32(np.abs(high).max()))
         ids = self.in_box(*low, *(high - low + step))
-        yx = self.positions(ids).astype(np.float64)
-        # an outline that crosses itself is taken as a person sees it: all that it goes around
-        area = shapely.make_valid(shapely.Polygon(outline), method="structure", keep_collapsed=False)
-        inside = shapely.contains_xy(area, yx[:, 0], yx[:, 1])
-        return np.asarray(ids[np.asarray(inside, bool)])
+        return np.asarray(ids[region.contains(self.positions(ids))])
 
     def near(self, yx: ArrayLike, radius: float) -> NDArray[np.int64]:
         """Return the ids of nuclei within `radius` level-0 pixels of a place (y, x), the nearest first. A brush."""

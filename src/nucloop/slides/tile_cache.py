@@ -97,6 +97,8 @@ class KeptTiles:
 
     def __init__(self, source: PixelSource, tile: tuple[int, int], cache: TileCache) -> None:
         self._source, self._tile, self._cache = source, tile, cache
+        # kept tiles outlive the level, and a later one must not find them
+        self._key = object()
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -107,7 +109,7 @@ class KeptTiles:
         """Return a window as (y1 - y0, x1 - x0, 3) uint8; raises what the source raises."""
         height, width = self._tile
         places = list(product(range(y0 // height, -(-y1 // height)), range(x0 // width, -(-x1 // width))))
-        kept = {place: self._cache.get((id(self), *place)) for place in places}
+        kept = {place: self._cache.get((self._key, *place)) for place in places}
         tiles = {place: pixels for place, pixels in kept.items() if pixels is not None}
         if len(tiles) < len(places):
             tiles |= self._read_together([place for place in places if place not in tiles])
@@ -122,5 +124,5 @@ class KeptTiles:
         for place in places:
             top, left = np.array(place) * tile - first
             read[place] = block[top : top + tile[0], left : left + tile[1]].copy()
-            self._cache.put((id(self), *place), read[place])
+            self._cache.put((self._key, *place), read[place])
         return read

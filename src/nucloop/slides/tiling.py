@@ -5,15 +5,15 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
-from shapely import Polygon, box, contains_xy, make_valid, unary_union
 from shapely.geometry.base import BaseGeometry
-from shapely.prepared import prep
 
 from nucloop.errors import RegionError
+from nucloop.geometry import Region, as_region, in_any
 from nucloop.slides.box import Box
 
-__all__ = ["Region", "Tile", "plan_tiles"]
+__all__ = ["Tile", "TiledRegion", "plan_tiles"]
 
 
 @dataclass(frozen=True)
@@ -30,32 +30,35 @@ class Tile:
         return Box(self.top, self.left, self.height, self.width).contains(yx)
 
 
-class Region:
-    """The union of boxes and polygons, in level-0 pixels, cut to a slide.
+class TiledRegion:
+    """What is worked on: the union of boxes and regions, in level-0 pixels, cut to a slide.
 
     Parameters
     ----------
-    parts : sequence of Box or (N, 2) array
-        Polygons as corners (y, x).
+    parts : sequence of Box, Region or (N, 2) array
+        A bare outline is a region without holes.
     bounds : Box
         The slide.
 
     Raises
     ------
     RegionError
-        If a polygon has no area or nothing of the region lies on the slide.
+        If a region is malformed or nothing of it lies on the slide.
     """
 
-    def __init__(self, parts: Sequence[Box | NDArray[np.floating]], bounds: Box) -> None:
-        shapes = [_as_shape(part) for part in parts]
-        whole = unary_union(shapes).intersection(_as_shape(bounds))
+    def __init__(self, parts: Sequence[Box | Region | NDArray[np.floating]], bounds: Box) -> None:
+        self._boxes = [part for part in parts if isinstance(part, Box)]
+        self._regions = [as_region(part) for part in parts if not isinstance(part, Box)]
+        self._bounds = bounds
+        shapes = [*map(_rectangle, self._boxes), *(region.shape for region in self._regions)]
+        whole = shapely.union_all(shapes).intersection(_rectangle(bounds))
         if whole.area <= 0:
             raise RegionError(
                 f"The region lies outside the slide, which has {bounds.width} x {bounds.height} pixels "
                 "(width x height). Draw it on the slide, or check --region Y,X,H,W."
             )
-        self._shape: BaseGeometry = whole
-        self._prepared = prep(whole)
+        shapely.prepare(whole)
+        self._shape = whole
         # pixel centres are at integers: the first pixel's edge is at -0.5
         left, top, right, bottom = whole.bounds
         self.top, self.left, self.bottom, self.right = top + 0.5, left + 0.5, bottom + 0.5, right + 0.5
@@ -66,26 +69,25 @@ class Region:
         return float(self._shape.area)
 
     def contains(self, yx: NDArray[np.floating]) -> NDArray[np.bool_]:
-        """Tell which points (N, 2) lie in the region: (N,) bool."""
-        return np.asarray(contains_xy(self._shape, yx[:, 1], yx[:, 0]), dtype=bool)
+        """Tell which points (N, 2) lie on the slide and in a box or a region, each by its own rule: (N,) bool."""
+        found = in_any(yx, self._regions)
+        for box in self._boxes:
+            found |= box.contains(yx)
+        return found & self._bounds.contains(yx)
 
     def meets(self, tile: Tile, step: float) -> bool:
         """Tell whether a tile of the working grid (`step` level-0 pixels per pixel) holds any of the region."""
         top, left = tile.top * step - 0.5, tile.left * step - 0.5
-        return bool(self._prepared.intersects(box(left, top, left + tile.width * step, top + tile.height * step)))
+        owned = shapely.box(left, top, left + tile.width * step, top + tile.height * step)
+        return bool(shapely.intersects(self._shape, owned))
 
 
-def _as_shape(part: Box | NDArray[np.floating]) -> BaseGeometry:
-    if isinstance(part, Box):
-        return box(part.x - 0.5, part.y - 0.5, part.x + part.width - 0.5, part.y + part.height - 0.5)
-    corners = np.asarray(part, np.float64).reshape(-1, 2)
-    if len(corners) < 3 or not np.isfinite(corners).all():
-        raise RegionError("A region needs at least three corners with finite coordinates. Draw it again.")
-    return make_valid(Polygon(corners[:, ::-1]))
+def _rectangle(box: Box) -> BaseGeometry:
+    return shapely.box(box.x - 0.5, box.y - 0.5, box.x + box.width - 0.5, box.y + box.height - 0.5)
 
 
 def plan_tiles(
-    region: Region, step: float, side: int, align: int, centre: tuple[float, float] | None = None
+    region: TiledRegion, step: float, side: int, align: int, centre: tuple[float, float] | None = None
 ) -> list[Tile]:
     """Cut a region into tiles of about equal size, nearest to `centre` first.
 

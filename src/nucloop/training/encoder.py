@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nucloop.classes import join
 from nucloop.models.encoder import PointEncoder
 from nucloop.training.datasets import Dataset, Field
 from nucloop.training.point_classifier import PointClassifier, batch_points, class_loss
@@ -29,11 +30,8 @@ __all__ = ["EncoderTask", "as_scheme"]
 
 
 def as_scheme(dataset: Dataset, scheme: ClassScheme) -> list[Field]:
-    """Relabel a data set's fields in another scheme by class name; classes it lacks become -1, nuclei of no class."""
-    table = np.full(len(dataset.scheme) + 1, -1, np.int16)
-    for label, name in enumerate(dataset.scheme.names):
-        if name in scheme.names:
-            table[label] = scheme.names.index(name)
+    """Relabel a data set's fields in another scheme, joined by `join`; classes it lacks become -1, of no class."""
+    table = np.array(join(dataset.scheme.classes, scheme.classes).table(), np.int16)
     return [Field(f.image, f.yx, table[f.label], f.mpp, f.group) for f in dataset.fields]
 
 

@@ -137,11 +137,11 @@ def _one_cycle(
     model: nn.Module, backbone: nn.Module, config: LoopConfig
 ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
     """Return an optimiser with two learning rates, and the schedule of both."""
-    inner = {id(p) for p in backbone.parameters()}
+    inner = set(backbone.parameters())
     trained = [p for p in model.parameters() if p.requires_grad]
     groups = [
-        {"params": [p for p in trained if id(p) in inner], "lr": config.backbone_lr},
-        {"params": [p for p in trained if id(p) not in inner], "lr": config.lr},
+        {"params": [p for p in trained if p in inner], "lr": config.backbone_lr},
+        {"params": [p for p in trained if p not in inner], "lr": config.lr},
     ]
     optimiser = torch.optim.AdamW([g for g in groups if g["params"]], weight_decay=config.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,21 +12,13 @@ from torch import Tensor, nn
 from nucloop.models.families import DEFAULT_FAMILY, FAMILIES
 from nucloop.models.files.cards import Card, file_sha256, save_head, save_module
 from nucloop.training.point_classifier import PointClassifier, head_of
+from nucloop.training.provenance import notice_of, program_commit
 from nucloop.training.recipe import DetectorRecipe, EncoderRecipe, EndToEndRecipe, Recipe, recipe_record
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from nucloop.classes import ClassScheme
 
 __all__ = ["Origins", "measured_halo", "save_detector", "save_encoder", "save_family"]
-
-NOTICES = {
-    "brca-m2c": "Trained on BRCA-M2C, Copyright (c) 2022 TopoXLab, BSD 3-Clause: see NOTICE.",
-    "nucls": "Trained on a CC0 sample of NuCLS (Amgad et al., 2022).",
-    "initial": "Started from MobileNetV2 (google-coral/edgetpu test data, Apache License 2.0), dequantised: see "
-    "NOTICE.",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,24 +65,6 @@ def measured_halo(net: nn.Module, align: int, tolerance: float = 1e-3, core: int
         if error.max() <= tolerance:
             return halo
     return widest
-
-
-def commit() -> str:
-    """Return the program's commit, empty when it does not run from a checkout."""
-    try:
-        run = subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, check=True
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return ""
-    return run.stdout.strip()
-
-
-def _notice(data: Sequence[dict[str, Any]], initial: Path | None, start: Card | None = None) -> str:
-    keys = [*dict.fromkeys(entry["name"] for entry in data), *(["initial"] if initial else [])]
-    told = start.notice if start else ""
-    said = [NOTICES.get(key, f"Trained on {key}; see its licence.") for key in keys]
-    return " ".join([sentence for sentence in said if sentence not in told] + ([told] if told else []))
 
 
 def _recipe(recipe: Recipe, initial: Path | None) -> dict[str, Any]:
@@ -143,8 +116,8 @@ def save_family(
         classes=None if scheme is None else scheme.to_dict(),
         training_data=origins.data,
         recipe=record,
-        commit=commit(),
-        notice=_notice(origins.data, origins.initial, start),
+        commit=program_commit(),
+        notice=notice_of(origins.data, origins.initial, "" if start is None else start.notice),
     )
     return save_module(out, net, card)
 
@@ -164,8 +137,8 @@ def save_encoder(
         "mpp": config.pop("mpp"),
         "training_data": origins.data,
         "recipe": _recipe(recipe, origins.initial),
-        "commit": commit(),
-        "notice": _notice(origins.data, origins.initial),
+        "commit": program_commit(),
+        "notice": notice_of(origins.data, origins.initial),
     }
     card = Card(
         kind="encoder",

@@ -1,24 +1,39 @@
-"""The layer in which a person draws regions: what is drawn there, in level-0 pixels of an image."""
+"""The layer in which a person draws regions: what is drawn there, in level-0 pixels of an image.
+
+napari's shapes have no holes. A region with holes, or of several pieces, is one shape for each outline and each hole,
+tied by columns of the layer's features, which go with the shapes when others are moved, copied or deleted:
+
+- `region`: shapes with one number are one region; 0 is a shape that somebody drew, a region by itself,
+- `piece`: which of its pieces an outline is, or a hole is cut out of,
+- `hole`: whether it is cut out; it is shaded, so that a person sees what does not belong,
+- `name`: what the region is called.
+
+Shapes move one by one: a region moves as a whole when all of it is selected. Holes go when the outline they are cut out
+of is deleted.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Shapes
+from napari.layers.base import ActionType
 
 from nucloop.errors import NucLoopError, RegionError
-from nucloop.formats import Region
+from nucloop.geometry import Region
 from nucloop.gui.canvas.layer_slide import set_layer_mpp
 from nucloop.gui.canvas.view import placement, to_image, view_centre
 from nucloop.gui.napari_private.view_state import camera_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from napari.components import ViewerModel
     from napari.layers import Image
     from numpy.typing import NDArray
+
+    Ring = NDArray[np.float64]
 
 __all__ = [
     "REGIONS_NAME",
@@ -33,6 +48,11 @@ __all__ = [
 REGIONS_NAME = "Regions"
 CORNERS_OF_AN_ELLIPSE = 64
 CLOSED_SHAPES = ("rectangle", "polygon", "ellipse")
+TIES: dict[str, Any] = {"region": 0, "piece": 0, "hole": False, "name": ""}
+"""Columns of the layer's features, each with its value for what a person draws."""
+EDGE, INSIDE, HOLE = "#f0e442", "transparent", "#00000080"
+DECIMALS = 6
+"""Of a pixel: what lies beyond them comes from the way through the world."""
 
 
 def regions_layer(viewer: ViewerModel) -> Shapes | None:
@@ -44,23 +64,15 @@ def draw_regions(viewer: ViewerModel, image: Image, tool: str) -> Shapes:
     """Let the person draw: activate the layer "Regions", made on demand, with a tool ("rectangle" or "polygon")."""
     layer = regions_layer(viewer)
     if layer is None:
-        layer = Shapes(
-            ndim=2,
-            name=REGIONS_NAME,
-            face_color="transparent",
-            edge_color="#f0e442",
-            edge_width=2 * _pixels_per_screen_pixel(viewer, image),
-            **placement(image),
-        )
-        viewer.add_layer(layer)
+        layer = _new_layer(viewer, image)
     layer.visible = True
     viewer.layers.selection.active = layer
     layer.mode = {"rectangle": "add_rectangle", "polygon": "add_polygon"}[tool]
     return layer
 
 
-def drawn_regions(viewer: ViewerModel, image: Image) -> list[NDArray[np.float64]]:
-    """Return drawn regions as polygons (K, 2), (y, x) in level-0 pixels of an image.
+def drawn_regions(viewer: ViewerModel, image: Image) -> list[Region]:
+    """Return drawn regions in level-0 pixels of an image.
 
     Raises
     ------
@@ -68,44 +80,55 @@ def drawn_regions(viewer: ViewerModel, image: Image) -> list[NDArray[np.float64]
         If nothing with an area was drawn.
     """
     layer = regions_layer(viewer)
-    outlines = []
-    if layer is not None:
-        for corners, kind in zip(layer.data, layer.shape_type, strict=True):
-            if kind in CLOSED_SHAPES:
-                outline = _ellipse(corners) if kind == "ellipse" else corners
-                world = [layer.data_to_world(corner) for corner in outline]
-                outlines.append(np.array([to_image(image, point) for point in world]))
-    if not outlines:
+    regions = [] if layer is None else _regions_in(layer, image)
+    if not regions:
         raise RegionError("No region is drawn yet. Choose Rectangle or Polygon, draw on the slide, then detect.")
-    return outlines
+    return regions
 
 
 def regions_of(viewer: ViewerModel, image: Image) -> list[Region]:
     """Return the regions drawn on an image now, in its level-0 pixels; none when none is drawn."""
     try:
-        return [Region(outline) for outline in drawn_regions(viewer, image)]
+        return drawn_regions(viewer, image)
     except NucLoopError:
         return []
 
 
 def add_regions(viewer: ViewerModel, image: Image, regions: Sequence[Region]) -> None:
-    """Put the drawn areas of a file into the layer in which a person draws."""
+    """Put regions, holes and all, into the layer in which a person draws."""
     layer = regions_layer(viewer)
     if layer is None:
         active = viewer.layers.selection.active
-        layer = Shapes(
-            ndim=2, name=REGIONS_NAME, face_color="transparent", edge_color="#f0e442", **placement(image)
-        )  # fmt: skip
-        viewer.add_layer(layer)
+        layer = _new_layer(viewer, image)
         viewer.layers.selection.active = active
-    pixel = 1 / camera_of(viewer).zoom / abs(image.scale[-1])
-    corners = [
-        np.array([layer.world_to_data(image.data_to_world(tuple(corner)))[-2:] for corner in region.outline])
-        for region in regions
-    ]
-    layer.add_polygons(
-        corners, edge_width=2 * pixel, face_color="transparent", edge_color="#f0e442"
-    )  # fmt: skip
+    ties = _ties(layer)
+    last = max(ties["region"], default=0)
+    rings = []
+    for number, region in enumerate(regions, last + 1):
+        for ring, piece, hole in _rings_of(region):
+            tied = hole or bool(region.others or region.holes)
+            for column, value in zip(ties, (number if tied else 0, piece, hole, region.name), strict=True):
+                ties[column].append(value)
+            rings.append(ring)
+    before, lead = layer.nshapes, _mapping(image, layer)
+    # who listens hears of the shapes once it is known which are holes
+    with layer.events.data.blocker():
+        layer.add_polygons(
+            [lead(ring) for ring in rings],
+            edge_width=2 * _pixels_per_screen_pixel(viewer, image),
+            face_color=[HOLE if hole else INSIDE for hole in ties["hole"][before:]],
+            edge_color=EDGE,
+        )
+    layer.features = layer.features.assign(**ties)
+    layer.feature_defaults = layer.feature_defaults.assign(**TIES)
+    _remember(layer, image, before, rings)
+    layer.events.data.connect(_holes_go_with_their_outline)
+    layer.events.data(
+        value=layer.data,
+        action=ActionType.ADDED,
+        data_indices=tuple(range(before, layer.nshapes)),
+        vertex_indices=((),),
+    )
 
 
 def set_resolution(viewer: ViewerModel, image: Image, mpp: float) -> None:
@@ -119,6 +142,97 @@ def set_resolution(viewer: ViewerModel, image: Image, mpp: float) -> None:
         regions.units, regions.scale = image.units[-2:], image.scale[-2:]
     camera_of(viewer).zoom *= before[-1] / image.scale[-1]
     camera_of(viewer).center = image.data_to_world((y, x))
+
+
+def _new_layer(viewer: ViewerModel, image: Image) -> Shapes:
+    layer = Shapes(
+        ndim=2,
+        name=REGIONS_NAME,
+        face_color=INSIDE,
+        edge_color=EDGE,
+        edge_width=2 * _pixels_per_screen_pixel(viewer, image),
+        **placement(image),
+    )
+    viewer.add_layer(layer)
+    return layer
+
+
+def _rings_of(region: Region) -> Iterator[tuple[Ring, int, bool]]:
+    for piece, (outline, *holes) in enumerate(region.pieces):
+        yield outline, piece, False
+        yield from ((hole, piece, True) for hole in holes)
+
+
+def _regions_in(layer: Shapes, image: Image) -> list[Region]:
+    """Put shapes that are tied together again, in the order of their first; holes without an outline are none."""
+    names: dict[int, str] = {}
+    outlines: dict[int, list[tuple[int, Ring]]] = {}
+    holes: dict[tuple[int, int], list[Ring]] = {}
+    ties, lead, exact = _ties(layer), _mapping(layer, image), _remembered(layer, image)
+    rows = zip(layer.data, layer.shape_type, *ties.values(), strict=True)
+    for row, (corners, kind, region, piece, hole, name) in enumerate(rows, 1):
+        if kind not in CLOSED_SHAPES:
+            continue
+        ring = exact.get(corners.tobytes())
+        if ring is None:
+            ring = np.round(lead(_ellipse(corners) if kind == "ellipse" else corners), DECIMALS)
+        key = region or -row
+        if hole and region:
+            holes.setdefault((key, piece), []).append(ring)
+        else:
+            names.setdefault(key, name)
+            outlines.setdefault(key, []).append((piece, ring))
+    return [
+        Region.of_pieces([[ring, *holes.get((key, piece), ())] for piece, ring in parts], names[key])
+        for key, parts in outlines.items()
+    ]
+
+
+def _ties(layer: Shapes) -> dict[str, list[Any]]:
+    """Return what ties shapes, one list a column; what was drawn in a layer without the columns is tied to nothing."""
+    table, count = layer.features, layer.nshapes
+    known = table if len(table) == count else table[:0]
+    return {name: known[name].tolist() if name in known else [value] * count for name, value in TIES.items()}
+
+
+def _holes_go_with_their_outline(event: Any) -> None:
+    """Delete holes that were cut out of what has been deleted."""
+    if event.action != ActionType.REMOVED:
+        return
+    ties = _ties(event.source)
+    rows = list(zip(ties["region"], ties["piece"], ties["hole"], strict=True))
+    there = {(region, piece) for region, piece, hole in rows if not hole}
+    alone = [row for row, (region, piece, hole) in enumerate(rows) if hole and (region, piece) not in there]
+    if alone:
+        event.source.remove(alone)
+
+
+def _mapping(source: Any, target: Any) -> Callable[[NDArray[np.floating]], Ring]:
+    """Return what leads places (N, 2), pixels of a layer, to pixels of another; both lie flat in the world."""
+    far = 2.0**20
+
+    def led(y: float, x: float) -> Ring:
+        place = np.zeros(source.ndim)
+        place[-2:] = y, x
+        return to_image(target, source.data_to_world(place))
+
+    origin = led(0, 0)
+    turn = np.stack([led(far, 0) - origin, led(0, far) - origin]) / far
+    return lambda places: np.asarray(np.asarray(places, np.float64)[:, -2:] @ turn + origin)
+
+
+def _remember(layer: Shapes, image: Image, before: int, rings: Sequence[Ring]) -> None:
+    """Keep the corners of new shapes to the last digit: napari has them in float32."""
+    kept = _remembered(layer, image)
+    kept |= {corners.tobytes(): ring for corners, ring in zip(layer.data[before:], rings, strict=True)}
+
+
+def _remembered(layer: Shapes, image: Image) -> dict[bytes, Ring]:
+    """Corners in pixels of an image by those of the layer, as long as it lies on the image as it does now."""
+    ends = np.array([[0.0, 0.0], [1e6, 0.0], [0.0, 1e6]])
+    lies = np.round(_mapping(layer, image)(ends), 3).tobytes()
+    exact: dict[bytes, Ring] = layer.metadata.setdefault("nucloop", {}).setdefault(lies, {})
+    return exact
 
 
 def _pixels_per_screen_pixel(viewer: ViewerModel, image: Image) -> float:

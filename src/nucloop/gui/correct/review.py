@@ -11,13 +11,12 @@ from nucloop.gui.correct.review_choice import asked_key, queue_input, queue_of, 
 from nucloop.gui.widgets.jobs import Ending, How, Job
 from nucloop.gui.widgets.messages import Message, Tone
 from nucloop.learning.queue import Suggestion
-from nucloop.session import EditKind
+from nucloop.session import Direction, EditKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from numpy.typing import NDArray
-
+    from nucloop.geometry import Region
     from nucloop.gui.correct.corrections import Corrections
     from nucloop.learning.queue import ReviewQueue
     from nucloop.learning.session_features import SessionFeatures
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Review"]
 
-_ANSWERS = ("set class", "confirm", "delete")
+_ANSWERS = (EditKind.SET_CLASS, EditKind.CONFIRM, EditKind.DELETE)
 ZOOM_UM = 80.0
 """How much of the slide is shown around a nucleus in question."""
 AT_ONCE = 20_000
@@ -50,7 +49,7 @@ class Review(QObject):
     def __init__(self, corrections: Corrections, features: Callable[[], SessionFeatures] | None = None) -> None:
         super().__init__(corrections)
         self._features = features
-        self._regions: list[NDArray[np.float64]] = []
+        self._regions: list[Region] = []
         self._whose = ""
         self._job: Job | None = None
         self._missed: list[Change] = []
@@ -134,9 +133,7 @@ class Review(QObject):
 
     def _is_outdated(self) -> bool:
         """Whether the queue was made for other regions, or another reader."""
-        regions = regions_of(self._nuclei)
-        same = len(regions) == len(self._regions) and all(map(np.array_equal, regions, self._regions))
-        return not same or self._whose != asked_key(self._nuclei.session)
+        return regions_of(self._nuclei) != self._regions or self._whose != asked_key(self._nuclei.session)
 
     def _begin(self) -> None:
         """Make the queue, here or in the background."""
@@ -220,30 +217,30 @@ class Review(QObject):
 
     def _heard(self, change: Change) -> None:
         question = self.question
-        if self._given and str(change.way) == "done" and str(change.kind) in _ANSWERS:
+        if self._given and change.way is Direction.DONE and change.kind in _ANSWERS:
             for answered_id in change.touched.tolist():
                 self._given.pop(answered_id, None)
-        if str(change.kind) == "new head":
+        if change.kind is EditKind.NEW_HEAD:
             self.gained = _gained(self._nuclei.session)
         if self._queue is not None:
             self._tell_queue(self._queue, change)
         elif self._job is not None:
             self._missed.append(change)
         answered = question is not None and question.id in change.touched
-        if answered and str(change.way) == "done" and str(change.kind) in _ANSWERS:
+        if answered and change.way is Direction.DONE and change.kind in _ANSWERS:
             self.answers += 1
             self.next()
 
     def _tell_queue(self, queue: ReviewQueue, change: Change) -> None:
         session = self._nuclei.session
-        if len(change.added) or str(change.kind) == "new head" or change.classes_changed:
+        if len(change.added) or change.kind is EditKind.NEW_HEAD or change.classes_changed:
             # other nuclei, or other probabilities: the next question is chosen among these
             self._queue = None
             return
         for ids, gone in ((change.relabelled, False), (change.removed, True)):
             if len(ids):
                 labels = np.full(len(ids), -1) if gone else session.labels(ids)
-                tell = queue.answer if str(change.way) != "undone" else queue.take_back
+                tell = queue.answer if change.way is not Direction.UNDONE else queue.take_back
                 tell(ids, labels.astype(np.int16))
 
 

@@ -15,6 +15,7 @@ from nucloop.learning.queue import ReviewQueue
 from nucloop.nuclei import Nuclei, Origin
 
 if TYPE_CHECKING:
+    from nucloop.geometry import Region
     from nucloop.gui.layer.nuclei_layer import NucleiLayer
     from nucloop.learning.session_features import SessionFeatures
     from nucloop.session import Session
@@ -40,7 +41,7 @@ def asked_key(session: Session) -> str:
     return f"{ASKED} of {session.author}, blinded" if session.blinded else ASKED
 
 
-def regions_of(nuclei: NucleiLayer) -> list[NDArray[np.float64]]:
+def regions_of(nuclei: NucleiLayer) -> list[Region]:
     """Return the drawn regions, level-0 pixels; none when nothing is drawn and all nuclei may come up."""
     try:
         return drawn_regions(nuclei.viewer, nuclei.image)
@@ -48,7 +49,7 @@ def regions_of(nuclei: NucleiLayer) -> list[NDArray[np.float64]]:
         return []
 
 
-def queue_input(nuclei: NucleiLayer, regions: list[NDArray[np.float64]]) -> QueueInput:
+def queue_input(nuclei: NucleiLayer, regions: list[Region]) -> QueueInput:
     """Take from a session what a queue is made from."""
     session = nuclei.session
     table = session.nuclei()

@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
     from napari.components import ViewerModel
     from napari.layers import Image
-    from numpy.typing import NDArray
 
     from nucloop.detection.pipeline import Pipeline, TileResult
     from nucloop.detection.spec import PipelineSpec
+    from nucloop.geometry import Region
     from nucloop.gui.layer.nuclei_layer import NucleiLayer
     from nucloop.models.heads import LinearHead
     from nucloop.session import ModelRun
@@ -126,8 +126,8 @@ class Detection(QObject):
         """Return the layer that shows an image's nuclei, if there is one."""
         return self.sessions.nuclei_of(image)
 
-    def region_of(self, image: Image, scope: DetectionScope) -> list[Box | NDArray[np.float64]] | None:
-        """Level-0 boxes and polygons of a scope; None is the whole slide.
+    def region_of(self, image: Image, scope: DetectionScope) -> list[Box | Region] | None:
+        """Level-0 boxes and regions of a scope; None is the whole slide.
 
         Raises
         ------
@@ -309,7 +309,7 @@ class Detection(QObject):
 
 def _steps(
     image: Image,
-    regions: list[Box | NDArray[np.float64]] | None,
+    regions: list[Box | Region] | None,
     centre: tuple[float, float] | None,
     choice: PipelineSpec,
 ) -> Iterator[ModelsLoaded | TileResult]:

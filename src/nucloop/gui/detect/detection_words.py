@@ -9,7 +9,6 @@ from nucloop.gui.widgets.jobs import Ending, How
 from nucloop.gui.widgets.messages import Message, Tone
 
 if TYPE_CHECKING:
-    from nucloop.classes import ClassScheme
     from nucloop.detection.pipeline import Pipeline
     from nucloop.gui.layer.nuclei_layer import NucleiLayer
 
@@ -26,20 +25,12 @@ def check_scheme(nuclei: NucleiLayer | None, pipeline: Pipeline) -> None:
     """
     if nuclei is None or not nuclei.session.history(1):
         return
-    missing = [name for name in pipeline.scheme.names if not _has_class(nuclei.session.scheme, name)]
+    missing = nuclei.session.missing_classes(pipeline.scheme)
     if missing:
         raise DataError(
             f"The nuclei of {nuclei.image.name} have the classes of {nuclei.session.scheme.name}; the chosen head "
             f"gives {', '.join(missing)} as well. Choose the head they were found with."
         )
-
-
-def _has_class(scheme: ClassScheme, name: str) -> bool:
-    try:
-        scheme.index(name)
-    except ValueError:
-        return False
-    return True
 
 
 def last_word(ending: Ending, found: int, new: int) -> Message:

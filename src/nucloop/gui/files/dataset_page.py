@@ -160,7 +160,7 @@ class DatasetPage(QWidget):
         own = Source(
             slide=slide,
             nuclei=session.shown(),
-            regions=tuple(one.outline for one in regions),
+            regions=tuple(regions),
             patient=first.patient,
             annotation="" if session.path is None else session.path.name,
         )

@@ -23,6 +23,7 @@ from nucloop.gui.widgets.deferred import DeferredCall
 from nucloop.gui.widgets.jobs import Job
 from nucloop.gui.widgets.messages import Message, MessageLine, Tone
 from nucloop.nuclei import UNLABELLED
+from nucloop.session import Direction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -247,7 +248,7 @@ class GalleryDock(QWidget):
         touched = np.flatnonzero(stays & np.isin(ids, change.relabelled))
         if label != EVERY_CLASS and len(touched):
             stays[touched] = nuclei.shown(ids[touched]).label == label
-        if len(change.relabelled) and str(change.way) != "done":
+        if len(change.relabelled) and change.way is not Direction.DONE:
             # what came back by undo belongs where it was: the order says where
             self.refill()
         elif not stays.all():

@@ -182,8 +182,8 @@ class Ki67Dock(QWidget):
         if name == HOT_SPOT and spot is not None:
             extent, place = 2 * spot.radius_um / nuclei.mpp, np.array([spot.y, spot.x])
         elif name in measuring.regions:
-            outline = measuring.regions[name]
-            extent, place = float(np.ptp(outline, axis=0).max()), (outline.min(0) + outline.max(0)) / 2
+            low, high = measuring.regions[name].bounds
+            extent, place = float((high - low).max()), (low + high) / 2
         else:
             return
         look_at(nuclei, place)

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from napari.layers import Shapes
-    from numpy.typing import NDArray
 
+    from nucloop.geometry import Region
     from nucloop.gui.layer.nuclei_layer import NucleiLayer
     from nucloop.gui.widgets.jobs import Ending
     from nucloop.nuclei import Nuclei
@@ -49,7 +49,7 @@ class Ki67Measuring(QObject):
         self.nuclei: NucleiLayer | None = None
         self.settings = Ki67Settings()
         self.result: Ki67Result | None = None
-        self.regions: dict[str, NDArray[np.float64]] = {}
+        self.regions: dict[str, Region] = {}
         self.densities = Densities()
         self.why = ""
         """Why there is no result."""
@@ -200,7 +200,7 @@ class Ki67Measuring(QObject):
             self._job = None
             self.busy_changed.emit(False)
 
-    def _drawn(self, nuclei: NucleiLayer) -> dict[str, NDArray[np.float64]]:
+    def _drawn(self, nuclei: NucleiLayer) -> dict[str, Region]:
         try:
             return named(drawn_regions(nuclei.viewer, nuclei.image))
         except RegionError:

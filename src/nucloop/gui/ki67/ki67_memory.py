@@ -27,8 +27,7 @@ def recall_settings(session: Session) -> Ki67Settings:
     kept = own if own is not None else _of_scheme(session.scheme)
     if not isinstance(kept, dict):
         return guess
-    names = set(session.scheme.names)
-    sets = {key: frozenset(kept.get(key, ())) & names for key in ("positive", "negative", "left_out")}
+    sets = {key: _names_in(session.scheme, kept.get(key)) for key in ("positive", "negative", "left_out")}
     if sets["positive"] & sets["negative"]:
         return guess
     threshold = kept.get("threshold") if own is not None else None
@@ -52,6 +51,12 @@ def remember_settings(session: Session, settings: Ki67Settings) -> None:
         with suppress(NucLoopError):
             session.remember(_SETTINGS, plain)
     _store().setValue(_key(session.scheme), json.dumps({**plain, "threshold": None}))
+
+
+def _names_in(scheme: ClassScheme, kept: object) -> frozenset[str]:
+    """Return what the classes that were kept are called in a scheme; those that it lacks are forgotten."""
+    labels = [scheme.find(name) for name in kept if isinstance(name, str)] if isinstance(kept, list) else []
+    return frozenset(scheme.names[label] for label in labels if label is not None)
 
 
 def _of_scheme(scheme: ClassScheme) -> object:

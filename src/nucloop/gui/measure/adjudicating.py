@@ -8,6 +8,7 @@ import numpy as np
 from napari.layers import Points
 from qtpy.QtCore import QObject, Signal
 
+from nucloop.classes import join
 from nucloop.errors import NucLoopError
 from nucloop.evaluation.readers import Readings, compare_readers
 from nucloop.gui.canvas.view import placement
@@ -163,6 +164,4 @@ class Adjudicating(QObject):
 
 def _in_scheme(readings: Readings, label: int) -> int:
     """Return a label of the second reader's in the first reader's scheme; -1 where it has no such class."""
-    names = readings.first.scheme.names
-    name = readings.second.scheme.names[label] if label >= 0 else ""
-    return names.index(name) if name in names else -1
+    return join(readings.second.scheme.classes, readings.first.scheme.classes).table()[label]

@@ -9,15 +9,16 @@ import numpy as np
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from nucloop.errors import NucLoopError
-from nucloop.evaluation.live import LiveComparison, LiveConfig, by_rule, threshold_curve
+from nucloop.evaluation.live import LiveComparison, LiveConfig, threshold_curve
 from nucloop.gui.canvas.drawn_regions import drawn_regions
+from nucloop.gui.measure.figures import Figures, count
 from nucloop.gui.measure.references import Reference, of_layer
 from nucloop.gui.widgets.jobs import How, Job
 from nucloop.gui.widgets.messages import Message, Tone
 from nucloop.session.past import past_nuclei
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from nucloop.gui.layer.nuclei_layer import NucleiLayer
     from nucloop.gui.widgets.jobs import Ending
@@ -153,7 +154,7 @@ class Measuring(QObject):
         found, truth = self._sides(nuclei, reference)
         look_back = None if self.moment is None else past_nuclei(nuclei.session, self.moment.seq)
         self._missed = []
-        self._job = Job(lambda: _count(found, truth, nuclei.mpp, config, look_back), self)
+        self._job = Job(lambda: count(found, truth, nuclei.mpp, config, look_back), self)
         self._job.items.connect(self._arrived)
         self._job.ended.connect(self._ended)
         self._job.start()
@@ -199,9 +200,9 @@ class Measuring(QObject):
         spoken = nuclei.session.spoken_by(reference.reader)
         return nuclei.shown(spoken), nuclei.session.nuclei_of(reference.reader, spoken)
 
-    def _arrived(self, items: list[Any]) -> None:
-        for name, value in items:
-            setattr(self, name, value)
+    def _arrived(self, items: list[Figures]) -> None:
+        figures = items[-1]
+        self.truth, self.live, self.then = figures.truth, figures.live, figures.then
         if self.live is not None and self._missed:
             missed, self._missed = self._missed, []
             for change in missed:
@@ -281,17 +282,6 @@ class Measuring(QObject):
             self._curve_job = None
             if ending.how is How.FAILED:
                 self.said.emit(Message(ending.message, Tone.ERROR, ending.details))
-
-
-def _count(
-    found: Nuclei, truth: Nuclei, mpp: float, config: LiveConfig, look_back: Callable[[], Nuclei] | None
-) -> Iterator[tuple[str, Any]]:
-    """Compare now, and then if wanted. Runs in a job's thread."""
-    live = by_rule(found, truth, mpp, config)
-    yield "truth", truth
-    yield "live", live
-    if look_back is not None:
-        yield "then", by_rule(look_back(), truth, mpp, replace(config, classes=live.names)).score
 
 
 def _shown_as(nuclei: NucleiLayer | None) -> tuple[object, ...]:

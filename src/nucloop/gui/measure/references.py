@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from napari.layers import Points
 
-from nucloop.classes import ClassScheme, NucleusClass, builtin_schemes
+from nucloop.classes import ClassScheme, NucleusClass, builtin_schemes, join
 from nucloop.evaluation.live import with_ids
 from nucloop.formats import SlideInfo, read_document
 from nucloop.formats.fitting import misfits
@@ -125,7 +125,7 @@ def _classes_of(layer: Points, preferred: ClassScheme | None) -> tuple[ClassSche
     said = layer.metadata.get("nucloop", {}).get("scheme", "")
     names = [str(value) for value in values[values.notna()].unique() if str(value).strip()]
     known = [scheme for scheme in (builtin_schemes().get(said), preferred) if scheme is not None]
-    fitting = next((scheme for scheme in known if set(names) <= set(scheme.names)), None)
+    fitting = next((scheme for scheme in known if None not in join(names, scheme.classes).forth), None)
     if names and fitting is not None:
         scheme = fitting
     elif names:
@@ -135,5 +135,5 @@ def _classes_of(layer: Points, preferred: ClassScheme | None) -> tuple[ClassSche
         )
     else:
         return ClassScheme("points", (NucleusClass("nucleus", _COLOURS[0]),)), unlabelled
-    place = {name: k for k, name in enumerate(scheme.names)}
+    place = dict(zip(names, join(names, scheme.classes).table(UNLABELLED), strict=False))
     return scheme, np.array([place.get(str(value), UNLABELLED) for value in values], np.int16)
