@@ -17,7 +17,7 @@ def private_uses(source: str) -> list[int]:
                 found.append(node.lineno)
         elif isinstance(node, ast.ImportFrom) and node.module != "__future__":
             names = [*(node.module or "").split("."), *(alias.name for alias in node.names)]
-            if any(name.startswith("_") for name in names):
+            if any(name.startswith("_") and not name.startswith("__") for name in names):
                 found.append(node.lineno)
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value == "__wrapped__":
             found.append(node.lineno)
