@@ -9,7 +9,7 @@ from qtpy.QtCore import QPoint, QPointF, QRect, Qt, Signal
 from qtpy.QtGui import QColor, QPainter, QPen
 from qtpy.QtWidgets import QSizePolicy, QToolTip, QWidget
 
-from nucloop.gui.measure.score_table import _short
+from nucloop.gui.measure.score_table import short_count
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -135,7 +135,7 @@ class ConfusionGrid(QWidget):
         faint = QColor(text)
         faint.setAlphaF(1.0 if count else 0.45)
         painter.setPen(faint)
-        painter.drawText(box, Qt.AlignmentFlag.AlignCenter, _short(count))
+        painter.drawText(box, Qt.AlignmentFlag.AlignCenter, short_count(count))
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         """Say what a cell holds."""

@@ -89,7 +89,7 @@ class ScoreTable(QTableWidget):
         f1 = counts.f1 if isinstance(counts, Counts) else counts
         values = ["", "", "", "", ""]
         if isinstance(counts, Counts):
-            values = [f"{counts.precision:.3f}", f"{counts.recall:.3f}", *map(_short, _tfn(counts))]
+            values = [f"{counts.precision:.3f}", f"{counts.recall:.3f}", *map(short_count, _tfn(counts))]
         change = "" if before is None else difference(f1, before.f1 if isinstance(before, Counts) else before)
         for column, text in enumerate((name, f"{f1:.3f}", change, *values)):
             item = self.item(row, column)
@@ -116,7 +116,7 @@ def _tfn(counts: Counts) -> tuple[int, int, int]:
     return counts.tp, counts.fp, counts.fn
 
 
-def _short(count: int) -> str:
+def short_count(count: int) -> str:
     return f"{count:,}" if count < 100_000 else f"{count / 1000:,.0f}k"
 
 
