@@ -14,7 +14,9 @@ from typer.testing import CliRunner
 
 from nucloop.cli import app
 from nucloop.formats import SlideInfo, write_nuclei
+from nucloop.geometry import Region
 from nucloop.gui.canvas.docks import open_ki67_dock
+from nucloop.gui.canvas.drawn_regions import add_regions, drawn_regions
 from nucloop.gui.canvas.layer_slide import slide_of_layer
 from nucloop.gui.ki67.ki67_memory import recall_settings
 
@@ -131,6 +133,36 @@ def test_every_number_in_the_dock_is_the_command_lines_on_the_same_data(bench: C
     result = bench.ki67.measuring.result
     assert result is not None
     assert json.loads(json.dumps(result.to_dict())) == json.loads((tmp_path / "f").read_text())
+
+
+def test_nuclei_in_a_hole_are_not_counted_here_nor_by_the_command_line(bench: Counted, tmp_path: Path) -> None:
+    bench.by_class()
+    hole = LEFT / 2 + np.array([120, 50])
+    region = Region.of_pieces([[LEFT, hole], [RIGHT / 4 + 300]])
+    add_regions(bench.viewer, bench.image, [region])
+    bench.qtbot.waitUntil(lambda: bench.ki67.parts.table.words().keys() >= {"region 1"}, timeout=LONG_MS)
+    bench.wait()
+
+    rows = bench.ki67.parts.table.words()
+    counted = region.contains(PLACES) & np.isin(LABELS, [1, 2])
+    assert rows["region 1"][2:] == [str(int((counted & (LABELS == 1)).sum())), str(int(counted.sum()))]
+    assert "region 2" not in rows
+    write_nuclei(
+        tmp_path / "n.geojson", bench.session.nuclei(), SlideInfo(name="f", height=512, width=512, mpp=MPP),
+        regions=drawn_regions(bench.viewer, bench.image),
+    )  # fmt: skip
+    words = [
+        "--regions",
+        tmp_path / "n.geojson",
+        "--positive",
+        "tumour",
+        "--negative",
+        "stromal",
+        "--json",
+        tmp_path / "f",
+    ]
+    assert CliRunner().invoke(app, ["ki67", *map(str, [tmp_path / "n.geojson", *words])]).exit_code == 0
+    assert json.loads((tmp_path / "f").read_text())["regions"][0]["total"] == counted.sum()
 
 
 def test_by_dab_too_every_number_is_the_command_lines(bench: Counted, tmp_path: Path) -> None:
