@@ -61,6 +61,8 @@ class Nuclei:
         Values of `Origin`.
     outlines : Outlines, optional
         Where each nucleus ends, level-0 pixels; None where nobody drew or computed any.
+    cell_outlines : Outlines, optional
+        Where the cell around each nucleus ends, from programs that look for whole cells.
     """
 
     scheme: ClassScheme
@@ -71,6 +73,7 @@ class Nuclei:
     probability: NDArray[np.float32]
     origin: NDArray[np.uint8]
     outlines: Outlines | None = None
+    cell_outlines: Outlines | None = None
 
     def __post_init__(self) -> None:
         n = len(self.ids)
@@ -85,8 +88,9 @@ class Nuclei:
         for name, shape in expected.items():
             if getattr(self, name).shape != shape:
                 raise ValueError(f"{name} has shape {getattr(self, name).shape}, expected {shape}")
-        if self.outlines is not None and len(self.outlines) != n:
-            raise ValueError(f"{len(self.outlines)} outlines do not go with {n} nuclei")
+        for rings in (self.outlines, self.cell_outlines):
+            if rings is not None and len(rings) != n:
+                raise ValueError(f"{len(rings)} outlines do not go with {n} nuclei")
         if n and not np.isfinite(self.yx).all():
             raise ValueError("nuclei need finite coordinates")
         if n and (self.label.max() >= len(self.scheme) or self.label.min() < UNLABELLED):
@@ -104,6 +108,7 @@ class Nuclei:
         ids: ArrayLike | None = None,
         origin: ArrayLike | Origin = Origin.PREDICTED,
         outlines: Outlines | None = None,
+        cell_outlines: Outlines | None = None,
     ) -> Nuclei:
         """Build a table from points (N, 2); what is not given is unknown (NaN, unlabelled, id 0)."""
         points = np.asarray(yx, np.float32).reshape(-1, 2)
@@ -123,6 +128,7 @@ class Nuclei:
             probability=column(probability, np.nan, np.float32, (n, len(scheme))),
             origin=column(origin, 0, np.uint8, (n,)),
             outlines=outlines,
+            cell_outlines=cell_outlines,
         )
 
     @classmethod
@@ -142,7 +148,12 @@ class Nuclei:
             name: np.concatenate([getattr(part, name) for part in parts])
             for name in ("ids", "yx", "score", "label", "probability", "origin")
         }
-        return cls(scheme=scheme, **columns, outlines=_stacked(parts))
+        return cls(
+            scheme=scheme,
+            **columns,
+            outlines=_stacked([part.outlines for part in parts], parts),
+            cell_outlines=_stacked([part.cell_outlines for part in parts], parts),
+        )
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -161,6 +172,16 @@ class Nuclei:
             probability=self.probability[picked],
             origin=self.origin[picked],
             outlines=None if self.outlines is None else self.outlines.take(picked),
+            cell_outlines=None if self.cell_outlines is None else self.cell_outlines.take(picked),
+        )
+
+    def scaled(self, factor: float) -> Nuclei:
+        """Return the nuclei in pixels `factor` times smaller; pixel (0, 0) of both grids has the same outer corner."""
+        return replace(
+            self,
+            yx=((self.yx.astype(np.float64) + 0.5) * factor - 0.5).astype(np.float32),
+            outlines=None if self.outlines is None else self.outlines.scaled(factor),
+            cell_outlines=None if self.cell_outlines is None else self.cell_outlines.scaled(factor),
         )
 
     def numbered(self, first: int = 1) -> Nuclei:
@@ -237,10 +258,10 @@ class Nuclei:
         )
 
 
-def _stacked(tables: Sequence[Nuclei]) -> Outlines | None:
+def _stacked(parts: Sequence[Outlines | None], tables: Sequence[Nuclei]) -> Outlines | None:
     """Stack the outlines of tables; None when no table has any."""
-    if all(table.outlines is None for table in tables):
+    if all(part is None for part in parts):
         return None
     return Outlines.concatenate(
-        Outlines.none(len(table)) if table.outlines is None else table.outlines for table in tables
+        Outlines.none(len(table)) if part is None else part for part, table in zip(parts, tables, strict=True)
     )

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["Outlines"]
 
 FEWEST_CORNERS = 3
+_AT_A_TIME = 50_000
 
 
 @dataclass(frozen=True)
@@ -83,19 +84,35 @@ class Outlines:
 
     def take(self, rows: ArrayLike | slice) -> Outlines:
         """Rows by boolean mask, slice or row numbers, as a new table."""
+        if isinstance(rows, slice) and rows.step in (None, 1):
+            # a portion of a long table: nothing is copied
+            start, stop, _ = rows.indices(len(self))
+            ends = self.ends[start : max(start, stop) + 1]
+            return Outlines(self.corners[ends[0] : ends[-1]], ends - ends[0])
         picked = np.arange(len(self))[rows if isinstance(rows, slice) else _numbers(rows)]
         first, counts = self.ends[picked], np.diff(self.ends)[picked]
         ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
-        # each corner: the start of its nucleus, and how far it is from there
-        inside = np.arange(ends[-1]) - np.repeat(ends[:-1], counts)
-        return Outlines(self.corners[np.repeat(first, counts) + inside], ends)
+        # y and x of a corner as one number: half as much to look up
+        corners = np.empty((int(ends[-1]), 2), np.float32)
+        source, target = (np.ascontiguousarray(one).view(np.int64)[:, 0] for one in (self.corners, corners))
+        for start in range(0, len(picked), _AT_A_TIME):
+            part = slice(start, start + _AT_A_TIME)
+            begin, behind = ends[start], ends[min(start + _AT_A_TIME, len(picked))]
+            # each corner: the start of its nucleus, and how far it is from there
+            places = np.arange(begin, behind) + np.repeat(first[part] - ends[:-1][part], counts[part])
+            np.take(source, places, out=target[begin:behind])
+        return Outlines(corners, ends)
 
     def moved(self, shift: ArrayLike) -> Outlines:
         """Shift all outlines by (2,), or each by its row of (N, 2), in (y, x)."""
         by = np.asarray(shift, np.float64)
-        if by.ndim == 2:
-            by = np.repeat(by, np.diff(self.ends), 0)
-        return Outlines((self.corners + by).astype(np.float32), self.ends)
+        if by.ndim == 1:
+            return Outlines((self.corners + by).astype(np.float32), self.ends)
+        # mostly a few among many: the others are not calculated
+        counts, moves = np.diff(self.ends), by.any(1)
+        corners, touched = self.corners.copy(), np.repeat(moves, counts)
+        corners[touched] = corners[touched] + np.repeat(by[moves], counts[moves], 0)
+        return Outlines(corners, self.ends)
 
     def scaled(self, factor: float) -> Outlines:
         """Return the outlines in pixels `factor` times smaller; centres of pixels stay at integers."""

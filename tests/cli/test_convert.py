@@ -8,6 +8,8 @@ from PIL import Image
 from nucloop.classes import builtin_schemes
 from nucloop.formats import SlideInfo, read_document, read_nuclei, write_nuclei
 from nucloop.nuclei import Nuclei
+from nucloop.outlines import Outlines
+from nucloop.session import Session, SlideIdentity
 
 SCHEME = builtin_schemes()["brca-m2c"]
 
@@ -84,3 +86,24 @@ def test_what_cannot_be_converted_is_refused_in_a_sentence(
     assert outcome.code == 1
     assert sentence in outcome.err
     assert not (tmp_path / arguments[0]).exists()
+
+
+def test_outlines_go_from_format_to_format_and_through_a_session(tmp_path: Path, nucloop: Callable) -> None:
+    ring = np.array([[8, 8], [8, 12], [12.5, 12], [12, 8]])
+    table = Nuclei.from_points(SCHEME, [[10.5, 10], [30, 40]], label=[0, 1], outlines=Outlines.of([ring, None]))
+    slide = SlideInfo(name="slide", height=160, width=208, mpp=0.25)
+    with Session.open(tmp_path / "s.nucloop", slide=SlideIdentity(slide), scheme=SCHEME) as session:
+        session.import_nuclei(table)
+
+    source = "s.nucloop"
+    for target in ("a.geojson", "b.csv", "c.db", "d.dsa.json", "e.parquet", "f.coco.json", "g.cellvit.json", "h.npz"):
+        outcome = nucloop("convert", tmp_path / source, tmp_path / target)
+        assert "outlines" not in outcome.err
+        source = target
+
+    outlines = read_document(tmp_path / source).nuclei.outlines
+    assert outlines is not None
+    np.testing.assert_allclose(outlines[0], ring, atol=0.01)
+    assert outlines[1] is None
+    lost = nucloop("convert", tmp_path / "s.nucloop", tmp_path / "out.txt").err
+    assert "the outlines of 1 nuclei" in lost

@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import json
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +21,7 @@ from nucloop.export.reading import altered_files
 from nucloop.export.sources import Source
 from nucloop.geometry import Region
 from nucloop.nuclei import UNLABELLED, Nuclei
+from nucloop.outlines import Outlines
 from nucloop.slides import slide_from_array
 from nucloop.training.datasets import open_dataset
 
@@ -79,6 +81,17 @@ def test_at_another_resolution_a_nucleus_keeps_its_place() -> None:
     np.testing.assert_allclose(patch.nuclei.yx, [[101, 51]])
     dark = np.argwhere(patch_pixels(source, patch, config)[..., 0] < 128)
     np.testing.assert_allclose(dark.mean(axis=0), [101, 51], atol=0.5)
+
+
+def test_an_outline_lies_around_its_nucleus_in_every_patch() -> None:
+    source = marked(mpp=0.25)
+    corners = np.array([[-2, -2], [-2, 2], [2, 2], [2, -2]])
+    outlines = Outlines.of([place + corners for place in source.nuclei.yx])
+    source = replace(source, nuclei=replace(source.nuclei, outlines=outlines))
+
+    for patch in patches_of(source, CutConfig(mpp=0.5, size=64)):
+        middles = [ring.mean(0) for ring in patch.nuclei.outlines or ()]
+        np.testing.assert_allclose(np.reshape(middles, (-1, 2)), patch.nuclei.yx, atol=1e-3)
 
 
 def test_outside_the_annotated_area_pixels_are_white_and_nuclei_are_left_out() -> None:

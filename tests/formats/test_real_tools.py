@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from nucloop.classes import builtin_schemes
 from nucloop.formats import Region, SlideInfo, write_nuclei
 from nucloop.nuclei import Nuclei
+from nucloop.outlines import Outlines
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,10 +39,18 @@ def nuclei() -> Nuclei:
     )
 
 
-def test_annotations_for_histomicsui_have_no_property_that_its_schema_refuses(tmp_path: Path, nuclei: Nuclei) -> None:
+@pytest.fixture
+def outlined(nuclei: Nuclei) -> Nuclei:
+    """Every other one has a square around it."""
+    corners = np.array([[-8, -8], [-8, 8], [8, 8], [8, -8]])
+    rings = [place + corners if k % 2 else None for k, place in enumerate(nuclei.yx)]
+    return replace(nuclei, outlines=Outlines.of(rings))
+
+
+def test_annotations_for_histomicsui_have_no_property_that_its_schema_refuses(tmp_path: Path, outlined: Nuclei) -> None:
     path = tmp_path / "nuclei.dsa.json"
 
-    write_nuclei(path, nuclei, SLIDE, regions=[REGION])
+    write_nuclei(path, outlined, SLIDE, regions=[REGION])
 
     document = json.loads(path.read_text())
     assert set(document) == {"name", "description", "attributes", "elements"}
@@ -72,9 +82,11 @@ def test_an_r_tree_is_part_of_this_pythons_sqlite() -> None:
     store.close()
 
 
-def test_pycocotools_reads_images_categories_and_keypoints(tmp_path: Path, nuclei: Nuclei) -> None:
+# pycocotools' own, where it hands a mask to NumPy
+@pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning")
+def test_pycocotools_reads_images_categories_keypoints_and_outlines(tmp_path: Path, outlined: Nuclei) -> None:
     coco = pytest.importorskip("pycocotools.coco")
-    path = tmp_path / "nuclei.coco.json"
+    path, nuclei = tmp_path / "nuclei.coco.json", outlined
     write_nuclei(path, nuclei, SLIDE)
 
     found = coco.COCO(str(path))
@@ -83,3 +95,7 @@ def test_pycocotools_reads_images_categories_and_keypoints(tmp_path: Path, nucle
     assert names == [*SCHEME.names, "unlabelled"]
     assert len(found.getAnnIds(catIds=[2])) == nuclei.counts()["tumour"]
     assert len(found.loadRes(found.loadAnns(found.getAnnIds())).anns) == len(nuclei)
+    row = int(np.argmin(np.abs(nuclei.yx - 2500).max(1) + 1e6 * ~nuclei.outlines.there))
+    mask = found.annToMask(found.anns[int(nuclei.ids[row])])
+    assert mask.shape == (5000, 5000)
+    np.testing.assert_allclose(np.argwhere(mask).mean(0), nuclei.yx[row], atol=1)

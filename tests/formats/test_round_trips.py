@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.formats.tables import ODD, tables
+from tests.formats.tables import ODD, same_outlines, tables
 
 from nucloop.classes import builtin_schemes
 from nucloop.formats import (
@@ -23,6 +24,7 @@ from nucloop.formats import (
     write_nuclei,
 )
 from nucloop.nuclei import UNLABELLED, Nuclei
+from nucloop.outlines import Outlines
 
 SLIDE = SlideInfo(name='a "slide", of\nodd name.svs', height=30_000, width=40_000, mpp=0.25, sha256="ab" * 32)
 SQUARE = np.array([[1.0, 2.0], [1.0, 12.0], [11.0, 12.0], [11.0, 2.0]])
@@ -46,9 +48,9 @@ def in_order(nuclei: Nuclei) -> Nuclei:
 def test_what_a_format_carries_comes_back(name: str, data: st.DataObject) -> None:
     carries = FORMATS[name].carries
     scheme = ODD if carries.classes is None else builtin_schemes()[carries.classes]
-    nuclei = data.draw(tables(scheme))
+    nuclei = drawn = data.draw(tables(scheme))
 
-    document, _ = round_trip(name, Document(nuclei=nuclei, slide=SLIDE))
+    document, lost = round_trip(name, Document(nuclei=nuclei, slide=SLIDE))
 
     if not carries.unlabelled:
         nuclei = nuclei.take(nuclei.label != UNLABELLED)
@@ -66,6 +68,17 @@ def test_what_a_format_carries_comes_back(name: str, data: st.DataObject) -> Non
         if getattr(carries, column) and carries.fractions:
             np.testing.assert_allclose(getattr(found, column), getattr(nuclei, column), atol=1e-5)
     assert not carries.slide or document.slide == SLIDE
+    for column, carried, words in (
+        ("outlines", carries.outlines, "the outlines of {:,} nuclei"),
+        ("cell_outlines", carries.cells, "the outlines of the cells around {:,} nuclei"),
+    ):
+        if carried:
+            same_outlines(getattr(found, column), getattr(nuclei, column), len(nuclei), atol=5e-4)
+        else:
+            outlines = getattr(drawn, column)
+            there = 0 if outlines is None else int(outlines.there.sum())
+            assert (words.format(there) in lost) == (there > 0)
+            assert getattr(found, column) is None
 
 
 @pytest.mark.parametrize("name", ["csv", "parquet", "npz"])
@@ -79,6 +92,8 @@ def test_our_own_tables_come_back_to_the_last_bit(name: str, nuclei: Nuclei) -> 
     assert lost == []
     for column in ("ids", "yx", "score", "label", "probability", "origin"):
         np.testing.assert_array_equal(getattr(document.nuclei, column), getattr(nuclei, column))
+    for column in ("outlines", "cell_outlines"):
+        same_outlines(getattr(document.nuclei, column), getattr(nuclei, column), len(nuclei))
     assert document.nuclei.scheme == ODD or not len(nuclei)
     assert len(nuclei) == 0 or document.notes["author"].tolist() == notes["author"].tolist()
 
@@ -110,14 +125,11 @@ def test_regions_and_their_holes_come_back(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name, kind in FORMATS.items() if kind.carries.outlines])
 def test_outlines_come_back_and_leave_the_centre_where_it_was(name: str) -> None:
     nuclei = Nuclei.from_points(ODD, [[5.25, 6.5], [30, 40]], label=[0, 1], ids=[3, 4])
-    outlines = (SQUARE.astype(np.float32), None)
+    nuclei = replace(nuclei, outlines=Outlines.of([SQUARE, None]))
 
-    document, lost = round_trip(name, Document(nuclei=nuclei, outlines=outlines))
+    document, lost = round_trip(name, Document(nuclei=nuclei))
 
-    assert document.outlines is not None
-    assert document.outlines[0] is not None
-    np.testing.assert_allclose(document.outlines[0], SQUARE, atol=1e-3)
-    assert document.outlines[1] is None
+    same_outlines(document.nuclei.outlines, nuclei.outlines, 2, atol=1e-3)
     np.testing.assert_array_equal(document.nuclei.yx, nuclei.yx)
     assert lost == []
 

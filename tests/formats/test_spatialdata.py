@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
-from tests.formats.tables import ODD, tables
+from tests.formats.tables import ODD, same_outlines, tables
 
 from nucloop.classes import builtin_schemes
 from nucloop.errors import DataError
@@ -66,6 +66,8 @@ def test_whatever_nuclei_there_are_they_come_back(nuclei: Nuclei) -> None:
     numbered = nuclei.ids.any()
     for name in ("ids", "yx", "score", "label", "probability", "origin") if numbered else ("yx", "label", "origin"):
         np.testing.assert_array_equal(getattr(found, name), getattr(nuclei, name), err_msg=name)
+    for name in ("outlines", "cell_outlines"):
+        same_outlines(getattr(found, name), getattr(nuclei, name), len(nuclei))
     assert found.scheme.names == nuclei.scheme.names
 
 

@@ -73,5 +73,5 @@ def test_polygons_of_the_real_tool_are_nuclei_with_outlines(tmp_path: Path) -> N
     np.testing.assert_array_equal(document.nuclei.yx, [[25, 12]])
     assert document.nuclei.score.tolist() == [0.5]
     assert document.nuclei.scheme.names == ("2",)
-    assert document.outlines is not None
-    assert len(document.outlines[0]) == 4
+    assert document.nuclei.outlines is not None
+    assert len(document.nuclei.outlines[0]) == 4

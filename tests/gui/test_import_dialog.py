@@ -14,6 +14,7 @@ from nucloop.gui.canvas.drawn_regions import drawn_regions
 from nucloop.gui.files.dialogs import open_import
 from nucloop.gui.files.import_dialog import Use
 from nucloop.nuclei import Nuclei, Origin
+from nucloop.outlines import Outlines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +29,7 @@ pytestmark = pytest.mark.gui
 LONG_MS = 60_000
 THEIRS = ClassScheme("theirs", (NucleusClass("Tumor", "#ff0000"), NucleusClass("Plasma", "#00ff00")))
 PLACES = np.array([[100, 100], [200, 200], [300, 300.5]], float)
+SQUARE = np.array([[-4, -4], [-4, 4], [4, 4], [4, -4]])
 HERE = SlideInfo(name="field", height=512, width=512, mpp=0.5)
 
 
@@ -92,6 +94,23 @@ def test_known_nuclei_get_the_class_and_what_a_person_said_stays(
 
     assert [bench.label(k) for k in (1, 2, 3, 4)] == [1, 2, 0, 1]
     assert "1 new nuclei; 1 that were there have its class; 1 keep what a person said" in dialog.messages.text
+
+
+def test_outlines_come_in_with_their_nuclei_and_to_those_that_have_none(
+    bench: Bench, dialog: ImportDialog, tmp_path: Path
+) -> None:
+    bench.find([[101, 100]])
+    rings = Outlines.of([place + SQUARE for place in PLACES])
+    path = wrote(tmp_path / "theirs.geojson", outlines=rings, cell_outlines=rings.take([1, 1, 2]), label=[0, 0, 0])
+    choose(bench, dialog, path)
+    press(bench, dialog.start)
+
+    assert "2 new nuclei" in dialog.messages.text
+    assert "1 that were there have its outline" in dialog.messages.text
+    nuclei = bench.session.nuclei(outlines=True)
+    np.testing.assert_allclose(nuclei.outlines.corners, rings.corners, atol=1e-3)
+    write_nuclei(tmp_path / "out.geojson", nuclei, HERE)
+    assert (tmp_path / "out.geojson").read_text().count('"objectType":"cell"') == 3
 
 
 def test_the_labels_of_another_reader_are_kept_under_their_name(

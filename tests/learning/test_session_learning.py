@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +19,7 @@ from nucloop.learning.session_features import SessionFeatures, fill_features
 from nucloop.learning.session_heads import SessionHeads, classified, head_in_use
 from nucloop.models.files.cards import Card
 from nucloop.nuclei import Nuclei
+from nucloop.outlines import Outlines
 from nucloop.session import Session, SlideIdentity
 from nucloop.slides import slide_from_array
 
@@ -229,6 +231,8 @@ def test_nuclei_that_are_found_later_get_the_classes_of_the_learned_head(session
     head = head_in_use(session, ENCODER.sha256)
     found = Nuclei.from_points(SCHEME, [[1.0, 1.0], [2.0, 2.0]], label=0, score=0.7)
     assert classified(found, 3 * np.eye(8)[[1, 2]], head).label.tolist() == [1, 2]
+    outlined = replace(found, outlines=Outlines.of([[[0, 0], [0, 2], [2, 1]], None]))
+    assert classified(outlined, 3 * np.eye(8)[[1, 2]], head).outlines is outlined.outlines
     assert head_in_use(session, "f" * 64) is None, "it reads another encoder"
     features.close()
 

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 
 import numpy as np
 from tests.session.conftest import SCHEME, SLIDE, WEIGHTS, found
 
+from nucloop.outlines import Outlines
 from nucloop.session import Session
 
 EDITS = 100_000
+SQUARE = np.array([[-3, -3], [-3, 3], [3, 3], [3, -3]])
 
 
 def edit(path: str, seed: int) -> None:
@@ -37,7 +40,8 @@ def edit(path: str, seed: int) -> None:
         else:
             if not run.is_open:
                 run = session.begin_run(WEIGHTS, 1)
-            run.add(found(*random.uniform(0, 4000, (50, 2)).tolist()))
+            places = random.uniform(0, 4000, (50, 2))
+            run.add(replace(found(*places.tolist()), outlines=Outlines.of([yx + SQUARE for yx in places])))
             change = None
         seq = session.ledger.history.last if change is None else change.seq
         if seq:

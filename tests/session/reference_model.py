@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 Nucleus = dict[str, object]
+Ring = list[tuple[int, int]]
+Point = tuple[tuple[int, int], str, "Ring | None"]
+"""Place, class and outline of a nucleus that comes from elsewhere."""
 P, A, C, K, I = Origin.PREDICTED, Origin.ADDED, Origin.CONFIRMED, Origin.CORRECTED, Origin.IMPORTED  # noqa: E741
 
 
@@ -110,15 +113,29 @@ class Reference:
             },
         )
 
-    def import_points(self, author: str, points: list[tuple[tuple[int, int], str]]) -> None:
-        self.edit(
-            author,
-            self.new({"yx": p, "found": p, "label": c, "origin": I, f"said {author}": c} for p, c in points),
+    def import_points(self, author: str, points: list[Point]) -> None:
+        self.edit(author, self.imported(author, points))
+
+    def imported(self, author: str, points: list[Point]) -> dict[int, Nucleus]:
+        return self.new(
+            {"yx": p, "found": p, "label": c, "origin": I, f"said {author}": c} | drawn(p, ring)
+            for p, c, ring in points
         )
 
-    def tile(
-        self, author: str, points: list[tuple[tuple[int, int], str]], radius: float, step: int | None, run: int
-    ) -> int | None:
+    def import_onto(self, author: str, points: list[Point]) -> None:
+        """Import points of which each lies on at most one nucleus, that then is taken for the same."""
+        alive = self.alive()
+        at = {n["yx"]: k for k, n in alive.items()}
+        wanted = self.imported(author, [point for point in points if point[0] not in at])
+        for p, c, ring in points:
+            if p in at:
+                n = alive[at[p]]
+                gets = n["origin"] == P or n.get("label") is None
+                wanted[at[p]] = {"label": c, "origin": I, f"said {author}": c} if gets else {}
+                wanted[at[p]] |= drawn(p, ring) if n.get("outline") is None else {}
+        self.edit(author, wanted)
+
+    def tile(self, author: str, points: list[Point], radius: float, step: int | None, run: int) -> int | None:
         taken = []
         for n in self.state().values():
             if not n.get("exists"):
@@ -130,8 +147,8 @@ class Reference:
                 taken += [n["found"]] if moved else []
                 taken += [n["yx"]] if n.get("run") != run or n["origin"] != P else []
         new = [
-            {"yx": p, "found": p, "label": c, "model": c, "origin": P, "run": run}
-            for p, c in points
+            {"yx": p, "found": p, "label": c, "model": c, "origin": P, "run": run} | drawn(p, ring)
+            for p, c, ring in points
             if all((p[0] - q[0]) ** 2 + (p[1] - q[1]) ** 2 > radius**2 for q in taken)
         ]
         return self.edit(author, self.new(new), step=step) or step if new else step
@@ -163,6 +180,19 @@ class Reference:
     def redo(self, author: str, blinded: bool) -> None:
         if self.undone and not (blinded and self.authors[self.undone[-1]] != author):
             self.done.append(self.undone.pop())
+
+
+def drawn(yx: tuple[int, int], ring: Ring | None) -> Nucleus:
+    """An outline, and where its nucleus was when it got it."""
+    return {} if ring is None else {"outline": tuple(ring), "drawn at": yx}
+
+
+def outline_now(nucleus: Nucleus) -> Ring | None:
+    """The outline of a nucleus, moved with it."""
+    if nucleus.get("outline") is None:
+        return None
+    (y, x), (old_y, old_x) = nucleus["yx"], nucleus["drawn at"]
+    return [[a + y - old_y, b + x - old_x] for a, b in nucleus["outline"]]
 
 
 NOTHING = "(no class)"

@@ -11,10 +11,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from tests.session.conftest import SCHEME, SLIDE, WEIGHTS
-from tests.session.reference_model import NOTHING, Reference
+from tests.session.reference_model import NOTHING, Point, Reference, Ring, outline_now
 
 from nucloop.classes import ClassScheme, NucleusClass
 from nucloop.nuclei import UNLABELLED, Nuclei, Origin
+from nucloop.outlines import Outlines
 from nucloop.session import ModelRun, Session
 
 RADIUS = 2.0
@@ -25,6 +26,17 @@ pick = st.integers(0, 5)
 AUTHORS = ("Dr A", "Dr B")
 somebody = st.tuples(st.sampled_from(AUTHORS), st.booleans())
 """Who edits, and whether blinded."""
+
+
+def ring_around(place: tuple[int, int], k: int) -> Ring:
+    """An outline with a few corners, other than those of the nuclei beside it."""
+    y, x = place
+    return [(y - 1, x - k), (y - 1, x + 3), (y + 2, x + 1), (y + k, x - 1)][: 3 + k % 2]
+
+
+def rings_of(nuclei: Nuclei) -> list[Ring | None]:
+    outlines = Outlines.none(len(nuclei)) if nuclei.outlines is None else nuclei.outlines
+    return [None if ring is None else ring.tolist() for ring in outlines]
 
 
 class AnySequence(RuleBasedStateMachine):
@@ -59,11 +71,14 @@ class AnySequence(RuleBasedStateMachine):
     def label(self, name: str | None) -> int | str:
         return UNLABELLED if name is None else name
 
-    def table(self, points: list[tuple[int, int]], number: int, origin: Origin) -> tuple[Nuclei, list]:
+    def table(self, points: list[tuple[int, int]], number: int, origin: Origin) -> tuple[Nuclei, list[Point]]:
+        """Nuclei as they come from elsewhere: every third has no outline, or none of them has one."""
         scheme = self.session.scheme
         labels = [(number + k) % len(scheme) for k in range(len(points))]
-        nuclei = Nuclei.from_points(scheme, points, label=labels, origin=origin)
-        return nuclei, list(zip(points, [scheme.names[k] for k in labels], strict=True))
+        rings = [ring_around(place, k) if number and k % 3 < 2 else None for k, place in enumerate(points)]
+        outlines = Outlines.of(rings) if number else None
+        nuclei = Nuclei.from_points(scheme, points, label=labels, origin=origin, outlines=outlines)
+        return nuclei, list(zip(points, [scheme.names[k] for k in labels], rings, strict=True))
 
     @rule(yx=some_places, number=pick)
     def add(self, yx: list[tuple[int, int]], number: int) -> None:
@@ -100,6 +115,13 @@ class AnySequence(RuleBasedStateMachine):
         nuclei, points = self.table(yx, number, Origin.IMPORTED)
         self.session.import_nuclei(nuclei)
         self.reference.import_points(self.author, points)
+
+    @rule(yx=some_places, number=pick)
+    def import_onto(self, yx: list[tuple[int, int]], number: int) -> None:
+        alive = [n["yx"] for n in self.reference.alive().values()]
+        nuclei, points = self.table([p for p in dict.fromkeys(yx) if alive.count(p) < 2], number, Origin.IMPORTED)
+        self.session.import_nuclei(nuclei, radius_px=0.5)
+        self.reference.import_onto(self.author, points)
 
     @rule(yx=some_places, number=pick, begin=st.booleans())
     def tile(self, yx: list[tuple[int, int]], number: int, begin: bool) -> None:
@@ -164,6 +186,7 @@ class AnySequence(RuleBasedStateMachine):
             shutil.copy(file, crash)
         with Session.open(crash / self.path.name) as copy:
             np.testing.assert_array_equal(copy.nuclei().yx, self.session.nuclei().yx)
+            assert rings_of(copy.nuclei(outlines=True)) == rings_of(self.session.nuclei(outlines=True))
             assert copy.counts == self.session.counts
         shutil.rmtree(crash)
 
@@ -177,6 +200,7 @@ class AnySequence(RuleBasedStateMachine):
         assert nuclei.ids.tolist() == sorted(alive)
         expected = [alive[k] for k in sorted(alive)]
         assert nuclei.yx.tolist() == [list(n["yx"]) for n in expected]
+        assert rings_of(session.with_outlines(nuclei)) == [outline_now(n) for n in expected]
         assert [called[k] for k in nuclei.label] == [n.get("label") for n in expected]
         assert nuclei.origin.tolist() == [n["origin"] for n in expected]
         assert session.counts == {name: sum(n.get("label") == name for n in expected) for name in names}

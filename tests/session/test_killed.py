@@ -8,6 +8,7 @@ import sys
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from nucloop.session import Session
@@ -66,3 +67,8 @@ def check(path: Path, said: list[tuple[int, int, int]]) -> None:
         assert len(session) == 0
         while session.redo():
             pass
+        # every outline that a nucleus has is whole, and in its place
+        nuclei = session.nuclei(outlines=True)
+        if nuclei.outlines is not None:
+            middles = np.array([ring.mean(0) for ring in nuclei.outlines if ring is not None]).reshape(-1, 2)
+            np.testing.assert_allclose(middles, nuclei.yx[nuclei.outlines.there], atol=0.01)

@@ -1,4 +1,4 @@
-"""Files of format 1, made by hand as that version wrote them, open as the present one with every edit in place."""
+"""Files of older formats, as those versions wrote them, open as the present one with every edit in place."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from tests.session.conftest import SCHEME, SLIDE
 
-from nucloop.nuclei import Origin
+from nucloop.nuclei import Nuclei, Origin
+from nucloop.outlines import Outlines
 from nucloop.session import DamagedSession, EditKind, Session
 from nucloop.session import schema as present
 from nucloop.session.codec import pack
@@ -69,6 +70,19 @@ def old(path: Path) -> Path:
     return path
 
 
+@pytest.fixture
+def second(old: Path) -> Path:
+    """The same session as format 2 has it: without a table of outlines."""
+    with Session.open(old):
+        pass
+    with closing(sqlite3.connect(old, isolation_level=None)) as connection:
+        connection.execute("DROP TABLE outlines")
+        connection.execute("PRAGMA user_version = 2")
+        tables = dict(connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
+        assert tables == present.TABLES_2
+    return old
+
+
 def check(session: Session) -> None:
     nuclei = session.nuclei()
     assert nuclei.yx.tolist() == [[10, 20], [30, 40]]
@@ -114,3 +128,34 @@ def test_an_old_session_that_cannot_be_brought_up_to_date_stays_as_it_is(old: Pa
     with closing(sqlite3.connect(old)) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (1,)
         assert connection.execute("SELECT count(*) FROM edits").fetchone() == (4,)
+
+
+def test_a_session_of_format_2_opens_and_takes_outlines(second: Path) -> None:
+    square = np.array([[0, 0], [0, 4], [4, 4], [4, 0]], np.float32)
+    table = Nuclei.from_points(SCHEME, [[2, 2]], origin=Origin.IMPORTED, outlines=Outlines.of([square]))
+    with Session.open(second, slide=SLIDE, author="Dr Z") as session:
+        check(session)
+        assert session.nuclei(outlines=True).outlines is None
+        session.import_nuclei(table)
+    with Session.open(second) as session:
+        assert session.nuclei(outlines=True).outlines.ends.tolist() == [0, 0, 0, 4]
+    with closing(sqlite3.connect(second)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (present.VERSION,)
+
+
+def test_a_session_of_format_2_is_looked_at_as_it_is_and_not_copied(
+    second: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nucloop.session.opening._in_memory", pytest.fail)
+    before = second.read_bytes()
+    with Session.open(second, slide=SLIDE, read_only=True) as session:
+        check(session)
+        assert session.nuclei(outlines=True).outlines is None
+    assert second.read_bytes() == before
+
+
+def test_an_outline_without_a_table_of_outlines_is_damage(second: Path) -> None:
+    with Session.open(second, read_only=True) as session:
+        session.ledger.state.columns.write(np.array([0]), {"outline": np.array([1])})
+        with pytest.raises(DamagedSession, match="no such table: outlines"):
+            session.nuclei(outlines=True)

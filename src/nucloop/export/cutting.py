@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from nucloop.export.sources import Source
+    from nucloop.outlines import Outlines
 
 __all__ = ["CutConfig", "Patch", "patch_pixels", "patches_of"]
 
@@ -108,9 +109,15 @@ def patches_of(source: Source, config: CutConfig) -> Iterator[Patch]:
             table = source.nuclei.take(rows[within])
             nuclei = Nuclei.from_points(
                 table.scheme, here[within], label=table.label, score=table.score, probability=table.probability,
-                ids=table.ids, origin=table.origin,
+                ids=table.ids, origin=table.origin, outlines=_in_patch(table.outlines, step, y, x),
+                cell_outlines=_in_patch(table.cell_outlines, step, y, x),
             )  # fmt: skip
             yield Patch(number, y, x, height, width, shown, nuclei)
+
+
+def _in_patch(outlines: Outlines | None, step: float, top: int, left: int) -> Outlines | None:
+    """Outlines in pixels of a patch; what reaches beyond its edges stays."""
+    return None if outlines is None else outlines.scaled(1 / step).moved((-top, -left))
 
 
 def patch_pixels(source: Source, patch: Patch, config: CutConfig) -> NDArray[np.uint8]:

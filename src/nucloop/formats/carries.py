@@ -11,6 +11,7 @@ from nucloop.nuclei import Origin
 
 if TYPE_CHECKING:
     from nucloop.formats.document import Document
+    from nucloop.outlines import Outlines
 
 __all__ = ["Carries", "left_out"]
 
@@ -21,10 +22,10 @@ class Carries:
 
     Parameters
     ----------
-    ids, fractions, unlabelled, score, probability, origin, notes, outlines, regions, slide, weights : bool
+    ids, fractions, unlabelled, score, probability, origin, notes, outlines, cells, regions, slide, weights : bool
         The nuclei's ids, places between pixels, nuclei without a class, the detector's score, the class probabilities,
-        who gave the class, author/time/model, the nuclei's outlines, drawn areas, what is known of the slide, and the
-        weights that made the nuclei.
+        who gave the class, author/time/model, the nuclei's outlines, those of the cells around them, drawn areas, what
+        is known of the slide, and the weights that made the nuclei.
     classes : str, optional
         Name of the built-in scheme that the format is bound to; None when it carries any.
     """
@@ -37,6 +38,7 @@ class Carries:
     origin: bool = False
     notes: bool = False
     outlines: bool = False
+    cells: bool = False
     regions: bool = False
     slide: bool = False
     weights: bool = False
@@ -55,6 +57,7 @@ class Carries:
             "origin": "who gave the class",
             "notes": "author, time and model",
             "outlines": "outlines of nuclei",
+            "cells": "outlines of whole cells",
             "regions": "regions",
             "slide": "what is known of the slide",
             "weights": "which weights were used",
@@ -77,12 +80,14 @@ def left_out(document: Document, carries: Carries) -> list[str]:
         "probability": (int(finite.sum()), "the class probabilities of {:,} nuclei"),
         "origin": (int((nuclei.origin != Origin.IMPORTED).sum()), "who gave the class of {:,} nuclei"),
         "notes": (len(document.notes) and len(nuclei), "author, time and model of {:,} nuclei"),
-        "outlines": (
-            sum(one is not None for one in document.outlines or ()),
-            "the outlines of {:,} nuclei",
-        ),
+        "outlines": (_outlined(nuclei.outlines), "the outlines of {:,} nuclei"),
+        "cells": (_outlined(nuclei.cell_outlines), "the outlines of the cells around {:,} nuclei"),
         "regions": (len(document.regions), "{:,} regions"),
         "slide": (int(document.slide is not None), "what is known of the slide"),
         "weights": (int(bool(document.weights)), "which weights were used"),
     }
     return [words.format(count) for name, (count, words) in there.items() if count and not getattr(carries, name)]
+
+
+def _outlined(outlines: Outlines | None) -> int:
+    return 0 if outlines is None else int(outlines.there.sum())

@@ -16,7 +16,8 @@ from nucloop.formats.atomic import replacing
 from nucloop.formats.document import file_header
 from nucloop.formats.found_classes import FoundClasses
 from nucloop.formats.json_records import JsonRecords
-from nucloop.formats.json_rows import WRONG, JsonRows, extras_of, finite_pair
+from nucloop.formats.json_rows import WRONG, JsonRows, extras_of, finite_pair, ring_of
+from nucloop.formats.rings import bounds_of, corner_lists
 from nucloop.formats.slide_info import FileHeader
 from nucloop.nuclei import UNLABELLED
 
@@ -69,18 +70,19 @@ def _cells(document: Document, rows: slice) -> list[dict[str, Any]]:
     part = document.nuclei.take(rows)
     half = box_side(document) / 2
     places = part.yx[:, ::-1].astype(np.float64)
-    boxes = np.round(np.stack([places[:, ::-1] - half, places[:, ::-1] + half], axis=1), DECIMALS).tolist()
+    boxes = np.column_stack([places[:, ::-1] - half, places[:, ::-1] + half])
+    if part.outlines is not None:
+        boxes = np.where(part.outlines.there[:, None], bounds_of(part.outlines), boxes)
+    boxes = np.round(boxes, DECIMALS).reshape(-1, 2, 2)
     confidence = np.round(part.confidence.astype(np.float64), 5).tolist()
-    outlines = document.outlines[rows] if document.outlines else [None] * len(part)
     cells = []
-    for centre, box, label, sure, outline, extra in zip(
-        np.round(places, DECIMALS).tolist(), boxes, part.label.tolist(), confidence, outlines,
-        extras_of(document, rows), strict=True,
+    for centre, box, label, sure, contour, extra in zip(
+        np.round(places, DECIMALS).tolist(), boxes.tolist(), part.label.tolist(), confidence,
+        corner_lists(part.outlines, len(part)), extras_of(document, rows), strict=True,
     ):  # fmt: skip
         cell: dict[str, Any] = {"bbox": box, "centroid": centre}
-        if outline is not None:
-            cell["bbox"] = [outline.min(axis=0).tolist(), outline.max(axis=0).tolist()]
-            cell["contour"] = np.round(outline[:, ::-1].astype(np.float64), DECIMALS).tolist()
+        if contour is not None:
+            cell["contour"] = contour
         if not math.isnan(sure):
             cell["type_prob"] = sure
         cell["type"] = label + 1
@@ -131,7 +133,6 @@ def read_cellvit(path: Path) -> Document:
         try:
             centre = finite_pair(*cell["centroid"])
             contour = cell.get("contour")
-            outline = None if not contour else np.array([finite_pair(*corner) for corner in contour], np.float32)
             codes.append(int(cell["type"]))
             extra = cell.get("nucloop") or {}
             rows.add(
@@ -139,7 +140,7 @@ def read_cellvit(path: Path) -> Document:
                 0,
                 extra,
                 score=float(cell.get("type_prob", math.nan)) if not extra else math.nan,
-                outline=outline,
+                outline=ring_of(contour) if contour else None,
             )
         except WRONG as error:
             raise DataError(

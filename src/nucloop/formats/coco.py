@@ -1,4 +1,4 @@
-"""COCO: nuclei as keypoints, one a nucleus, with a small box; one image in a file."""
+"""COCO: nuclei as keypoints, one a nucleus, with their outlines or a small box; one image in a file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from nucloop.formats.cellvit import box_side
 from nucloop.formats.document import file_header
 from nucloop.formats.found_classes import FoundClasses
 from nucloop.formats.json_records import JsonRecords
-from nucloop.formats.json_rows import WRONG, JsonRows, extras_of, finite_pair
+from nucloop.formats.json_rows import WRONG, JsonRows, extras_of, finite_pair, ring_of
+from nucloop.formats.rings import bounds_of, corner_lists, polygons_of, ring_area
 from nucloop.formats.slide_info import FileHeader, SlideInfo
 from nucloop.nuclei import UNLABELLED
 
@@ -24,8 +25,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from nucloop.classes import ClassScheme
     from nucloop.formats.document import Document
+    from nucloop.formats.rings import GrowingOutlines
+    from nucloop.nuclei import Nuclei
 
 __all__ = ["UNLABELLED_NAME", "coco_annotations", "coco_categories", "read_coco", "write_coco"]
 
@@ -36,7 +41,7 @@ UNLABELLED_NAME = "unlabelled"
 
 
 def write_coco(path: Path, document: Document) -> None:
-    """Write nuclei as annotations with one keypoint each.
+    """Write nuclei as annotations with one keypoint each, and a segmentation where there is an outline.
 
     Raises
     ------
@@ -74,13 +79,13 @@ def coco_categories(scheme: ClassScheme, *, unlabelled: bool) -> list[dict[str, 
 
 def coco_annotations(document: Document, rows: slice, image: int, numbers: list[int]) -> Iterator[dict[str, Any]]:
     """Yield an annotation for each nucleus of these rows."""
+    part = document.nuclei.take(rows)
     side = round(box_side(document), DECIMALS)
-    places = np.round(document.nuclei.yx[rows, ::-1].astype(np.float64), DECIMALS)
+    places = np.round(part.yx[:, ::-1].astype(np.float64), DECIMALS)
     corners = np.round(places - side / 2, DECIMALS).tolist()
-    labels = document.nuclei.label[rows]
-    categories = np.where(labels == UNLABELLED, len(document.nuclei.scheme), labels) + 1
-    for number, (x, y), (left, top), category, extra in zip(
-        numbers, places.tolist(), corners, categories.tolist(), extras_of(document, rows), strict=True
+    categories = np.where(part.label == UNLABELLED, len(document.nuclei.scheme), part.label) + 1
+    for number, (x, y), (left, top), category, shape, extra in zip(
+        numbers, places.tolist(), corners, categories.tolist(), _shapes(part), extras_of(document, rows), strict=True
     ):
         yield {
             "id": number,
@@ -92,11 +97,26 @@ def coco_annotations(document: Document, rows: slice, image: int, numbers: list[
             "area": side * side,
             "iscrowd": 0,
             "nucloop": extra,
-        }
+        } | shape
+
+
+def _shapes(part: Nuclei) -> Iterator[dict[str, Any]]:
+    """Yield for each nucleus what its outline says: segmentation, box and area; nothing where there is none."""
+    outlines = part.outlines
+    if outlines is None:
+        yield from ({} for _ in range(len(part)))
+        return
+    import shapely
+
+    low, high = np.hsplit(bounds_of(outlines)[:, [1, 0, 3, 2]], 2)
+    boxes = np.round(np.column_stack([low, high - low]), DECIMALS)
+    areas = np.round(shapely.area(polygons_of(outlines)), DECIMALS).tolist()
+    for ring, box, area in zip(corner_lists(outlines, len(part)), boxes.tolist(), areas, strict=True):
+        yield {} if ring is None else {"bbox": box, "area": area, "segmentation": [list(chain.from_iterable(ring))]}
 
 
 def read_coco(path: Path) -> Document:
-    """Read the annotations of one image: by keypoint, else by the middle of the box.
+    """Read the annotations of one image: by keypoint, else by the middle of the box, with polygons as outlines.
 
     Raises
     ------
@@ -110,7 +130,8 @@ def read_coco(path: Path) -> Document:
     for number, one in enumerate(chain.from_iterable(records.blocks()), 1):
         try:
             extra = one.get("nucloop") or {}
-            rows.add(_place(one), 0, extra, score=float(one.get("score", math.nan)))
+            ring = _ring(one.get("segmentation"), rows.outlines)
+            rows.add(_place(one), 0, extra, score=float(one.get("score", math.nan)), outline=ring)
             codes.append(int(one["category_id"]))
             images.add(int(one["image_id"]))
         except WRONG as error:
@@ -128,6 +149,18 @@ def _place(one: dict[str, Any]) -> tuple[float, float]:
         return finite_pair(keypoints[0], keypoints[1])
     left, top, width, height = one["bbox"]
     return finite_pair(left + width / 2, top + height / 2)
+
+
+def _ring(segmentation: Any, outlines: GrowingOutlines) -> NDArray[np.float64] | None:
+    """Return the outline of a nucleus, of several polygons the largest; of a mask, which is no polygon, none."""
+    if not segmentation:
+        return None
+    if not isinstance(segmentation, list):
+        outlines.others += 1
+        return None
+    rings = [ring_of(zip(flat[::2], flat[1::2], strict=True)) for flat in segmentation if flat]
+    outlines.pieces += len(rings) > 1
+    return max(rings, key=ring_area, default=None)
 
 
 def _document(rows: JsonRows, codes: list[int], top: Any, images: set[int], path: Path) -> Document:

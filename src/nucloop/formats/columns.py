@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import orjson
 
 from nucloop.errors import DataError
 from nucloop.formats.document import NOTES, Document
 from nucloop.formats.found_classes import FoundClasses
+from nucloop.formats.rings import GrowingOutlines
 from nucloop.geometry import FARTHEST
 from nucloop.nuclei import Nuclei, Origin
 
@@ -19,11 +23,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from nucloop.formats.slide_info import FileHeader
+    from nucloop.outlines import Outlines
 
-__all__ = ["KNOWN", "TEXT", "GrowingTable", "frame_of", "places_of"]
+__all__ = ["KNOWN", "SHAPES", "TEXT", "GrowingTable", "frame_of", "outlines_of", "places_of"]
 
 TEXT = ("class", "origin", *NOTES)
-KNOWN = {"id", "y", "x", "y_um", "x_um", "score", *TEXT}
+SHAPES = ("outline", "cell_outline", "outline_um", "cell_outline_um")
+"""Columns of outlines, corners with x before y: of the nuclei, and of the cells around them."""
+KNOWN = {"id", "y", "x", "y_um", "x_um", "score", *TEXT, *SHAPES}
 _ORIGINS = {origin.name.lower(): int(origin) for origin in Origin}
 
 
@@ -47,8 +54,25 @@ def places_of(document: Document, rows: slice = slice(None)) -> dict[str, NDArra
     return {"y_um": um[:, 0], "x_um": um[:, 1]}
 
 
+def outlines_of(document: Document, rows: slice = slice(None)) -> dict[str, Outlines]:
+    """Return the columns of outlines that there are, in the unit of `places_of`."""
+    nuclei = document.nuclei
+    tables = {"outline": nuclei.outlines, "cell_outline": nuclei.cell_outlines}
+    there = {name: table.take(rows) for name, table in tables.items() if table is not None and len(table.corners)}
+    if not document.microns or document.slide is None or not document.slide.mpp:
+        return there
+    mpp = document.slide.mpp
+    return {
+        f"{name}_um": replace(one, corners=np.round(one.corners.astype(np.float64) * mpp, _DECIMALS).astype(np.float32))
+        for name, one in there.items()
+    }
+
+
 def frame_of(document: Document, rows: slice) -> pd.DataFrame:
-    """Return rows as a table: id, y, x (or y_um, x_um), class, score, origin, the notes there are, p_<class>."""
+    """Return rows as a table: id, y, x (or y_um, x_um), class, score, origin, the notes there are, p_<class>.
+
+    Outlines follow as well-known text, polygons with x before y, where there are any.
+    """
     frame = document.nuclei.take(rows).to_frame()
     if document.microns:
         for name, places in places_of(document, rows).items():
@@ -56,7 +80,17 @@ def frame_of(document: Document, rows: slice) -> pd.DataFrame:
             frame = frame.rename(columns={name[0]: name})
     for place, (name, texts) in enumerate(document.notes.items(), frame.columns.get_loc("origin") + 1):
         frame.insert(place, name, texts[rows])
+    for name, outlines in outlines_of(document, rows).items():
+        frame[name] = _well_known_texts(outlines)
     return frame
+
+
+def _well_known_texts(outlines: Outlines) -> list[str]:
+    # of a float32 the text is the shortest that gives the same number again
+    text = orjson.dumps(np.ascontiguousarray(outlines.corners[:, ::-1]), option=orjson.OPT_SERIALIZE_NUMPY)
+    corners = text.decode()[2:-2].replace("],[", ";").replace(",", " ").split(";")
+    rings = (corners[first:last] for first, last in pairwise(outlines.ends.tolist()))
+    return [f"POLYGON (({', '.join([*ring, ring[0]])}))" if ring else "" for ring in rings]
 
 
 class GrowingTable:
@@ -76,6 +110,49 @@ class GrowingTable:
         self._classes = FoundClasses(source, header.scheme)
         self._parts: list[dict[str, NDArray[Any]]] = []
         self._rows = 0
+        self._shapes: dict[str, GrowingOutlines] = {}
+
+    def add_outlines(self, name: str, corners: NDArray[np.floating], counts: NDArray[np.int64]) -> None:
+        """Take in a column of `SHAPES` for the rows that `add` gets next: corners (P, 2), so many of each row (N,).
+
+        Raises
+        ------
+        DataError
+            If places are in µm and nobody says how large a pixel is, or there are too many corners.
+        """
+        if name.endswith("_um"):
+            corners = corners / self._mpp
+        self._growing(name).extend(self._rows, corners, counts)
+
+    def add_texts(self, name: str, texts: NDArray[Any]) -> None:
+        """Take in a column of `SHAPES` as well-known text, as `add_outlines` does."""
+        import shapely
+
+        given = texts.astype(object)
+        given[texts == ""] = None
+        with np.errstate(invalid="ignore"):
+            shapes = shapely.from_wkt(given, on_invalid="ignore")
+        self._growing(name).malformed += int(((texts != "") & (shapely.get_type_id(shapes) < 0)).sum())
+        if name.endswith("_um"):
+            shapes = shapely.transform(shapes, lambda places: places / self._mpp)
+        self.add_shapes(name, shapes)
+
+    def add_shapes(self, name: str, shapes: NDArray[np.object_]) -> None:
+        """Take in a column of `SHAPES` as polygons of Shapely in pixels, as `add_outlines` does."""
+        self._growing(name).add_shapes(self._rows, shapes)
+
+    def _growing(self, name: str) -> GrowingOutlines:
+        of = "Whole cells" if name.startswith("cell") else ""
+        return self._shapes.setdefault(name.removesuffix("_um"), GrowingOutlines(self._source, of))
+
+    @property
+    def _mpp(self) -> float:
+        slide = self._header.slide
+        if slide is None or not slide.mpp:
+            raise DataError(
+                f"{self._source} gives places in µm and does not say how large a pixel is. Give y and x in pixels."
+            )
+        return slide.mpp
 
     def add(self, columns: Mapping[str, NDArray[Any]]) -> None:
         """Take in a portion of rows; texts are str, numbers are numbers.
@@ -113,20 +190,19 @@ class GrowingTable:
             probability=probability,
             ids=columns["id"],
             origin=columns["origin"],
+            **{f"{name}s": outlines.table(self._rows) for name, outlines in self._shapes.items()},
         )
         notes = {name: columns[name].astype(object) for name in NOTES if name in columns}
-        return Document(nuclei=nuclei, slide=self._header.slide, weights=self._header.weights, notes=notes)
+        remarks = tuple(chain.from_iterable(outlines.remarks for outlines in self._shapes.values()))
+        return Document(
+            nuclei=nuclei, slide=self._header.slide, weights=self._header.weights, notes=notes, remarks=remarks
+        )
 
     def _places(self, columns: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
         if "y" in columns and "x" in columns:
             yx = np.column_stack([columns["y"], columns["x"]]).astype(np.float64)
         else:
-            slide = self._header.slide
-            if slide is None or not slide.mpp:
-                raise DataError(
-                    f"{self._source} gives places in µm and does not say how large a pixel is. Give y and x in pixels."
-                )
-            yx = np.column_stack([columns["y_um"], columns["x_um"]]).astype(np.float64) / slide.mpp
+            yx = np.column_stack([columns["y_um"], columns["x_um"]]).astype(np.float64) / self._mpp
         finite = (np.abs(yx) < FARTHEST).all(axis=1)
         if not finite.all():
             row = self._rows + int(np.argmin(finite)) + 1

@@ -10,7 +10,7 @@ import orjson
 
 from nucloop.errors import DataError
 from nucloop.formats.atomic import replacing
-from nucloop.formats.columns import KNOWN, TEXT, GrowingTable, frame_of
+from nucloop.formats.columns import KNOWN, SHAPES, TEXT, GrowingTable, frame_of
 from nucloop.formats.document import file_header
 from nucloop.formats.slide_info import FileHeader, SlideInfo
 
@@ -29,6 +29,8 @@ MOST_COLUMNS = 1000
 
 def write_csv(path: Path, document: Document) -> None:
     """Write nuclei as a table: id, y, x (level-0 pixels, centres at integers), class, score, origin, notes, p_<class>.
+
+    Outlines stand in columns of their own, as well-known text.
 
     Raises
     ------
@@ -65,19 +67,22 @@ def read_csv(path: Path) -> Document:
         line = _metadata_line(path)
         columns = _columns(path)
         wanted = [name for name in columns if name in KNOWN or name.startswith("p_")]
+        texts = {name for name in wanted if name in TEXT or name in SHAPES}
         header = FileHeader() if line is None else FileHeader.from_text(line.removeprefix(MARK), path.name)
         table = GrowingTable(path.name, header)
         with pd.read_csv(
             path,
             skiprows=0 if line is None else 1,
             usecols=wanted,
-            dtype={name: str if name in TEXT else "int64" if name == "id" else "float64" for name in wanted},
+            dtype={name: str if name in texts else "int64" if name == "id" else "float64" for name in wanted},
             keep_default_na=False,
-            na_values={name: ["", "nan", "NaN"] for name in wanted if name not in TEXT and name != "id"},
+            na_values={name: ["", "nan", "NaN"] for name in wanted if name not in texts and name != "id"},
             chunksize=ROWS_AT_A_TIME,
             encoding="utf-8-sig",
         ) as chunks:
             for chunk in chunks:
+                for name in texts.intersection(SHAPES):
+                    table.add_texts(name, chunk.pop(name).to_numpy(object))
                 table.add({name: chunk[name].to_numpy() for name in chunk.columns})
         return table.document()
     except OSError as error:

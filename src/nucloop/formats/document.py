@@ -28,15 +28,13 @@ class Document:
     Parameters
     ----------
     nuclei : Nuclei
-        Their scheme holds the classes as the file names them.
+        Their scheme holds the classes as the file names them; their outlines go with them.
     slide : SlideInfo, optional
         What the file says about its slide.
     weights : dict, optional
         Which weights made the nuclei.
     notes : dict of (N,) object arrays
         Texts by column, of `NOTES`.
-    outlines : tuple, optional
-        One entry a nucleus: its outline, (K, 2) float32 as (y, x), or None.
     regions : tuple of Region
         Drawn areas.
     remarks : tuple of str
@@ -49,7 +47,6 @@ class Document:
     slide: SlideInfo | None = None
     weights: Weights | None = None
     notes: Mapping[str, NDArray[np.object_]] = field(default_factory=dict)
-    outlines: tuple[NDArray[np.float32] | None, ...] | None = None
     regions: tuple[Region, ...] = ()
     remarks: tuple[str, ...] = ()
     microns: bool = False
@@ -58,17 +55,14 @@ class Document:
         for name, column in self.notes.items():
             if name not in NOTES or len(column) != len(self.nuclei):
                 raise ValueError(f"{name} is no column of {len(self.nuclei)} notes")
-        if self.outlines is not None and len(self.outlines) != len(self.nuclei):
-            raise ValueError(f"{len(self.outlines)} outlines do not go with {len(self.nuclei)} nuclei")
 
     def take(self, rows: NDArray[Any]) -> Document:
-        """Rows of nuclei by mask or row numbers, with their notes and outlines; regions stay."""
+        """Rows of nuclei by mask or row numbers, with their notes; regions stay."""
         numbers = np.flatnonzero(rows) if rows.dtype == bool else rows
         return replace(
             self,
             nuclei=self.nuclei.take(numbers),
             notes={name: column[numbers] for name, column in self.notes.items()},
-            outlines=None if self.outlines is None else tuple(self.outlines[row] for row in numbers),
         )
 
     def scaled(self, factor: float) -> Document:
@@ -77,13 +71,9 @@ class Document:
         def moved(points: NDArray[Any]) -> Any:
             return ((points.astype(np.float64) + 0.5) * factor - 0.5).astype(points.dtype)
 
-        outlines = self.outlines
-        if outlines is not None:
-            outlines = tuple(None if one is None else moved(one) for one in outlines)
         return replace(
             self,
-            nuclei=replace(self.nuclei, yx=moved(self.nuclei.yx)),
-            outlines=outlines,
+            nuclei=self.nuclei.scaled(factor),
             regions=tuple(region.scaled(factor) for region in self.regions),
         )
 
@@ -112,6 +102,9 @@ def checked(document: Document, source: str) -> Document:
     if not (np.abs(nuclei.yx) < FARTHEST).all():
         row = int(np.argmin((np.abs(nuclei.yx) < FARTHEST).all(axis=1))) + 1
         raise DataError(f"Nucleus {row} of {source} lies outside any slide. Correct it, or export the file again.")
+    for outlines in (nuclei.outlines, nuclei.cell_outlines):
+        if outlines is not None and not (np.abs(outlines.corners) < FARTHEST).all():
+            raise DataError(f"{source} has an outline that lies outside any slide. Correct it, or export it again.")
     _check_ids(nuclei.ids, source)
     for name, values in (("score", nuclei.score), ("probability", nuclei.probability)):
         wrong = (values < 0) | (values > 1.0001)

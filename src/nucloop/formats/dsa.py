@@ -7,6 +7,7 @@ refuses properties that it does not list: what is ours goes into ``user`` and ``
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,8 @@ from nucloop.formats.atomic import replacing
 from nucloop.formats.document import Document, file_header
 from nucloop.formats.found_classes import FoundClasses
 from nucloop.formats.json_records import JsonRecords
-from nucloop.formats.json_rows import WRONG, JsonRows, extras_of, finite_pair
+from nucloop.formats.json_rows import WRONG, JsonRows, extras_of, finite_pair, ring_of
+from nucloop.formats.rings import corner_lists, ring_centre
 from nucloop.formats.slide_info import FileHeader
 from nucloop.geometry import Region, checked_ring
 from nucloop.nuclei import UNLABELLED
@@ -39,10 +41,13 @@ ROWS_AT_A_TIME = 10_000
 _MARK = b"NucLoop".hex()
 _MOST_DIGITS = 10
 _PIECE_OF = "piece of region"
+_CENTRE = "centre"
+# Documents of HistomicsTK's nucleus detection are called so.
+_DETECTED = re.compile(r"-nuclei-(boundary|bbox|polyline)\Z")
 
 
 def write_dsa(path: Path, document: Document) -> None:
-    """Write nuclei as points and regions as closed polylines of one annotation document.
+    """Write nuclei as points, those with an outline and regions as closed polylines of one annotation document.
 
     Raises
     ------
@@ -69,11 +74,17 @@ def _blocks_of(document: Document) -> Iterator[list[dict[str, Any]]]:
     ]
     for first in range(0, len(document.nuclei), ROWS_AT_A_TIME):
         rows = slice(first, first + ROWS_AT_A_TIME)
-        places = np.round(document.nuclei.yx[rows, ::-1].astype(np.float64) + CORNER, DECIMALS).tolist()
-        labels = document.nuclei.label[rows].tolist()
+        part = document.nuclei.take(rows)
+        places = np.round(part.yx[:, ::-1].astype(np.float64) + CORNER, DECIMALS).tolist()
+        rings = corner_lists(part.outlines, len(part), CORNER)
         block = []
-        for (x, y), label, extra in zip(places, labels, extras_of(document, rows), strict=True):
+        for (x, y), label, ring, extra in zip(
+            places, part.label.tolist(), rings, extras_of(document, rows), strict=True
+        ):
             element: dict[str, Any] = {"type": "point", "center": [x, y, 0]}
+            if ring is not None:
+                element = {"type": "polyline", "points": [[*corner, 0] for corner in ring], "closed": True}
+                extra[_CENTRE] = [x, y]
             identity = extra.get("id", 0)
             if 0 < identity < 16**_MOST_DIGITS:
                 element["id"] = f"{_MARK}{identity:0{_MOST_DIGITS}x}"
@@ -107,7 +118,9 @@ def _corners(ring: NDArray[np.float64]) -> list[list[float]]:
 
 
 def read_dsa(path: Path) -> Document:
-    """Read points as nuclei, and closed polylines and rectangles as regions.
+    """Read points as nuclei, and closed polylines and rectangles as regions or, where the file says so, as nuclei.
+
+    It says so where NucLoop wrote it, and for a whole document of HistomicsTK's nucleus detection by its name.
 
     Raises
     ------
@@ -115,9 +128,26 @@ def read_dsa(path: Path) -> Document:
         If the file is no annotation document.
     """
     records = JsonRecords(path, "elements", noun="Element")
-    top = records.head() or {}
-    inner = top.get("annotation", top) if isinstance(top, dict) else {}
-    header = FileHeader.found_in(inner.get("attributes") if isinstance(inner, dict) else None, path.name)
+    head = _about(records.head())
+    document = _read(records, head, all_nuclei=_detected(head))
+    if not _detected(head) and _detected(_about(records.around)):
+        # the name stood behind the list
+        document = _read(records, head, all_nuclei=True)
+    return document
+
+
+def _about(top: Any) -> dict[str, Any]:
+    inner = top.get("annotation", top) if isinstance(top, dict) else None
+    return inner if isinstance(inner, dict) else {}
+
+
+def _detected(about: dict[str, Any]) -> bool:
+    return _DETECTED.search(str(about.get("name"))) is not None
+
+
+def _read(records: JsonRecords, about: dict[str, Any], *, all_nuclei: bool) -> Document:
+    path = records.path
+    header = FileHeader.found_in(about.get("attributes"), path.name)
     rows = JsonRows(FoundClasses(path.name, header.scheme))
     areas = _Areas()
     others = 0
@@ -125,11 +155,12 @@ def read_dsa(path: Path) -> Document:
         try:
             kind = element["type"]
             if kind == "point":
-                _add_point(rows, element)
-            elif kind == "polyline" and element.get("closed"):
-                areas.add([_ring(element["points"]), *map(_ring, element.get("holes") or ())], element)
-            elif kind == "rectangle":
-                areas.add([_rectangle(element)], element)
+                _add_nucleus(rows, element, *element["center"][:2])
+            elif (kind == "polyline" and element.get("closed")) or kind == "rectangle":
+                if all_nuclei or _CENTRE in _ours(element):
+                    _add_outlined(rows, element)
+                else:
+                    areas.add(_piece(element), element)
             elif isinstance(kind, str):
                 others += 1
             else:
@@ -141,7 +172,8 @@ def read_dsa(path: Path) -> Document:
                 f"Element {number} of {path.name} is not as HistomicsUI writes them ({error}). Export it again."
             ) from error
     remarks = (f"{others:,} open lines, arrows, heat maps and the like were left out.",) if others else ()
-    return replace(rows.document(header, path.name), regions=areas.regions, remarks=remarks)
+    document = rows.document(header, path.name)
+    return replace(document, regions=areas.regions, remarks=(*remarks, *document.remarks))
 
 
 class _Areas:
@@ -153,7 +185,7 @@ class _Areas:
         self._place: dict[Any, int] = {}
 
     def add(self, piece: list[NDArray[np.float64]], element: dict[str, Any]) -> None:
-        number = ((element.get("user") or {}).get("nucloop") or {}).get(_PIECE_OF)
+        number = _ours(element).get(_PIECE_OF)
         place = self._place.get(number)
         if number is None or place is None:
             self._place[number] = len(self._names)
@@ -172,16 +204,34 @@ def _said(element: dict[str, Any]) -> str | None:
     return label["value"] if label else None
 
 
-def _add_point(rows: JsonRows, element: dict[str, Any]) -> None:
-    x, y = element["center"][:2]
-    y, x = finite_pair(x, y)
+def _ours(element: dict[str, Any]) -> dict[str, Any]:
+    """Return what NucLoop said of a nucleus; empty where it did not write it."""
     user = element.get("user")
-    extra = dict((user.get("nucloop") if user else None) or {})
+    return dict((user.get("nucloop") if user else None) or {})
+
+
+def _add_outlined(rows: JsonRows, element: dict[str, Any]) -> None:
+    if element["type"] == "rectangle":
+        # the box around a nucleus is no outline
+        _add_nucleus(rows, element, *element["center"][:2])
+        return
+    ring = ring_of(element["points"], CORNER)
+    x, y = _ours(element).get(_CENTRE) or (ring_centre(ring)[::-1] + CORNER).tolist()
+    rows.outlines.holes += bool(element.get("holes"))
+    _add_nucleus(rows, element, x, y, ring)
+
+
+def _add_nucleus(
+    rows: JsonRows, element: dict[str, Any], x: Any, y: Any, ring: NDArray[np.float64] | None = None
+) -> None:
+    y, x = finite_pair(x, y)
+    extra = _ours(element)
     identity = element.get("id", "")
     if identity.startswith(_MARK):
         extra["id"] = int(identity[len(_MARK) :], 16)
     name = element.get("group") or _said(element)
-    rows.add((y - CORNER, x - CORNER), rows.classes.label(name, _color(element.get("lineColor"))), extra)
+    label = rows.classes.label(name, _color(element.get("lineColor")))
+    rows.add((y - CORNER, x - CORNER), label, extra, outline=ring)
 
 
 def _color(text: Any) -> str | None:
@@ -192,6 +242,12 @@ def _color(text: Any) -> str | None:
 
 def _ring(points: Any) -> NDArray[np.float64]:
     return checked_ring([finite_pair(point[0], point[1]) for point in points]) - CORNER
+
+
+def _piece(element: dict[str, Any]) -> list[NDArray[np.float64]]:
+    if element["type"] == "rectangle":
+        return [_rectangle(element)]
+    return [_ring(element["points"]), *map(_ring, element.get("holes") or ())]
 
 
 def _rectangle(element: dict[str, Any]) -> NDArray[np.float64]:

@@ -30,7 +30,7 @@ class FoundClasses:
     """
 
     def __init__(self, source: str, scheme: ClassScheme | None = None) -> None:
-        self._source = source
+        self.source = source
         self._stated = scheme
         self._classes: list[NucleusClass] = list(scheme.classes) if scheme else []
         self._labels: dict[str, int] = {}
@@ -59,10 +59,10 @@ class FoundClasses:
         if name is None or name == "":
             return UNLABELLED
         if not isinstance(name, str) or not name.strip() or len(name) > LONGEST_NAME:
-            raise DataError(f"{self._source} has a class whose name is {str(name)[:40]!r}. Correct it at its source.")
+            raise DataError(f"{self.source} has a class whose name is {str(name)[:40]!r}. Correct it at its source.")
         if len(self._classes) == MOST_CLASSES:
             raise DataError(
-                f"{self._source} names more than {MOST_CLASSES} classes, so the column it calls class is something "
+                f"{self.source} names more than {MOST_CLASSES} classes, so the column it calls class is something "
                 "else. Export the nuclei again."
             )
         self._classes.append(NucleusClass(name, color or _COLORS[len(self._classes) % len(_COLORS)]))
@@ -78,4 +78,4 @@ class FoundClasses:
         if self._stated is not None and len(self._classes) == len(self._stated):
             return self._stated
         classes = tuple(self._classes) or (NucleusClass("nucleus", _COLORS[5]),)
-        return ClassScheme(f"classes of {self._source}", classes)
+        return ClassScheme(f"classes of {self.source}", classes)

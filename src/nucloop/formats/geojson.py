@@ -1,7 +1,8 @@
-"""QuPath's GeoJSON, written: each nucleus a detection, its class probabilities among the measurements.
+"""QuPath's GeoJSON, written: each nucleus a detection, or a cell where the cell's outline is known as well.
 
 QuPath's origin is the corner of the first pixel, ours its centre: half a pixel is added on the way out and
-taken off on the way in. Layout after QuPathTypeAdapters and GsonTools of QuPath.
+taken off on the way in. Class probabilities are among the measurements. Layout after QuPathTypeAdapters and GsonTools
+of QuPath.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import orjson
 
 from nucloop.formats.atomic import replacing
 from nucloop.formats.document import file_header
+from nucloop.formats.rings import corner_lists
 from nucloop.nuclei import UNLABELLED, Origin
 
 if TYPE_CHECKING:
@@ -26,7 +28,17 @@ if TYPE_CHECKING:
     from nucloop.formats.document import Document
     from nucloop.geometry import Region
 
-__all__ = ["CONFIDENCE", "CORNER", "ID", "ORIGIN", "SCORE", "closed_ring", "probability_name", "write_geojson"]
+__all__ = [
+    "CENTRE",
+    "CONFIDENCE",
+    "CORNER",
+    "ID",
+    "ORIGIN",
+    "SCORE",
+    "closed_ring",
+    "probability_name",
+    "write_geojson",
+]
 
 CORNER = 0.5
 """From our pixel centre to QuPath's pixel corner, pixels."""
@@ -36,6 +48,7 @@ SCORE = "NucLoop score"
 CONFIDENCE = "NucLoop confidence"
 ORIGIN = "NucLoop origin"
 ID = "NucLoop id"
+CENTRE = "NucLoop centre"
 _NUMBERED = 1 << 48
 
 
@@ -45,7 +58,7 @@ def probability_name(name: str) -> str:
 
 
 def write_geojson(path: Path, document: Document) -> None:
-    """Write nuclei as QuPath detections and regions as annotations, in full-resolution pixels.
+    """Write nuclei as QuPath detections or cells and regions as annotations, in full-resolution pixels.
 
     Raises
     ------
@@ -90,11 +103,13 @@ def _features_of(document: Document, rows: slice, uuids: list[str]) -> Iterator[
     measured = np.column_stack([part.score, part.confidence, part.probability]).astype(np.float64)
     numbers = np.round(measured, 5).tolist()
     whole = np.asarray(~np.isnan(measured).any(axis=1)).tolist()
+    shapes = [corner_lists(rings, len(part), CORNER, closed=True) for rings in (part.outlines, part.cell_outlines)]
     columns = zip(
-        uuids, part.ids.tolist(), points, part.label.tolist(), part.origin.tolist(), numbers, whole, strict=False
-    )
-    for row, (uuid, identity, xy, label, origin, values, complete) in enumerate(columns, rows.start):
-        properties: dict[str, Any] = {"objectType": "detection"}
+        uuids, part.ids.tolist(), points, part.label.tolist(), part.origin.tolist(), numbers, whole, *shapes,
+        strict=False,
+    )  # fmt: skip
+    for row, (uuid, identity, xy, label, origin, values, complete, nucleus, cell) in enumerate(columns, rows.start):
+        properties: dict[str, Any] = {"objectType": "cell" if cell else "detection"}
         if label != UNLABELLED:
             properties["classification"] = classes[label]
         named = zip(names, values, strict=True)
@@ -105,13 +120,15 @@ def _features_of(document: Document, rows: slice, uuids: list[str]) -> Iterator[
         for name, texts in document.notes.items():
             if texts[row]:
                 metadata[f"NucLoop {name}"] = texts[row]
-        outline = document.outlines[row] if document.outlines else None
-        if outline is None:
-            geometry: dict[str, Any] = {"type": "Point", "coordinates": xy}
+        feature: dict[str, Any] = {"type": "Feature", "id": uuid, "geometry": None, "properties": properties}
+        if cell or nucleus:
+            feature["geometry"] = {"type": "Polygon", "coordinates": [cell or nucleus]}
+            metadata[CENTRE] = f"{xy[0]} {xy[1]}"
         else:
-            geometry = {"type": "Polygon", "coordinates": [closed_ring(outline, CORNER)]}
-            metadata["NucLoop centre"] = f"{xy[0]} {xy[1]}"
-        yield {"type": "Feature", "id": uuid, "geometry": geometry, "properties": properties}
+            feature["geometry"] = {"type": "Point", "coordinates": xy}
+        if cell and nucleus:
+            feature["nucleusGeometry"] = {"type": "Polygon", "coordinates": [nucleus]}
+        yield feature
 
 
 def _region(region: Region, uuid: str) -> dict[str, Any]:

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from nucloop.formats.geojson import CORNER
 from nucloop.geometry import Region, checked_ring
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["AREAS", "is_nucleus", "pair", "pieces_of", "region_of"]
+__all__ = ["AREAS", "corners_of", "is_nucleus", "kind_of", "pair", "pieces_of", "polygons_of", "region_of"]
 
 AREAS = {"Polygon", "MultiPolygon"}
 _NUCLEI = {"detection", "cell"}
 _NUMBERS = {float, int}
 
 
+def kind_of(feature: dict[str, Any]) -> str:
+    """Return what an object of QuPath is; an annotation, where the file does not say."""
+    properties = feature.get("properties") or {}
+    return str(properties.get("objectType") or properties.get("object_type") or "annotation").lower()
+
+
 def is_nucleus(feature: dict[str, Any]) -> bool:
     """Whether a feature is a detection or a cell, and no annotation."""
-    properties = feature.get("properties") or {}
-    return str(properties.get("objectType") or properties.get("object_type") or "annotation").lower() in _NUCLEI
+    return kind_of(feature) in _NUCLEI
 
 
 def region_of(feature: dict[str, Any]) -> Region | None:
@@ -46,10 +53,15 @@ def pieces_of(geometry: dict[str, Any], shift: float) -> list[list[NDArray[np.fl
     shift : float
         From our origin to the file's, pixels.
     """
+    return [[_ring(ring, shift) for ring in rings] for rings in polygons_of(geometry)]
+
+
+def polygons_of(geometry: dict[str, Any]) -> list[Any]:
+    """Return the pieces of an area as the file has them, each a list of rings; none of other geometries."""
     if geometry["type"] not in AREAS:
         return []
     polygons = [geometry["coordinates"]] if geometry["type"] == "Polygon" else geometry["coordinates"]
-    return [[_ring(ring, shift) for ring in rings] for rings in polygons if rings]
+    return [rings for rings in polygons if rings]
 
 
 def pair(corner: Any) -> tuple[float, float]:
@@ -60,5 +72,13 @@ def pair(corner: Any) -> tuple[float, float]:
     raise ValueError(f"{str(corner)[:60]} is no place")
 
 
+def corners_of(corners: Any) -> NDArray[np.float64]:
+    """Return the corners of a ring as (N, 2) of (x, y); ValueError when one is not two numbers."""
+    # the types of a million corners are looked at quickly; one by one only to say which is wrong
+    if set(map(type, chain.from_iterable(corners))) <= _NUMBERS and set(map(len, corners)) == {2}:
+        return np.array(corners, np.float64)
+    return np.array([pair(corner) for corner in corners], np.float64).reshape(-1, 2)
+
+
 def _ring(corners: Any, shift: float) -> NDArray[np.float64]:
-    return checked_ring([pair(corner) for corner in corners])[:, ::-1] - shift
+    return checked_ring(corners_of(corners))[:, ::-1] - shift

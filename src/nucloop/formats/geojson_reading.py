@@ -14,18 +14,18 @@ from nucloop.errors import DataError
 from nucloop.formats.document import NOTES, Document
 from nucloop.formats.found_classes import FoundClasses
 from nucloop.formats.geojson import CORNER, ID, ORIGIN, SCORE
-from nucloop.formats.geojson_areas import AREAS, is_nucleus, pair, pieces_of, region_of
 from nucloop.formats.geojson_points import PlainPoints, plain_points
+from nucloop.formats.geojson_shapes import FeatureShapes
 from nucloop.formats.json_records import JsonRecords
 from nucloop.formats.slide_info import FileHeader
-from nucloop.geometry import FARTHEST, Region
+from nucloop.geometry import FARTHEST
 from nucloop.nuclei import UNLABELLED, Nuclei, Origin
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-__all__ = ["read_geojson", "read_geojson_slide", "read_multipoint_geojson", "records_of", "ring_centre"]
+__all__ = ["read_geojson", "read_geojson_slide", "read_multipoint_geojson", "records_of"]
 
 _PROBABILITY = re.compile(r"NucLoop p\((.+)\)", re.DOTALL)
 _ORIGINS = {origin.name.lower(): int(origin) for origin in Origin}
@@ -41,7 +41,8 @@ def records_of(path: Path) -> JsonRecords:
 def read_geojson(path: Path) -> Document:
     """Read points, detections and cells of a GeoJSON file as nuclei, and drawn areas as regions.
 
-    A point gives one nucleus, a MultiPoint many, a detection or cell its (nucleus's) centroid and outline.
+    A point gives one nucleus, a MultiPoint many, a detection its centroid and outline, a cell those of its nucleus and
+    the outline of the cell.
 
     Parameters
     ----------
@@ -63,7 +64,7 @@ def read_multipoint_geojson(path: Path) -> Document:
 
 def _read(path: Path, shift: float, *, areas_are_nuclei: bool) -> Document:
     header = FileHeader.found_in(records_of(path).head(), path.name)
-    rows = _Rows(FoundClasses(path.name, header.scheme), shift, areas_are_nuclei)
+    rows = _Rows(FoundClasses(path.name, header.scheme), FeatureShapes(path.name, shift, areas_are_nuclei))
     for block in records_of(path).blocks():
         rows.add(block, path)
     return rows.document(header)
@@ -76,18 +77,14 @@ def read_geojson_slide(path: Path) -> Any:
 
 @dataclass
 class _Rows:
-    """Nuclei and regions as columns that grow by a block of features at a time."""
+    """Nuclei as columns that grow by a block of features at a time."""
 
     classes: FoundClasses
-    shift: float
-    areas_are_nuclei: bool
+    shapes: FeatureShapes
     done: int = 0
     parts: list[tuple[NDArray[Any], ...]] = field(default_factory=list)
     probabilities: dict[int, list[tuple[NDArray[np.int64], NDArray[np.float32]]]] = field(default_factory=dict)
-    regions: list[Region] = field(default_factory=list)
-    outlines: list[tuple[int, NDArray[np.float32]]] = field(default_factory=list)
     notes: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
-    lines: int = 0
     _labels: dict[str, int] = field(default_factory=dict)
     _features: int = 0
 
@@ -104,7 +101,7 @@ class _Rows:
                 self._features += len(block)
                 return
             for number, feature in enumerate(block, self._features + 1):  # noqa: B007 - the number of the one that fails
-                points = self._places(feature, self.done + len(xy))
+                points = self.shapes.places(feature, self.done + len(xy))
                 if points:
                     self._describe(feature.get("properties") or {}, len(points), self.done + len(xy), columns, measured)
                     xy += points
@@ -147,37 +144,6 @@ class _Rows:
             text = metadata.get(f"NucLoop {name}")
             if text is not None:
                 self.notes.setdefault(name, []).append((row, str(text)))
-
-    def _places(self, feature: dict[str, Any], row: int) -> list[Any]:
-        """Points (x, y) of a feature; a drawn area goes to the regions instead."""
-        if "geometry" not in feature:
-            raise DataError("it has no geometry, so this is not GeoJSON of objects. Choose another file.")
-        geometry = feature.get("nucleusGeometry") or feature["geometry"]
-        shape = geometry["type"]
-        if shape == "Point":
-            return [pair(geometry["coordinates"])]
-        if shape == "MultiPoint":
-            return [pair(corner) for corner in geometry["coordinates"]]
-        if shape not in AREAS:
-            self.lines += 1
-            return []
-        nucleus = is_nucleus(feature)
-        if not (nucleus or self.areas_are_nuclei):
-            region = region_of(feature)
-            self.regions += [] if region is None else [region]
-            return []
-        rings = pieces_of(geometry, self.shift)
-        if nucleus:
-            # A nucleus of several pieces is still one: its largest piece says where.
-            rings = [max(rings, key=lambda one: len(one[0]))]
-        self.outlines += [(row + k, one[0].astype(np.float32)) for k, one in enumerate(rings)]
-        metadata = (feature.get("properties") or _NOTHING).get("metadata") or _NOTHING
-        said = metadata.get("NucLoop centre") if len(rings) == 1 else None
-        if said is not None:
-            x, y = map(float, said.split())
-            return [(x, y)]
-        centres = [ring_centre(one[0]) + self.shift for one in rings]
-        return [(float(x), float(y)) for y, x in centres]
 
     def _label(self, classification: Any) -> int:
         names = classification.get("names")
@@ -230,14 +196,10 @@ class _Rows:
             for rows, values in parts:
                 probability[rows, column] = values
         nuclei = Nuclei.from_points(
-            scheme, points[:, ::-1] - self.shift, label=label, origin=origin, ids=identity, score=score,
-            probability=probability,
+            scheme, points[:, ::-1] - self.shapes.shift, label=label, origin=origin, ids=identity, score=score,
+            probability=probability, outlines=self.shapes.outlines.table(len(points)),
+            cell_outlines=self.shapes.cells.table(len(points)),
         )  # fmt: skip
-        outlines: list[NDArray[np.float32] | None] | None = None
-        if self.outlines:
-            outlines = [None] * len(points)
-            for row, outline in self.outlines:
-                outlines[row] = outline
         notes = {name: np.full(len(points), "", object) for name in self.notes}
         for name, said in self.notes.items():
             for row, text in said:
@@ -247,23 +209,9 @@ class _Rows:
             slide=header.slide,
             weights=header.weights,
             notes=notes,
-            outlines=None if outlines is None else tuple(outlines),
-            regions=tuple(self.regions),
-            remarks=(f"{self.lines:,} lines and other shapes are no nuclei and no areas.",) if self.lines else (),
+            regions=tuple(self.shapes.regions),
+            remarks=self.shapes.remarks,
         )
-
-
-def ring_centre(ring: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Centroid (y, x) of the area within corners (N, 2); of the corners where they enclose none."""
-    base = ring[0].astype(np.float64)
-    here = ring - base
-    there = np.roll(here, -1, axis=0)
-    cross = here[:, 0] * there[:, 1] - there[:, 0] * here[:, 1]
-    area = cross.sum()
-    if abs(area) < 1e-9:
-        return np.asarray(ring.mean(axis=0), np.float64)
-    centre: NDArray[np.float64] = base + ((here + there) * cross[:, None]).sum(axis=0) / (3 * area)
-    return centre
 
 
 def _numbers(values: Any) -> NDArray[np.float32]:

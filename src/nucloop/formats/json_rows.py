@@ -10,18 +10,19 @@ import numpy as np
 
 from nucloop.errors import DataError
 from nucloop.formats.document import NOTES, Document
+from nucloop.formats.rings import GrowingOutlines
 from nucloop.geometry import FARTHEST
 from nucloop.nuclei import Nuclei, Origin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
     from nucloop.formats.found_classes import FoundClasses
     from nucloop.formats.slide_info import FileHeader
 
-__all__ = ["WRONG", "JsonRows", "extras_of", "finite_pair"]
+__all__ = ["WRONG", "JsonRows", "extras_of", "finite_pair", "ring_of"]
 
 WRONG = (TypeError, ValueError, KeyError, IndexError, AttributeError, OverflowError)
 """What Python raises where an object is not what a format says."""
@@ -56,6 +57,11 @@ def extras_of(document: Document, rows: slice) -> Iterator[dict[str, Any]]:
         yield extra
 
 
+def ring_of(corners: Iterable[Any], shift: float = 0.0) -> NDArray[np.float64]:
+    """Return corners [x, y] of a file as (K, 2) of (y, x); ValueError when one is no place near a slide."""
+    return np.array([finite_pair(corner[0], corner[1]) for corner in corners], np.float64).reshape(-1, 2) - shift
+
+
 def finite_pair(x: Any, y: Any) -> tuple[float, float]:
     """Return a place as (y, x); ValueError when it is not two numbers near a slide."""
     if type(x) not in _NUMBERS or type(y) not in _NUMBERS or not (abs(x) < FARTHEST and abs(y) < FARTHEST):
@@ -73,6 +79,11 @@ class JsonRows:
     ----------
     classes : FoundClasses
         The classes met so far.
+
+    Attributes
+    ----------
+    outlines : GrowingOutlines
+        Those of the nuclei, and what was left out of them.
     """
 
     def __init__(self, classes: FoundClasses) -> None:
@@ -84,7 +95,7 @@ class JsonRows:
         self._p, self._p_rows = array("d"), array("q")
         self._wide = 0
         self._said: dict[str, list[tuple[int, str]]] = {}
-        self._shapes: list[tuple[int, NDArray[np.float32]]] = []
+        self.outlines = GrowingOutlines(classes.source)
 
     def __len__(self) -> int:
         return len(self._y)
@@ -96,7 +107,7 @@ class JsonRows:
         extra: Mapping[str, Any],
         *,
         score: float = math.nan,
-        outline: NDArray[np.float32] | None = None,
+        outline: NDArray[np.floating] | None = None,
     ) -> None:
         """Take in a nucleus; `extra` is what `extras_of` wrote, or empty.
 
@@ -119,7 +130,7 @@ class JsonRows:
             if name in extra:
                 self._said.setdefault(name, []).append((row, str(extra[name])))
         if outline is not None:
-            self._shapes.append((row, outline))
+            self.outlines.add(row, outline)
 
     def _add_probabilities(self, row: int, p: list[float | None]) -> None:
         self._wide = self._wide or len(p)
@@ -156,9 +167,14 @@ class JsonRows:
             ids=self._ids,
             origin=self._origin,
             probability=probability,
+            outlines=self.outlines.table(len(self)),
         )
         return Document(
-            nuclei=nuclei, slide=header.slide, weights=header.weights, notes=self._notes(), outlines=self._outlines()
+            nuclei=nuclei,
+            slide=header.slide,
+            weights=header.weights,
+            notes=self._notes(),
+            remarks=self.outlines.remarks,
         )
 
     def _notes(self) -> dict[str, NDArray[np.object_]]:
@@ -167,11 +183,3 @@ class JsonRows:
             for row, text in said:
                 columns[name][row] = text
         return columns
-
-    def _outlines(self) -> tuple[NDArray[np.float32] | None, ...] | None:
-        if not self._shapes:
-            return None
-        outlines: list[NDArray[np.float32] | None] = [None] * len(self)
-        for row, outline in self._shapes:
-            outlines[row] = outline
-        return tuple(outlines)

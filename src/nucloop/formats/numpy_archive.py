@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from nucloop.errors import DataError
 from nucloop.formats.atomic import replacing
 from nucloop.formats.document import NOTES, Document, file_header
 from nucloop.formats.found_classes import FoundClasses
+from nucloop.formats.rings import GrowingOutlines
 from nucloop.formats.slide_info import FileHeader
 from nucloop.nuclei import Nuclei, Origin
 
@@ -25,11 +27,13 @@ __all__ = ["read_npz", "write_npz"]
 
 COLUMNS = ("ids", "yx", "score", "label", "probability", "origin")
 LARGEST_ARRAY = 4_000_000_000
+SHAPES = ("outlines", "cell_outlines")
+"""Each as two arrays, NAME_corners (P, 2) as (y, x) and NAME_ends (N + 1,): see `nucloop.outlines.Outlines`."""
 _KINDS = {"ids": "iu", "yx": "iuf", "score": "iuf", "label": "iu", "probability": "iuf", "origin": "iu"}
 
 
 def write_npz(path: Path, document: Document) -> None:
-    """Write the columns `COLUMNS`, the notes as codes and values, and ``header``, JSON as bytes.
+    """Write the columns `COLUMNS`, outlines, the notes as codes and values, and ``header``, JSON as bytes.
 
     Raises
     ------
@@ -37,6 +41,10 @@ def write_npz(path: Path, document: Document) -> None:
         If the file cannot be written; what stood there is unchanged.
     """
     arrays = {name: getattr(document.nuclei, name) for name in COLUMNS}
+    for name in SHAPES:
+        outlines = getattr(document.nuclei, name)
+        if outlines is not None and len(outlines.corners):
+            arrays |= {f"{name}_corners": outlines.corners, f"{name}_ends": outlines.ends}
     header = file_header(document)
     for name, texts in document.notes.items():
         values, codes = np.unique(texts.astype(str), return_inverse=True)
@@ -57,7 +65,13 @@ def read_npz(path: Path) -> Document:
     try:
         _check_sizes(path)
         with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in ("header", *COLUMNS, *NOTES) if name in archive.files}
+            wanted = (
+                "header",
+                *COLUMNS,
+                *NOTES,
+                *(f"{name}_{part}" for name in SHAPES for part in ("corners", "ends")),
+            )
+            arrays = {name: archive[name] for name in wanted if name in archive.files}
     except (zipfile.BadZipFile, ValueError, EOFError, KeyError, TypeError, zipfile.LargeZipFile, RuntimeError) as error:
         raise DataError(f"{path.name} is not a NumPy archive of nuclei: {error}. Export it again.") from error
     except (OSError, zlib.error) as error:
@@ -92,8 +106,23 @@ def _document(arrays: dict[str, NDArray[Any]], path: Path) -> Document:
         yx = arrays["yx"]
         if yx.ndim != 2 or yx.shape[1] != 2 or not np.isfinite(yx).all() or np.max(columns["origin"], initial=0) > 4:
             raise ValueError("yx is not a finite (N, 2), or an origin is unknown")
+        shapes = {name: _outlines(arrays, name, len(yx), path) for name in SHAPES if f"{name}_ends" in arrays}
+        columns |= {name: outlines.table(len(yx)) for name, outlines in shapes.items()}
         nuclei = Nuclei.from_points(header.scheme or FoundClasses(path.name).scheme, yx, **columns)
         notes = {name: np.array(about[name], object)[arrays[name]] for name in NOTES if name in arrays}
-        return Document(nuclei=nuclei, slide=header.slide, weights=header.weights, notes=notes)
+        remarks = tuple(chain.from_iterable(outlines.remarks for outlines in shapes.values()))
+        return Document(nuclei=nuclei, slide=header.slide, weights=header.weights, notes=notes, remarks=remarks)
     except (ValueError, KeyError, IndexError, TypeError, OverflowError) as error:
         raise DataError(f"The arrays of {path.name} do not fit each other: {error}. Export it again.") from error
+
+
+def _outlines(arrays: dict[str, NDArray[Any]], name: str, count: int, path: Path) -> GrowingOutlines:
+    corners, ends = arrays[f"{name}_corners"], arrays[f"{name}_ends"]
+    if corners.dtype.kind not in "iuf" or corners.ndim != 2 or corners.shape[1] != 2 or ends.dtype.kind not in "iu":
+        raise ValueError(f"{name}_corners is no (P, 2) of numbers")
+    counts: NDArray[Any] = np.diff(ends.astype(np.int64))
+    if ends.shape != (count + 1,) or ends[0] != 0 or ends[-1] != len(corners) or (counts < 0).any():
+        raise ValueError(f"{name}_ends does not rise from 0 to the number of corners, one for each nucleus")
+    outlines = GrowingOutlines(path.name, "Whole cells" if name.startswith("cell") else "")
+    outlines.extend(0, corners, counts)
+    return outlines

@@ -9,7 +9,7 @@ import orjson
 
 from nucloop.errors import DataError
 from nucloop.formats.atomic import replacing_path
-from nucloop.formats.columns import KNOWN, TEXT, GrowingTable, places_of
+from nucloop.formats.columns import KNOWN, SHAPES, TEXT, GrowingTable, outlines_of, places_of
 from nucloop.formats.document import file_header
 from nucloop.formats.slide_info import FileHeader, SlideInfo
 from nucloop.nuclei import Origin
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from nucloop.formats.document import Document
+    from nucloop.outlines import Outlines
 
 __all__ = ["read_parquet", "read_parquet_slide", "write_parquet"]
 
@@ -50,6 +51,7 @@ def write_parquet(path: Path, document: Document) -> None:
     }
     columns |= {name: pa.array(texts, pa.string()).dictionary_encode() for name, texts in document.notes.items()}
     columns |= {f"p_{name}": nuclei.probability[:, k] for k, name in enumerate(nuclei.scheme.names)}
+    columns |= {name: _lists(outlines) for name, outlines in outlines_of(document).items()}
     table = pa.table(columns, metadata={KEY: orjson.dumps(file_header(document))})
     with replacing_path(path) as part:
         pq.write_table(table, part, compression="zstd", row_group_size=10 * ROWS_AT_A_TIME)
@@ -73,9 +75,12 @@ def read_parquet(path: Path) -> Document:
             if file.metadata.num_rows > MOST_ROWS or len(names) > MOST_COLUMNS:
                 raise DataError(f"{path.name} has {file.metadata.num_rows:,} rows and {len(names):,} columns.")
             wanted = [name for name in names if name in KNOWN or name.startswith("p_")]
+            shapes = [name for name in wanted if name in SHAPES]
             table = GrowingTable(path.name, _header(file, path))
             for batch in file.iter_batches(ROWS_AT_A_TIME, columns=wanted):
-                table.add({name: _column(batch.column(name), name, path) for name in wanted})
+                for name in shapes:
+                    table.add_outlines(name, *_rings(batch.column(name), name, path))
+                table.add({name: _column(batch.column(name), name, path) for name in wanted if name not in shapes})
             return table.document()
     except OSError as error:
         raise DataError(f"Cannot read {path}: {error}. Check the path, or export the file again.") from error
@@ -111,6 +116,33 @@ def _texts(codes: NDArray[Any], values: Any) -> Any:
 
     indices = pa.array(codes.astype(np.int32), mask=codes.astype(np.int32) < 0)
     return pa.DictionaryArray.from_arrays(indices, pa.array(list(values), pa.string()))
+
+
+def _lists(outlines: Outlines) -> Any:
+    """Return outlines as a column of lists x, y, x, y, ...; null where there is none."""
+    import pyarrow as pa
+
+    return pa.ListArray.from_arrays(
+        pa.array((outlines.ends * 2).astype(np.int32)),
+        pa.array(outlines.corners[:, ::-1].reshape(-1)),
+        mask=pa.array(~outlines.there),
+    )
+
+
+def _rings(column: Any, name: str, path: Path) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Corners (P, 2) of a column of lists, and how many each row has, (N,)."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    kind = column.type
+    lists = pa.types.is_list(kind) or pa.types.is_large_list(kind)
+    if not (lists and (pa.types.is_floating(kind.value_type) or pa.types.is_integer(kind.value_type))):
+        raise DataError(f"The column {name} of {path.name} holds no lists of numbers. Export the table again.")
+    counts = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False).astype(np.int64)
+    if (counts % 2).any():
+        raise DataError(f"The column {name} of {path.name} has an x without a y. Export the table again.")
+    values = pc.fill_null(column.flatten().cast(pa.float64()), float("nan")).to_numpy(zero_copy_only=False)
+    return values.reshape(-1, 2)[:, ::-1], counts // 2
 
 
 def _column(column: Any, name: str, path: Path) -> NDArray[Any]:

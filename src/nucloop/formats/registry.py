@@ -62,7 +62,7 @@ FORMATS: dict[str, Format] = {
         write=write_csv,
         read=read_csv,
         read_slide=read_csv_slide,
-        carries=Carries(**_TABLE, microns=True),
+        carries=Carries(**_TABLE, outlines=True, cells=True, microns=True),
         known_by=rf"\A(\xef\xbb\xbf)?({MARK.decode()}|[^\n]*[a-zA-Z])",
     ),
     "geojson": Format(
@@ -71,7 +71,7 @@ FORMATS: dict[str, Format] = {
         write=write_geojson,
         read=read_geojson,
         read_slide=read_geojson_slide,
-        carries=Carries(**_TABLE, outlines=True, regions=True),
+        carries=Carries(**_TABLE, outlines=True, cells=True, regions=True),
         known_by=r'"(Feature|FeatureCollection)"',
     ),
     "parquet": Format(
@@ -80,9 +80,15 @@ FORMATS: dict[str, Format] = {
         write=write_parquet,
         read=read_parquet,
         read_slide=read_parquet_slide,
-        carries=Carries(**_TABLE, microns=True),
+        carries=Carries(**_TABLE, outlines=True, cells=True, microns=True),
     ),
-    "npz": Format(title="NumPy arrays", suffixes=(".npz",), write=write_npz, read=read_npz, carries=Carries(**_TABLE)),
+    "npz": Format(
+        title="NumPy arrays",
+        suffixes=(".npz",),
+        write=write_npz,
+        read=read_npz,
+        carries=Carries(**_TABLE, outlines=True, cells=True),
+    ),
     "tiatoolbox": Format(
         title="TIAToolbox annotation store (SQLite)",
         suffixes=(".db", ".sqlite"),
@@ -95,7 +101,7 @@ FORMATS: dict[str, Format] = {
         suffixes=(".dsa.json",),
         write=write_dsa,
         read=read_dsa,
-        carries=Carries(**_TABLE, regions=True),
+        carries=Carries(**_TABLE, outlines=True, regions=True),
         known_by=r'"elements"\s*:\s*\[',
     ),
     "cellvit": Format(
@@ -118,7 +124,7 @@ FORMATS: dict[str, Format] = {
         suffixes=(".coco.json",),
         write=write_coco,
         read=read_coco,
-        carries=Carries(**_TABLE),
+        carries=Carries(**_TABLE, outlines=True),
         known_by=r'"(annotations|categories)"\s*:\s*\[',
     ),
     "ocelot-json": Format(
@@ -153,7 +159,7 @@ EXTRAS: dict[str, Format] = {
         suffixes=(".spatialdata.zarr",),
         write=write_spatialdata,
         read=read_spatialdata,
-        carries=Carries(**_TABLE),
+        carries=Carries(**_TABLE, outlines=True, cells=True),
     ),
 }
 """Formats that are folders and need libraries of their own (the extra of that name); not offered in the window."""

@@ -2,7 +2,8 @@
 
 The circles are the element ``nuclei``, in pixels of the finest level (coordinate system ``global``), indexed by nucleus
 id, with the scaling to µm as coordinate system ``micrometers`` where the resolution is known. The AnnData table
-``nuclei_table`` annotates them: class probabilities in X, class, score, origin and notes in obs.
+``nuclei_table`` annotates them: class probabilities in X, class, score, origin and notes in obs. Outlines are the
+elements ``nucleus_outlines`` and ``cell_outlines``, polygons by the same index.
 """
 
 from __future__ import annotations
@@ -17,16 +18,21 @@ import numpy as np
 import orjson
 
 from nucloop.errors import DataError
-from nucloop.formats.columns import GrowingTable
+from nucloop.formats.columns import GrowingTable, outlines_of
 from nucloop.formats.document import NOTES, file_header
+from nucloop.formats.rings import polygons_of
 from nucloop.formats.slide_info import FileHeader
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from nucloop.formats.document import Document
+    from nucloop.outlines import Outlines
 
 __all__ = ["read_spatialdata", "write_spatialdata"]
 
 ELEMENT, TABLE, HEADER = "nuclei", "nuclei_table", "nucloop"
+SHAPES = {"outline": "nucleus_outlines", "cell_outline": "cell_outlines"}
 RADIUS_UM = 3.0
 RADIUS_PX = 6.0
 
@@ -115,6 +121,9 @@ def _elements(library: Any, document: Document) -> Any:
         index=ids,
         transformations=places,
     )
+    shapes = {ELEMENT: circles} | {
+        SHAPES[name]: _polygons(outlines, ids, places) for name, outlines in outlines_of(document).items()
+    }
     obs = nuclei.to_frame()[["class", "score", "origin"]]
     for name, texts in document.notes.items():
         obs[name] = texts
@@ -127,7 +136,16 @@ def _elements(library: Any, document: Document) -> Any:
     table.var_names = list(nuclei.scheme.names)
     table.uns[HEADER] = orjson.dumps({**file_header(document), "ids": given}).decode()
     annotated = TableModel.parse(table, region=ELEMENT, region_key="region", instance_key="nucleus")
-    return library.SpatialData(shapes={ELEMENT: circles}, tables={TABLE: annotated})
+    return library.SpatialData(shapes=shapes, tables={TABLE: annotated})
+
+
+def _polygons(outlines: Outlines, ids: NDArray[np.int64], places: dict[str, Any]) -> Any:
+    import geopandas
+    from spatialdata.models import ShapesModel
+
+    there = outlines.there
+    shapes = geopandas.GeoDataFrame(geometry=polygons_of(outlines)[there], index=ids[there])
+    return ShapesModel.parse(shapes, transformations=places)
 
 
 def _document(store: Any, name: str) -> Document:
@@ -147,6 +165,9 @@ def _document(store: Any, name: str) -> Document:
         if text is not None and orjson.loads(str(text)).get("ids"):
             columns["id"] = element.index.to_numpy(np.int64)
     grown = GrowingTable(name, header)
+    for column, key in SHAPES.items():
+        if key in store.shapes:
+            grown.add_shapes(column, store.shapes[key].geometry.reindex(element.index).to_numpy())
     grown.add(columns)
     return grown.document()
 

@@ -7,6 +7,8 @@ import sqlite3
 import uuid
 import zlib
 from contextlib import closing
+from dataclasses import replace
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,9 +19,10 @@ from nucloop.formats.atomic import replacing_path
 from nucloop.formats.document import Document, file_header
 from nucloop.formats.found_classes import FoundClasses
 from nucloop.formats.json_rows import WRONG, JsonRows, extras_of, finite_pair
+from nucloop.formats.rings import bounds_of, polygons_of
 from nucloop.formats.rtree import fill_rtree
 from nucloop.formats.slide_info import FileHeader
-from nucloop.geometry import Region, checked_ring
+from nucloop.geometry import Region
 from nucloop.nuclei import UNLABELLED
 
 if TYPE_CHECKING:
@@ -28,6 +31,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
     from shapely.geometry.base import BaseGeometry
+
+    from nucloop.formats.rings import GrowingOutlines
+    from nucloop.outlines import Outlines
 
 __all__ = ["read_tiatoolbox", "write_tiatoolbox"]
 
@@ -89,10 +95,10 @@ def _write_rows(store: sqlite3.Connection, document: Document) -> NDArray[np.flo
         store.executemany(_INSERT, _nucleus_rows(document, rows, numbers.tolist(), keys))
         xy = _rounded(nuclei.yx[rows])[:, ::-1]
         bounds.append(np.column_stack([numbers, xy[:, 0], xy[:, 0], xy[:, 1], xy[:, 1]]))
-        for place, outline in enumerate(document.outlines[rows] if document.outlines else ()):
-            if outline is not None:
-                (top, left), (bottom, right) = outline.min(axis=0), outline.max(axis=0)
-                bounds[-1][place, 1:] = left, right, top, bottom
+        if nuclei.outlines is not None:
+            part = nuclei.outlines.take(rows)
+            boxes = bounds_of(part)[:, [1, 3, 0, 2]]
+            bounds[-1][:, 1:] = np.where(part.there[:, None], boxes, bounds[-1][:, 1:])
     for number, region in enumerate(document.regions, len(nuclei) + 1):
         store.execute(_INSERT, _region_row(region, number))
         (top, left), (bottom, right) = region.bounds
@@ -108,24 +114,36 @@ def _nucleus_rows(document: Document, rows: slice, numbers: list[int], keys: lis
     part = document.nuclei.take(rows)
     names: list[str] = [*document.nuclei.scheme.names]
     confidence = np.round(part.confidence.astype(np.float64), 5).tolist()
-    outlines = document.outlines[rows] if document.outlines else [None] * len(part)
     places = _rounded(part.yx).tolist()
     columns = zip(
-        numbers, keys, places, part.label.tolist(), confidence, outlines, extras_of(document, rows), strict=True
-    )
-    for number, key, (y, x), label, sure, outline, extra in columns:
+        numbers, keys, places, part.label.tolist(), confidence, _blobs(part.outlines, len(part)),
+        extras_of(document, rows), strict=True,
+    )  # fmt: skip
+    for number, key, (y, x), label, sure, (blob, area), extra in columns:
         properties: dict[str, Any] = {"nucloop": extra}
         if label != UNLABELLED:
             properties["type"] = names[label]
         if not math.isnan(sure):
             properties["prob"] = sure
         text = orjson.dumps(properties).decode()
-        kind, blob, area = "Point", None, 0.0
-        if outline is not None:
+        kind = "Point"
+        if blob is not None:
             kind = "Polygon"
-            blob, area = _packed(outline.astype(np.float64))
             text = orjson.dumps({**properties, "nucloop": {**extra, "centre": [x, y]}}).decode()
         yield number, f"{_ID_STEM}{key:012x}", kind, x, y, blob, text, area
+
+
+def _blobs(outlines: Outlines | None, count: int) -> Iterator[tuple[bytes | None, float]]:
+    """Yield the outline of each nucleus as the store keeps it, and its area."""
+    import shapely
+
+    if outlines is None:
+        yield from repeat((None, 0.0), count)
+        return
+    polygons = polygons_of(outlines)
+    areas = np.nan_to_num(shapely.area(polygons)).tolist()
+    for blob, area in zip(shapely.to_wkb(polygons).tolist(), areas, strict=True):
+        yield None if blob is None else zlib.compress(blob, 9), area
 
 
 def _region_row(region: Region, number: int) -> tuple[Any, ...]:
@@ -224,19 +242,16 @@ def _read_rows(store: sqlite3.Connection, about: dict[str, Any], path: Path) -> 
                 continue
             centre = finite_pair(*extra.pop("centre")) if "centre" in extra else finite_pair(x, y)
             score = math.nan if extra else float(properties.get("prob", math.nan))
-            outline = None if shape is None else _largest_ring(shape).astype(np.float32)
-            rows.add(centre, rows.classes.label(_name(properties.get("type"))), extra, score=score, outline=outline)
+            label = rows.classes.label(_name(properties.get("type")))
+            ring = None if shape is None else _largest_ring(shape, rows.outlines)
+            rows.add(centre, label, extra, score=score, outline=ring)
         except DataError:
             raise
         except (orjson.JSONDecodeError, zlib.error, RegionError, *WRONG) as error:
             raise DataError(
                 f"Annotation {number} of {path.name} is not as TIAToolbox writes them ({error}). Export it again."
             ) from error
-    document = rows.document(header, path.name)
-    return Document(
-        nuclei=document.nuclei, slide=document.slide, weights=document.weights, notes=document.notes,
-        outlines=document.outlines, regions=tuple(regions),
-    )  # fmt: skip
+    return replace(rows.document(header, path.name), regions=tuple(regions))
 
 
 def _name(kind: Any) -> Any:
@@ -261,9 +276,12 @@ def _shape(blob: Any, packed: bool) -> BaseGeometry | None:
     return shape if shape.geom_type in {"Polygon", "MultiPolygon"} and not shape.is_empty else None
 
 
-def _largest_ring(shape: BaseGeometry) -> NDArray[np.float64]:
+def _largest_ring(shape: BaseGeometry, outlines: GrowingOutlines) -> NDArray[np.float64]:
     """Return the outline (N, 2) of a nucleus; a nucleus of several pieces is still one."""
     import shapely
 
-    largest = max(shapely.get_parts(shape), key=lambda one: one.area)
-    return checked_ring(np.asarray(largest.exterior.coords)[:, 1::-1])
+    pieces = shapely.get_parts(shape)
+    largest = max(pieces, key=lambda one: one.area)
+    outlines.pieces += len(pieces) > 1
+    outlines.holes += len(largest.interiors) > 0
+    return np.asarray(largest.exterior.coords)[:, 1::-1]

@@ -199,7 +199,9 @@ def head_in_use(session: Session, encoder_sha256: str) -> LinearHead | None:
 def classified(found: Nuclei, features: NDArray[np.floating], head: LinearHead) -> Nuclei:
     """Return nuclei (N,) with the classes that a head gives their features (N, F)."""
     label, probability, _ = head.classify(features.astype(np.float32))
-    return Nuclei.from_points(head.scheme, found.yx, label=label, score=found.score, probability=probability)
+    return Nuclei.from_points(
+        head.scheme, found.yx, label=label, score=found.score, probability=probability, outlines=found.outlines
+    )
 
 
 def share_head(heads: SessionHeads, version: Version, path: Path) -> str:

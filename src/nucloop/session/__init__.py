@@ -38,7 +38,9 @@ The rules
   ends redo; the journal keeps everything all the same. Tiles that come in from a run do not end redo.
 - Everything said is kept per reader: ``labels_of(reader)`` and ``disagreements(a, b)``. With ``session.blinded`` an
   author sees and is held back by their own word alone, and undo stops before the work of others.
-- Where a nucleus is, and whether it is there at all, all readers share.
+- Where a nucleus is, its outline, and whether it is there at all, all readers share.
+- Outlines stay in the file until somebody asks: ``session.nuclei(ids, outlines=True)``, or ``with_outlines`` for a
+  table. They move with their nuclei. A nucleus has the outline it came with, or the first one that an import brings it.
 
 Errors that a person may see are `SessionError`: `OtherSlide`, `SessionInUse`, `DamagedSession`, `NewerSession`,
 `PlaceNotWritable` and, for an edit that was not done, `NotKept`.

@@ -49,6 +49,8 @@ class Change:
     moved: NDArray[np.int64] = field(default_factory=lambda: _NONE)
     relabelled: NDArray[np.int64] = field(default_factory=lambda: _NONE)
     """Ids whose class, origin, probability or any reader's word has changed."""
+    outlined: NDArray[np.int64] = field(default_factory=lambda: _NONE)
+    """Ids that were there and got an outline, or lost it again by undo."""
     counts: dict[str, int] = field(default_factory=dict)
     """Nuclei per class, after the change."""
     classes_changed: bool = False
@@ -64,7 +66,7 @@ class Change:
     @property
     def touched(self) -> NDArray[np.int64]:
         """All ids of the change, ascending."""
-        return distinct(np.concatenate([self.added, self.removed, self.moved, self.relabelled]))
+        return distinct(np.concatenate([self.added, self.removed, self.moved, self.relabelled, self.outlined]))
 
 
 def ids_of(effects: Sequence[Effect]) -> dict[str, NDArray[np.int64]]:
@@ -76,8 +78,8 @@ def ids_of(effects: Sequence[Effect]) -> dict[str, NDArray[np.int64]]:
         ids = _joined(parts)
         return ids[~np.isin(ids, gone_or_new)] if len(gone_or_new) and len(ids) else ids
 
-    moved, relabelled = stayed([e.moved for e in effects]), stayed([e.relabelled for e in effects])
-    return {"added": added, "removed": removed, "moved": moved, "relabelled": relabelled}
+    kinds = ("moved", "relabelled", "outlined")
+    return {"added": added, "removed": removed} | {k: stayed([getattr(e, k) for e in effects]) for k in kinds}
 
 
 def _joined(parts: list[NDArray[np.int64]]) -> NDArray[np.int64]:

@@ -62,6 +62,9 @@ _FIXED = {
 }
 """exists: was added and not undone; removed: a person deleted it; found: where it was first put; run: the model run
 that found it, 0 for none; model: the model's class; label: the class by the last word; speaker: whose word that was."""
+_RARE = {"outline": Column(np.int64, 0, 0, 2**62), "cell": Column(np.int64, 0, 0, 2**62)}
+"""Numbers of outlines in the file, 0 for none: of the nucleus, and of the cell around it. They take no memory until
+there is one."""
 
 
 def column(name: str) -> Column | None:
@@ -72,7 +75,7 @@ def column(name: str) -> Column | None:
     """
     match = _DYNAMIC.fullmatch(name)
     if match is None:
-        return _FIXED.get(name)
+        return _FIXED.get(name) or _RARE.get(name)
     number = int(match[2])
     if match[1] == "said":
         return Column(np.int16, SILENT, SILENT, MOST_CODES - 1) if 1 <= number <= MOST_READERS else None
@@ -96,6 +99,7 @@ class Effect:
     removed: NDArray[np.int64] = field(default_factory=lambda: _EMPTY)
     moved: NDArray[np.int64] = field(default_factory=lambda: _EMPTY)
     relabelled: NDArray[np.int64] = field(default_factory=lambda: _EMPTY)
+    outlined: NDArray[np.int64] = field(default_factory=lambda: _EMPTY)
 
 
 class Columns:
@@ -156,14 +160,16 @@ class Columns:
         after = self.alive(rows)
         self._count(rows[after], +1)
         self.alive_count += int(after.sum()) - int(before.sum())
-        moved = relabelled = _EMPTY
+        moved = relabelled = outlined = _EMPTY
         stayed = rows[before & after]
         if "yx" in values:
             self.grid.add(rows, np.asarray(values["yx"], np.float32))
             moved = stayed
-        if any(name not in ("yx", "exists", "removed") for name in values):
+        if not _RARE.keys().isdisjoint(values):
+            outlined = stayed
+        if any(name not in ("yx", "exists", "removed", *_RARE) for name in values):
             relabelled = stayed
-        return Effect(rows[after & ~before], rows[before & ~after], moved, relabelled)
+        return Effect(rows[after & ~before], rows[before & ~after], moved, relabelled, outlined)
 
     def restore(self, size: int, values: Mapping[str, NDArray[Any]]) -> None:
         """Take over whole columns, in place of everything here."""

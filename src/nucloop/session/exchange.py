@@ -49,9 +49,10 @@ def document_of(session: Session, nuclei: Nuclei | None = None) -> Document:
     Returns
     -------
     Document
-        In level-0 pixels. The author of a class is whose word it is; the model is that of the run that found it.
+        In level-0 pixels, with all outlines. The author of a class is whose word it is; the model is that of the run
+        that found it.
     """
-    nuclei = session.shown() if nuclei is None else nuclei
+    nuclei = session.with_outlines(session.shown() if nuclei is None else nuclei)
     notes = {} if session.blinded else _notes(session, nuclei)
     return Document(
         nuclei=nuclei,

@@ -10,13 +10,16 @@ from nucloop.metrics.points import match_points
 from nucloop.nuclei import Origin
 from nucloop.session.edits import table_values
 from nucloop.session.grid import FARTHEST
+from nucloop.session.outlines import FIELDS
 from nucloop.session.patch import Patch
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from nucloop.nuclei import Nuclei
+    from nucloop.session.columns import Columns
     from nucloop.session.edits import Editor
+    from nucloop.session.outlines import NewOutlines
     from nucloop.session.view import State, View
 
 __all__ = ["imported"]
@@ -31,37 +34,66 @@ def imported(
 ) -> tuple[Patch, int]:
     """Nuclei from a file: those within `radius_px` of one that is there give it their class, the others are new.
 
+    A nucleus that has no outline gets theirs, whoever has spoken about its class.
+
     With `apart` a nucleus that keeps the class another person gave it keeps this reader's word beside it.
     """
     columns, values = state.columns, table_values(state, editor, table)
     if radius_px is None or not len(table):
-        return Patch.addition(columns, values if columns.size else _at_their_ids(table, values)), 0
+        numbers, outlines = state.outlines.numbered(table)
+        values |= numbers
+        return Patch.addition(columns, values if columns.size else _at_their_ids(table, values), outlines), 0
     low, high = values["yx"].min(0) - radius_px - 1, values["yx"].max(0) + radius_px + 1
     near = view.in_box(*low.tolist(), *(high - low).tolist()) - 1
     pairs = match_points(columns["yx"][near], values["yx"], radius_px)
     pairs = pairs[np.argsort(pairs[:, 0], kind="stable")]
+    rows, source = near[pairs[:, 0]], pairs[:, 1]
     new = np.ones(len(table), bool)
-    new[pairs[:, 1]] = False
-    speaks = table.human[pairs[:, 1]] & (values["label"][pairs[:, 1]] >= 0)
-    rows, source = near[pairs[speaks, 0]], pairs[speaks, 1]
-    label, origin = columns["label"][rows], columns["origin"][rows]
+    new[source] = False
+    numbers, outlines = _outlines(state, table, rows, source)
+    words, locked = _words(columns, editor, table, values["label"], rows, source, force=force, apart=apart)
+    known = {name: np.maximum(column[source], columns.values(name, rows)) for name, column in numbers.items()}
+    addition = Patch.addition(columns, {name: column[new] for name, column in (values | numbers).items()})
+    return Patch.change(columns, rows, words | known).joined(addition, outlines), locked
+
+
+def _words(
+    columns: Columns,
+    editor: Editor,
+    table: Nuclei,
+    codes: NDArray[np.int16],
+    rows: NDArray[np.int64],
+    source: NDArray[np.int64],
+    *,
+    force: bool,
+    apart: bool,
+) -> tuple[dict[str, NDArray[Any]], int]:
+    """Say what those rows that are in the file as well get from theirs; and how many locked ones it contradicts."""
+    codes = codes[source]
+    label, origin, own = columns["label"][rows], columns["origin"][rows], columns.values(editor.column, rows)
+    speaks = table.human[source] & (codes >= 0)
     held_back = (origin != Origin.PREDICTED) & (label >= 0) & (not force)
-    codes = values["label"][source]
-    locked = int((held_back & (label != codes)).sum())
-    if not apart:
-        rows, codes, source = rows[~held_back], codes[~held_back], source[~held_back]
-        label, origin, held_back = label[~held_back], origin[~held_back], held_back[~held_back]
-    patch = Patch.change(
-        columns,
-        rows,
-        {
-            "label": np.where(held_back, label, codes),
-            "origin": np.where(held_back, origin, table.origin[source]),
-            "speaker": np.where(held_back, columns["speaker"][rows], np.uint8(editor.number)),
-            editor.column: codes,
-        },
-    )
-    return patch.joined(Patch.addition(columns, {name: column[new] for name, column in values.items()})), locked
+    gets = speaks & ~held_back
+    words = {
+        "label": np.where(gets, codes, label),
+        "origin": np.where(gets, table.origin[source], origin),
+        "speaker": np.where(gets, np.uint8(editor.number), columns["speaker"][rows]),
+        editor.column: np.where(speaks if apart else gets, codes, own),
+    }
+    return words, int((speaks & held_back & (label != codes)).sum())
+
+
+def _outlines(
+    state: State, table: Nuclei, rows: NDArray[np.int64], source: NDArray[np.int64]
+) -> tuple[dict[str, NDArray[np.int64]], NewOutlines | None]:
+    """Give numbers to the outlines of new nuclei, and for those that are there (rows) and had none."""
+    columns = state.columns
+    wanted = {name: np.ones(len(table), bool) for name in FIELDS}
+    for name in FIELDS:
+        wanted[name][source] = columns.values(name, rows) == 0
+    shift = np.zeros((len(table), 2))
+    shift[source] = columns["found"][rows].astype(np.float64) - columns["yx"][rows]
+    return state.outlines.numbered(table, wanted, shift)
 
 
 def _at_their_ids(table: Nuclei, values: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from nucloop.session.codec import CodecError
 from nucloop.session.faults import damaged, reading, writing
 from nucloop.session.history import EditKind
+from nucloop.session.outlines import KeptOutlines, NewOutlines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,7 +57,7 @@ class Entry:
 
 
 class Journal:
-    """The edits of a session, through one connection.
+    """The edits of a session and the outlines they brought, through one connection.
 
     Parameters
     ----------
@@ -68,6 +69,7 @@ class Journal:
 
     def __init__(self, connection: sqlite3.Connection, path: Path | None) -> None:
         self.connection, self.path = connection, path
+        self.outlines = KeptOutlines(connection, path)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -90,7 +92,15 @@ class Journal:
                 raise
 
     def append(
-        self, seq: int, step: int, kind: EditKind, reader: tuple[int, str], nuclei: int, details: str, patch: bytes
+        self,
+        seq: int,
+        step: int,
+        kind: EditKind,
+        reader: tuple[int, str],
+        nuclei: int,
+        details: str,
+        patch: bytes,
+        outlines: NewOutlines | None = None,
     ) -> Entry:
         """Write one edit; when this returns it outlives the program.
 
@@ -102,6 +112,8 @@ class Journal:
             Number and name of who edits; somebody new is entered with the edit.
         patch : bytes
             From `Patch.encode`.
+        outlines : NewOutlines, optional
+            What the patch speaks of.
 
         Raises
         ------
@@ -110,6 +122,8 @@ class Journal:
         """
         time = datetime.now(UTC).isoformat(timespec="microseconds")
         with self.transaction():
+            if outlines is not None:
+                self.outlines.write(outlines)
             self.connection.execute("INSERT OR IGNORE INTO readers (number, name) VALUES (?, ?)", reader)
             self.connection.execute(
                 f"INSERT INTO edits ({_COLUMNS}, crc, patch) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",

@@ -110,7 +110,7 @@ class Ledger:
         facts = dict(details or {})
         if palette is not None:
             facts["classes"] = {"before": self.state.palette.to_dict(), "after": palette.to_dict()}
-        entry = self._write(kind, author, step, len(patch), facts, patch.encode())
+        entry = self._write(kind, author, step, len(patch), facts, patch)
         return self._carry_out(entry, [edit], locked)
 
     def turn(self, kind: EditKind, author: str) -> Change | None:
@@ -125,7 +125,7 @@ class Ledger:
         if step is None:
             return None
         edits = self._recorded_edits(step)
-        entry = self._write(kind, author, step, sum(len(edit.patch) for edit in edits), {}, b"")
+        entry = self._write(kind, author, step, sum(len(edit.patch) for edit in edits), {}, Patch())
         return self._carry_out(entry, edits)
 
     def snapshot(self) -> Snapshot:
@@ -134,7 +134,7 @@ class Ledger:
         return Snapshot.of(self.history.last, self.state.columns, self.state.palette)
 
     def _write(
-        self, kind: EditKind, author: str, step: int | None, nuclei: int, facts: dict[str, Any], patch: bytes
+        self, kind: EditKind, author: str, step: int | None, nuclei: int, facts: dict[str, Any], patch: Patch
     ) -> Entry:
         number, seq = self.state.number_of(author), self.history.last + 1
         if number > MOST_READERS:
@@ -142,8 +142,9 @@ class Ledger:
                 f"{MOST_READERS} people have edited this session, and no more can. Use one of their names: "
                 f"{', '.join(self.state.readers[:5])}, ..."
             )
+        details = json.dumps(facts, separators=(",", ":"))
         entry = self.journal.append(
-            seq, step or seq, kind, (number, author), nuclei, json.dumps(facts, separators=(",", ":")), patch
+            seq, step or seq, kind, (number, author), nuclei, details, patch.encode(), patch.outlines
         )
         if number > len(self.state.readers):
             self.state.readers.append(author)

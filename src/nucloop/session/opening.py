@@ -93,9 +93,10 @@ def _opened(
         if held is not None:
             with writing(path):
                 connection.execute("PRAGMA journal_mode = WAL").fetchall()
-        elif version < schema.VERSION:
+        elif version not in schema.READABLE:
             connection = _in_memory(connection)
-        _migrate(connection, path, version)
+        if held is not None or version not in schema.READABLE:
+            _migrate(connection, path, version)
         ledger = _ledger(connection, path)
         if held is None:
             return Opened(ledger, own)
@@ -115,7 +116,7 @@ def _ledger(connection: sqlite3.Connection, path: Path | None) -> Ledger:
         palette = Palette.from_dict(json.loads(journal.about("classes") or ""), source="the session")
     except (ValueError, RecursionError, DataError) as error:
         raise damaged(path, "it does not say which classes it began with") from error
-    ledger = Ledger(State(palette), journal)
+    ledger = Ledger(State(palette, journal.outlines), journal)
     ledger.restore()
     return ledger
 

@@ -73,6 +73,6 @@ def past_nuclei(session: Session, seq: int) -> Callable[[], Nuclei]:
 
 def _nuclei_at(journal: Journal, seq: int) -> Nuclei:
     palette = Palette.from_dict(json.loads(journal.about("classes") or "{}"), source="the session")
-    ledger = Ledger(State(palette), journal)
+    ledger = Ledger(State(palette, journal.outlines), journal)
     ledger.restore(seq)
     return View(ledger.state).nuclei()

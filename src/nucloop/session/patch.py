@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from nucloop.session.codec import CodecError, Packed, pack
 from nucloop.session.columns import Columns, Effect, column
+from nucloop.session.outlines import NewOutlines
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -38,6 +39,9 @@ class Patch:
         Rows whose columns change, ascending, each once.
     old, new : dict of (N,) or (N, 2) arrays
         Those columns before and after.
+    outlines : NewOutlines, optional
+        What the columns ``outline`` and ``cell`` speak of and the file does not have yet. It is written with the
+        patch and beside it.
     """
 
     first: int = 0
@@ -45,6 +49,7 @@ class Patch:
     rows: NDArray[np.int64] = field(default_factory=lambda: _NO_ROWS)
     old: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     new: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    outlines: NewOutlines | None = None
 
     @property
     def count(self) -> int:
@@ -74,13 +79,15 @@ class Patch:
         )
 
     @classmethod
-    def addition(cls, columns: Columns, values: Mapping[str, NDArray[Any]]) -> Patch:
-        """Add nuclei; what `values` does not say of them is unknown."""
-        return cls(first=columns.size, added=values) if len(values["yx"]) else cls()
+    def addition(
+        cls, columns: Columns, values: Mapping[str, NDArray[Any]], outlines: NewOutlines | None = None
+    ) -> Patch:
+        """Add nuclei, with their outlines; what `values` does not say of them is unknown."""
+        return cls(first=columns.size, added=values, outlines=outlines) if len(values["yx"]) else cls()
 
-    def joined(self, addition: Patch) -> Patch:
-        """Return a patch that does this one's changes and another's additions."""
-        return Patch(addition.first, addition.added, self.rows, self.old, self.new)
+    def joined(self, addition: Patch, outlines: NewOutlines | None) -> Patch:
+        """Return a patch that does this one's changes and another's additions, with the outlines of both."""
+        return Patch(addition.first, addition.added, self.rows, self.old, self.new, outlines)
 
     def do(self, columns: Columns) -> list[Effect]:
         """Carry out, for the first time or again."""

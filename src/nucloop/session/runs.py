@@ -70,7 +70,7 @@ class ModelRun:
         Parameters
         ----------
         found : Nuclei
-            In level-0 pixels; ids are ignored.
+            In level-0 pixels, with their outlines if they have any; ids are ignored.
 
         Returns
         -------
@@ -91,8 +91,10 @@ class ModelRun:
         self.found += len(found)
         if not new.any():
             return ids
-        values = table_values(state, recorder.editor, found.take(new), run)
-        patch = Patch.addition(state.columns, values)
+        table = found.take(new)
+        numbers, outlines = state.outlines.numbered(table)
+        values = table_values(state, recorder.editor, table, run) | numbers
+        patch = Patch.addition(state.columns, values, outlines)
         change = recorder.record(EditKind.MODEL_RUN, patch, step=self._step, details=self._details)
         ids[new] = np.arange(patch.first, patch.first + patch.count) + 1
         self.new += patch.count

@@ -15,9 +15,11 @@ __all__ = ["APPLICATION_ID", "VERSION", "check", "create", "migrate"]
 
 APPLICATION_ID = 0x4E75634C
 """Marks an SQLite file as a session ("NucL")."""
-VERSION = 2
+VERSION = 3
+READABLE = (2, 3)
+"""Versions that can be looked at as they are: what the newer one added is only asked for where it was used."""
 
-TABLES = {
+TABLES_2 = {
     "about": "CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
     "readers": "CREATE TABLE readers (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE)",
     "edits": (
@@ -40,11 +42,28 @@ TABLES = {
         "BEGIN SELECT RAISE(ABORT, 'the journal is only ever added to'); END"
     ),
 }
+"""Version 2 knew no outlines."""
+
+TABLES = TABLES_2 | {
+    "outlines": (
+        "CREATE TABLE outlines (first INTEGER PRIMARY KEY, count INTEGER NOT NULL, crc INTEGER NOT NULL, "
+        "data BLOB NOT NULL)"
+    ),
+    "outlines_never_change": (
+        "CREATE TRIGGER outlines_never_change BEFORE UPDATE ON outlines "
+        "BEGIN SELECT RAISE(ABORT, 'outlines are only ever added'); END"
+    ),
+    "outlines_never_go": (
+        "CREATE TRIGGER outlines_never_go BEFORE DELETE ON outlines "
+        "BEGIN SELECT RAISE(ABORT, 'outlines are only ever added'); END"
+    ),
+}
 """about: what the session belongs to, and what a program wants remembered. readers: who edited. edits: the journal.
-kept: weights that made labels, by their sha256. snapshots, snapshot_parts: the state after an edit, safe to lose."""
+kept: weights that made labels, by their sha256. snapshots, snapshot_parts: the state after an edit, safe to lose.
+outlines: those of nuclei, in blocks; they belong to the edits that brought them."""
 
 TABLES_1 = {
-    "about": TABLES["about"],
+    "about": TABLES_2["about"],
     "edits": (
         "CREATE TABLE edits (seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, author TEXT NOT NULL, time TEXT NOT NULL, "
         "target INTEGER, nuclei INTEGER NOT NULL, details TEXT NOT NULL, patch BLOB NOT NULL)"
@@ -81,7 +100,7 @@ def check(connection: sqlite3.Connection, path: Path | None) -> int:
             f"{name} was written by a newer NucLoop (format {version}, this program knows up to {VERSION}). "
             "Nothing in it was changed. Update NucLoop (pip install --upgrade napari-nucloop) and open it again."
         )
-    known = {1: TABLES_1, 2: TABLES}.get(version)
+    known = {1: TABLES_1, 2: TABLES_2, 3: TABLES}.get(version)
     if known is None:
         raise damaged(path, f"it has the unknown format {version}")
     rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'")
@@ -92,13 +111,15 @@ def check(connection: sqlite3.Connection, path: Path | None) -> int:
 
 def migrate(connection: sqlite3.Connection, version: int) -> None:
     """Bring a file of an older version up to this one; the caller holds the transaction."""
-    if version == 1:
+    if version < 2:
         _from_1_to_2(connection)
+    if version < 3:
+        _from_2_to_3(connection)
 
 
 def _from_1_to_2(connection: sqlite3.Connection) -> None:
     connection.execute("ALTER TABLE edits RENAME TO edits_1")
-    for name, statement in TABLES.items():
+    for name, statement in TABLES_2.items():
         if name != "about":
             connection.execute(statement)
     connection.execute(
@@ -118,3 +139,10 @@ def _from_1_to_2(connection: sqlite3.Connection) -> None:
     )
     connection.execute("DROP TABLE edits_1")
     connection.execute("PRAGMA user_version = 2")
+
+
+def _from_2_to_3(connection: sqlite3.Connection) -> None:
+    for name, statement in TABLES.items():
+        if name not in TABLES_2:
+            connection.execute(statement)
+    connection.execute("PRAGMA user_version = 3")

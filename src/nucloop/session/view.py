@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from nucloop.errors import RegionError
 from nucloop.geometry import Region, as_region
 from nucloop.nuclei import UNLABELLED, Nuclei, Origin
 from nucloop.session.columns import SILENT, Columns, distinct
+from nucloop.session.outlines import FIELDS, KeptOutlines
 from nucloop.session.palette import Palette
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ class State:
     """What a session holds in memory, as the journal has made it."""
 
     palette: Palette
+    outlines: KeptOutlines
+    """On disk: the one thing that memory would not hold."""
     columns: Columns = field(default_factory=Columns)
     readers: list[str] = field(default_factory=list)
     """Everybody who ever edited; number k is at position k - 1."""
@@ -109,10 +112,33 @@ class View:
         rows = self._rows(ids)
         return np.asarray((self._columns["origin"][rows] != Origin.PREDICTED) & (self._columns["label"][rows] >= 0))
 
-    def nuclei(self, ids: ArrayLike | None = None) -> Nuclei:
-        """Return nuclei as a table, by the last word about each; all of them without `ids`."""
+    def nuclei(self, ids: ArrayLike | None = None, *, outlines: bool = False) -> Nuclei:
+        """Return nuclei as a table, by the last word about each; all of them without `ids`.
+
+        Outlines are read from the file only when asked for; see `with_outlines`.
+        """
         rows = self._rows(self.ids() if ids is None else ids)
-        return self._table(rows, self._columns["label"][rows], self._columns["origin"][rows])
+        table = self._table(rows, self._columns["label"][rows], self._columns["origin"][rows])
+        return self.with_outlines(table) if outlines else table
+
+    def with_outlines(self, nuclei: Nuclei) -> Nuclei:
+        """Return nuclei of this session, each once, with the outlines of theirs and of their cells that there are.
+
+        They are where the nuclei are now. All readers share them, as they share places.
+
+        Raises
+        ------
+        DamagedSession
+            If the file cannot give them.
+        """
+        rows, columns = self._rows(nuclei.ids), self._columns
+        found: dict[str, Any] = {}
+        for name, member in FIELDS.items():
+            if columns.has(name) and columns[name][rows].any():
+                shift = columns["yx"][rows].astype(np.float64) - columns["found"][rows]
+                outlines = self._state.outlines.read(columns[name][rows])
+                found[member] = outlines.moved(shift) if shift.any() else outlines
+        return replace(nuclei, **found)
 
     def labels_of(self, reader: str, ids: ArrayLike, *, blinded: bool = False) -> NDArray[np.int16]:
         """Return what one reader says, (N,): their own word, else the model's, and blinded nothing else at all."""

@@ -332,6 +332,7 @@ def _told(change: Change, name: str) -> str:
     said = [
         (len(change.added), "new nuclei"),
         (len(change.relabelled), "that were there have its class"),
+        (len(change.outlined), "that were there have its outline"),
         (change.locked, "keep what a person said of them here"),
     ]
     parts = [f"{count:,} {words}" for count, words in said if count] or ["nothing that was not here already"]

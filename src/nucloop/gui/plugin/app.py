@@ -138,7 +138,7 @@ def _export(dock: DetectDock, path: Path) -> None:
     with slide_of_layer(image) as slide:
         pipeline = loaded_pipeline(dock.models.choice)
         weights = None if pipeline is None else pipeline.weights
-        write_nuclei(path, nuclei.session.nuclei(), SlideInfo.of(slide), weights=weights)
+        write_nuclei(path, nuclei.session.nuclei(outlines=True), SlideInfo.of(slide), weights=weights)
 
 
 def _wait(until: Callable[[], bool], seconds: float) -> None:
