@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from tests.session.conftest import SCHEME, SLIDE, WEIGHTS
-from tests.session.reference_model import NOTHING, Point, Reference, Ring, outline_now
+from tests.session.reference_model import Point, Reference, Ring, outline_now
 
 from nucloop.classes import ClassScheme, NucleusClass
 from nucloop.nuclei import UNLABELLED, Nuclei, Origin
@@ -201,17 +201,19 @@ class AnySequence(RuleBasedStateMachine):
         expected = [alive[k] for k in sorted(alive)]
         assert nuclei.yx.tolist() == [list(n["yx"]) for n in expected]
         assert rings_of(session.with_outlines(nuclei)) == [outline_now(n) for n in expected]
-        assert [called[k] for k in nuclei.label] == [n.get("label") for n in expected]
+        # a run may have gone on with a class whose addition was undone since: nobody sees it until that is redone
+        labels = [word if (word := n.get("label")) in names else None for n in expected]
+        assert [called[k] for k in nuclei.label] == labels
         assert nuclei.origin.tolist() == [n["origin"] for n in expected]
         assert session.counts == {name: sum(n.get("label") == name for n in expected) for name in names}
-        assert session.unlabelled == sum(n.get("label") is None for n in expected)
+        assert session.unlabelled == labels.count(None)
         assert len(session) == len(expected)
         assert sum(session.origins.values()) == len(expected)
         assert session.in_box(0, 0, 7, 7).tolist() == [k for k in sorted(alive) if max(alive[k]["yx"]) < 7]
         for reader in AUTHORS:
             said = [n.get(f"said {reader}") or n.get("model") for n in expected]
-            labels = session.labels_of(reader, nuclei.ids)
-            assert [called[k] for k in labels] == [None if word == NOTHING else word for word in said]
+            seen = [called[k] for k in session.labels_of(reader, nuclei.ids)]
+            assert seen == [word if word in names else None for word in said]
 
 
 AnySequence.TestCase.settings = settings(
