@@ -94,7 +94,7 @@ def test_a_hole_looks_shaded_and_its_region_does_not(bench: Bench) -> None:
         return float(on_screen(bench.canvas)[point.y() - 2 : point.y() + 3, point.x() - 2 : point.x() + 3].mean())
 
     bench.look_at(256, 256, 600)
-    in_hole, in_region = (100, 200), (60, 60)
+    in_hole, in_region = (75, 200), (125, 100)
     bench.qtbot.waitUntil(lambda: brightness(*in_hole) > 30, timeout=LONG_MS)
     before = brightness(*in_hole), brightness(*in_region)
 
