@@ -1,5 +1,8 @@
+from io import BytesIO
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from nucloop.classes import ClassScheme
 from nucloop.errors import DataError
@@ -73,6 +76,20 @@ def test_densities_are_remembered_until_a_nucleus_moves():
     assert known.of(ids, yx).tolist() == [0.5, 0.7]
     yx[1] += 1
     assert np.isnan(known.of(ids, yx)).tolist() == [False, True]
+
+
+def test_pictures_show_the_outline_of_every_piece_and_of_every_hole():
+    slide = slide_from_array(np.full((200, 200, 3), 200, np.uint8), mpp=MPP, name="a")
+    square = np.array([[20.0, 20], [20, 120], [120, 120], [120, 20]])
+    region = Region.of_pieces([[square, square / 2 + 35], [square / 5 + 150]])
+    result = measure(nuclei(PATHEREA).take([]), Ki67Settings.guess(PATHEREA), MPP, {"a": region})
+
+    whole, part = report_pictures(slide, result, {"a": region}).values()
+
+    for data, corner in ((whole, 0), (part, 20)):
+        blue = (np.asarray(Image.open(BytesIO(data))) == (31, 111, 208)).all(axis=2)
+        for y, x in ((20, 70), (45, 70), (154, 164)):
+            assert blue[max(y - corner - 1, 0) : y - corner + 3, x - corner - 1 : x - corner + 3].any()
 
 
 def test_a_report_holds_figures_pictures_settings_and_provenance():

@@ -30,8 +30,8 @@ def agree_command(
     pixel = mpp or (said[0] if said else None)
     if pixel is None:
         raise DataError(f"Neither {first.name} nor {second.name} says how many µm a pixel is. Give it with --mpp.")
-    outlines = read_regions(regions) if regions else []
-    readings = compare_readers(with_ids(mine.nuclei), with_ids(theirs.nuclei), pixel, radius_um, outlines)
+    areas = read_regions(regions) if regions else []
+    readings = compare_readers(with_ids(mine.nuclei), with_ids(theirs.nuclei), pixel, radius_um, areas)
     report = readings.to_dict()
     if json is not None:
         write_json(json, report)

@@ -49,8 +49,8 @@ def convert(
         complain(remark, about=source.name)
     document = _classified(document, scheme or kind.carries.classes, parse_mapping(mapping or []), source.name)
     document = _placed(document, slide, mpp, anyway=anyway)
-    outlines = None if regions is None else read_regions(regions)
-    document = select(document, regions=outlines, confirmed=confirmed, classes=only)
+    areas = None if regions is None else read_regions(regions)
+    document = select(document, regions=areas, confirmed=confirmed, classes=only)
     if out_mpp is not None:
         document = _rescaled(document, out_mpp)
     document = replace(document, microns=microns)
