@@ -154,10 +154,10 @@ class Region:
         points = np.asarray(yx).reshape(-1, 2)
         (top, left), (bottom, right) = self.bounds
         y, x = points[:, 0], points[:, 1]
-        found = (y >= top) & (y <= bottom) & (x >= left) & (x <= right)
-        near = np.flatnonzero(found)
-        found[near] = shapely.intersects_xy(self.shape, x[near].astype(np.float64), y[near].astype(np.float64))
-        return np.asarray(found, bool)
+        near = (y >= top) & (y <= bottom) & (x >= left) & (x <= right)
+        rows = slice(None) if near.all() else np.flatnonzero(near)
+        near[rows] = shapely.intersects_xy(self.shape, x[rows].astype(np.float64), y[rows].astype(np.float64))
+        return np.asarray(near, bool)
 
     def mask(self, y: NDArray[np.floating], x: NDArray[np.floating]) -> NDArray[np.bool_]:
         """Tell which points of a grid lie in the region, by its rising rows (H,) and columns (W,): (H, W) bool."""
