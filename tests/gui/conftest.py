@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     import napari
+    from napari.layers import Image
     from numpy.typing import NDArray
     from pytestqt.qtbot import QtBot
 
@@ -174,7 +175,7 @@ class Bench:
         self.viewer, self.qtbot = viewer, qtbot
         viewer.window.resize(1100, 760)
         viewer.window._qt_window.activateWindow()
-        self.image = viewer.add_image(picture, rgb=True, name="field", scale=(MPP, MPP), units="um")
+        self.image = self._image(picture)
         self.sessions = OpenSessions.of(viewer)
         self.nuclei = self.sessions.open(self.image, SCHEME)
         assert self.nuclei is not None
@@ -182,6 +183,9 @@ class Bench:
         self.dock = open_correct_dock(viewer)
         self.correcting = self.dock.correcting
         qtbot.waitUntil(self.canvas.isVisible, timeout=LONG_MS)
+
+    def _image(self, picture: NDArray[np.uint8]) -> Image:
+        return self.viewer.add_image(picture, rgb=True, name="field", scale=(MPP, MPP), units="um")
 
     @property
     def canvas(self) -> Any:

@@ -11,6 +11,7 @@ from qtpy.QtCore import Qt
 from nucloop.gui.canvas.docks import open_gallery_dock
 from nucloop.gui.gallery import gallery_dock as gallery_module
 from nucloop.gui.gallery.gallery_order import EVERY_CLASS, Order
+from nucloop.nuclei import UNLABELLED, Origin
 
 if TYPE_CHECKING:
     from tests.gui.conftest import Bench
@@ -74,6 +75,35 @@ def test_a_range_gets_a_class_by_one_key_and_leaves_the_grid(bench: Bench, galle
     bench.settle()
     assert bench.label(2) == 0
     assert 2 in gallery.grid.ids
+
+
+def test_keys_that_a_person_has_changed_act_in_the_gallery_too(bench: Bench, gallery: GalleryDock) -> None:
+    changed = {"delete": "X", "confirm": "?", "undo": "Ctrl+U", "no class": "Ctrl+0", "next class": ""}
+    bench.correcting.set_keys(bench.correcting.keys | changed)
+    click(bench, gallery, 1)
+    for key in (Qt.Key.Key_D, Qt.Key.Key_0, Qt.Key.Key_Y, Qt.Key.Key_Shift):
+        bench.qtbot.keyClick(gallery.grid, key)
+    assert bench.kinds() == [], "their old keys do nothing any more"
+    bench.qtbot.keyClick(gallery.grid, Qt.Key.Key_Question, Qt.KeyboardModifier.ShiftModifier)
+    assert bench.session.nuclei([2]).origin.tolist() == [Origin.CONFIRMED]
+    bench.qtbot.keyClick(gallery.grid, Qt.Key.Key_0, Qt.KeyboardModifier.ControlModifier)
+    assert bench.label(2) == UNLABELLED
+    bench.qtbot.keyClick(gallery.grid, Qt.Key.Key_X)
+    assert 2 not in bench.session.ids()
+    bench.qtbot.keyClick(gallery.grid, Qt.Key.Key_U, Qt.KeyboardModifier.ControlModifier)
+    assert 2 in bench.session.ids()
+    bench.qtbot.keyClick(gallery.grid, Qt.Key.Key_Delete)
+    assert 2 not in bench.session.ids(), "Del always deletes"
+
+
+def test_keys_that_mean_a_place_on_the_slide_do_nothing_in_the_gallery(bench: Bench, gallery: GalleryDock) -> None:
+    click(bench, gallery, 1)
+    together = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier
+    bench.qtbot.keyClick(gallery.grid, Qt.Key.Key_A)
+    bench.qtbot.keyClick(gallery.grid, Qt.Key.Key_Y, together)
+    bench.qtbot.keyClick(gallery.grid, Qt.Key.Key_Space)
+    assert bench.kinds() == []
+    assert gallery.grid.selected.tolist() == [2]
 
 
 def test_a_click_centres_the_slide_on_the_nucleus(bench: Bench, gallery: GalleryDock) -> None:
