@@ -14,8 +14,8 @@ from PIL.PngImagePlugin import PngImageFile
 from nucloop.errors import SlideError
 from nucloop.slides.pixels import choose_conversion
 from nucloop.slides.protocol import RgbArray
+from nucloop.slides.resolution import plausible
 from nucloop.slides.slide import Slide, build_levels
-from nucloop.slides.tiff_metadata import plausible
 
 MAX_PIXELS = 500_000_000
 """Largest picture that is decoded whole: above 20,000 x 20,000, 1.5 GB in memory."""

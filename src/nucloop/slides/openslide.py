@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from nucloop.errors import SlideError
+from nucloop.slides.channels import Channels
 from nucloop.slides.pixels import ToRgb
 from nucloop.slides.protocol import RgbArray
+from nucloop.slides.resolution import plausible
 from nucloop.slides.slide import Slide, build_levels
-from nucloop.slides.tiff_metadata import plausible
 
 
 def open_with_openslide(path: Path) -> Slide:
@@ -56,7 +57,7 @@ class OpenSlideLevel:
 
     def __init__(self, handle: Any, level: int, name: str) -> None:
         self._handle, self._level, self._name = handle, level, name
-        self._convert = ToRgb(4, np.dtype(np.uint8))
+        self._convert = ToRgb(Channels(4, 3, alpha=3), np.dtype(np.uint8))
 
     @property
     def shape(self) -> tuple[int, int]:
