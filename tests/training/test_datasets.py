@@ -5,8 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from nucloop.training.datasets import open_dataset
+from nucloop.classes import ClassScheme
+from nucloop.training.datasets import leave_out, only, open_dataset
+from nucloop.training.encoder import as_scheme
 
 DATA = Path(os.environ.get("NUCLOOP_DATA", Path(__file__).parents[3] / "shared" / "data"))
 
@@ -24,6 +27,9 @@ DATA = Path(os.environ.get("NUCLOOP_DATA", Path(__file__).parents[3] / "shared" 
         ("bcdata", "bcdata-ki67-sample", "test", 13, None),
         ("deepliif", "deepliif-ki67-sample", "test", 4, 346),
         ("monuseg", "monuseg-train-subset", "train", 13, None),
+        ("tnbc", "tnbc", "train", 36, 2483),
+        ("dsb2018-tissue", "dsb2018-tissue", "train", 119, 5619),
+        ("brecahad", "brecahad", "train", 30, 3751),
     ],
 )
 def test_a_data_set_is_read_completely_with_points_on_dark_nuclei(name, folder, split, images, nuclei):
@@ -40,3 +46,50 @@ def test_a_data_set_is_read_completely_with_points_on_dark_nuclei(name, folder, 
         rows = np.clip(field.yx.round().astype(int), 0, np.array(grey.shape) - 1)
         darker.append(grey.mean() - grey[rows[:, 0], rows[:, 1]].mean())
     assert np.mean(darker) > 15
+
+
+def _folder(path: Path, ending: str, labels: dict[str, str], listed: str) -> Path:
+    """A data set of white images of 40 pixels, with these label files and this list of images."""
+    for name in ("images", "labels"):
+        (path / name).mkdir()
+    for name, text in labels.items():
+        Image.fromarray(np.full((40, 40, 3), 255, np.uint8)).save(path / "images" / f"{name}.{ending}")
+        (path / "labels" / f"{name}.csv").write_text(text)
+    (path / "images.csv").write_text(listed)
+    return path
+
+
+def test_images_of_one_patient_of_tnbc_are_left_out_together(tmp_path):
+    marks = "x,y,area_px\n12.5,3.25,99\n"
+    names = ["tnbc_1007", "tnbc_1008", "tnbc_1010", "tnbc_1050"]
+    folder = _folder(tmp_path, "png", dict.fromkeys(names, marks), "name\n" + "\n".join(names))
+    data = open_dataset(f"tnbc:{folder}", "train")
+    assert [f.group for f in data.fields] == ["patient-01", "patient-02", "patient-02", "patient-11"]
+    assert [f.name for f in only(data.fields, ["patient-02"])] == ["tnbc_1008", "tnbc_1010"]
+    assert [f.name for f in leave_out(data.fields, ["patient-02"])] == ["tnbc_1007", "tnbc_1050"]
+    assert data.fields[0].yx.tolist() == [[3.25, 12.5]]
+    assert (data.licence, data.shippable, data.exhaustive) == ("CC-BY-4.0", True, True)
+
+
+def test_every_image_of_the_data_science_bowl_has_its_own_scale(tmp_path):
+    listed = "name,look,um_per_px_estimate\na,violet,0.112\nb,H&E,0.566\n"
+    folder = _folder(tmp_path, "png", dict.fromkeys("ab", "x,y,area_px\n"), listed)
+    fields = open_dataset(f"dsb2018-tissue:{folder}", "train").fields
+    assert [(f.mpp, f.group, len(f.yx)) for f in fields] == [(0.112, "violet", 0), (0.566, "H&E", 0)]
+
+
+def test_marks_of_brecahad_that_could_be_two_classes_keep_both_and_the_unmarked_rest_is_not_background(tmp_path):
+    marks = "x,y,class_id\n1,2,1\n3,4,2\n5,6,3\n7,8,4\n"
+    folder = _folder(tmp_path, "jpg", {"Case_12-03": marks}, "name\nCase_12-03\n")
+    data = open_dataset(f"brecahad:{folder}", "train")
+    assert data.fields[0].group == "Case_12"
+    assert not data.fields[0].exhaustive
+    (field,) = as_scheme(data, ClassScheme.named("brca-m2c"))
+    # tumour; lymphocyte or stromal; mitosis, which is of tumour; apoptosis, which may be of any
+    assert field.label.tolist() == [1, -1, 1, -1]
+    assert field.choices.tolist() == [[False] * 3, [True, False, True], [False] * 3, [False] * 3]
+    assert not field.exhaustive
+    # OCELOT has neither lymphocytes nor stroma of their own
+    (other,) = as_scheme(data, ClassScheme.named("ocelot"))
+    assert other.label.tolist() == [1, -1, 1, -1]
+    assert other.choices is None

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nucloop.classes import join
 from nucloop.models.encoder import PointEncoder
-from nucloop.training.datasets import Dataset, Field
 from nucloop.training.point_classifier import PointClassifier, batch_points, class_loss
 from nucloop.training.product import save_encoder
 from nucloop.training.recipe import EncoderRecipe
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from nucloop.classes import ClassScheme
     from nucloop.models.backbone import Backbone
     from nucloop.models.files.cards import Card
+    from nucloop.training.fields import Dataset, Field
     from nucloop.training.product import Origins
     from nucloop.training.task import Batch
 
@@ -30,9 +31,29 @@ __all__ = ["EncoderTask", "as_scheme"]
 
 
 def as_scheme(dataset: Dataset, scheme: ClassScheme) -> list[Field]:
-    """Relabel a data set's fields in another scheme, joined by `join`; classes it lacks become -1, of no class."""
-    table = np.array(join(dataset.scheme.classes, scheme.classes).table(), np.int16)
-    return [Field(f.image, f.yx, table[f.label], f.mpp, f.group) for f in dataset.fields]
+    """Relabel a data set's fields in another scheme, joined by `join`.
+
+    A class that it lacks becomes -1, nuclei of no class, and a set of choices where the data set says which of the
+    scheme's classes such nuclei may have (`Dataset.means`).
+    """
+    rows = _rows(dataset, scheme)
+    table = np.array([*(row[0] if len(row) == 1 else -1 for row in rows), -1], np.int16)
+    sets = np.zeros((len(table), len(scheme)), bool)
+    for label, row in enumerate(rows):
+        sets[label, list(row if len(row) > 1 else ())] = True
+    return [
+        replace(field, label=table[field.label], choices=sets[field.label] if sets.any() else None)
+        for field in dataset.fields
+    ]
+
+
+def _rows(dataset: Dataset, scheme: ClassScheme) -> list[tuple[int, ...]]:
+    """Rows of a scheme that each class of a data set may be; none where one of them is not in the scheme."""
+    rows = []
+    for own, row in zip(dataset.scheme.names, join(dataset.scheme.classes, scheme.classes).forth, strict=True):
+        meant = (row,) if row is not None else join(dataset.means.get(own, ()), scheme.classes).forth
+        rows.append(tuple(one for one in meant if one is not None) if None not in meant else ())
+    return rows
 
 
 class EncoderTask(TrainingTask[EncoderRecipe, PointClassifier]):

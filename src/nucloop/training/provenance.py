@@ -22,6 +22,18 @@ LARGEST_NOTICE = 100_000
 _DATA = {
     "brca-m2c": "Trained on BRCA-M2C, Copyright (c) 2022 TopoXLab, BSD 3-Clause: see NOTICE.",
     "nucls": "Trained on a CC0 sample of NuCLS (Amgad et al., 2022).",
+    "tnbc": (
+        "Trained on the TNBC nuclei data set by P. Naylor, M. Laé, F. Reyal, T. Walter (Institut Curie), Zenodo doi "
+        "10.5281/zenodo.1175282, CC BY 4.0, altered: see NOTICE."
+    ),
+    "dsb2018-tissue": (
+        "Trained on tissue images of BBBC038v1, available from the Broad Bioimage Benchmark Collection (Caicedo et "
+        "al., 2019; CC0 1.0)."
+    ),
+    "brecahad": (
+        "Trained on BreCaHAD by A. Aksac, D. J. Demetrick, T. Özyer, R. Alhajj, figshare doi "
+        "10.6084/m9.figshare.7379186.v3, CC BY 4.0, altered: see NOTICE."
+    ),
 }
 _MOBILENET = "Started from MobileNetV2 (google-coral/edgetpu test data, Apache License 2.0), dequantised: see NOTICE."
 _INITIAL = {
