@@ -86,13 +86,17 @@ def _on(values: NDArray[np.generic], like: Tensor) -> Tensor:
     tensor = torch.from_numpy(np.ascontiguousarray(values))
     if tensor.is_floating_point():
         tensor = tensor.to(like.dtype)
-    return tensor.to(like.device, non_blocking=True)
+    return tensor.to(like.device)
 
 
 def _stains() -> NDArray[np.float64]:
-    stains = np.array(STAINS)
-    lengths: NDArray[np.float64] = np.linalg.norm(stains, axis=1, keepdims=True)
-    return stains / lengths
+    return _of_unit_length(np.array(STAINS))
+
+
+def _of_unit_length(colours: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Divide vectors, along the last axis, by their lengths."""
+    lengths: NDArray[np.float64] = np.sqrt((colours**2).sum(-1, keepdims=True))
+    return colours / lengths
 
 
 def _unmixing() -> NDArray[np.float64]:
@@ -110,8 +114,7 @@ def _mixing(
     ground = rng.uniform(0, 0.12, (count, 1)) * [0.6, 0.7, 1.0] + rng.uniform(0, 0.04, (count, 3))
     ground[~ihc] = 0
     colours[:, 0] += (ihc * rng.uniform(0, 1, count))[:, None] * (np.array(BLUER) - colours[:, 0])
-    colours += rng.normal(0, config.stain_colour, colours.shape)
-    colours /= np.linalg.norm(colours, axis=2, keepdims=True)
+    colours = _of_unit_length(colours + rng.normal(0, config.stain_colour, colours.shape))
     scale = np.exp(rng.normal(0, config.stain_amount, (count, 3, 1)))
     channel = np.exp(rng.normal(0, config.density, (count, 1)) + rng.normal(0, config.density / 2, (count, 3)))
     matrix = channel[:, :, None] * ((colours * scale).transpose(0, 2, 1) @ _unmixing())

@@ -15,6 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from nucloop.training.crops import ABSENT
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -35,7 +37,7 @@ class _Draw:
     device: torch.device
 
     def lay(self, values: NDArray[np.generic]) -> Tensor:
-        return torch.from_numpy(values.astype(np.float32)).to(self.device, non_blocking=True)
+        return torch.from_numpy(values.astype(np.float32)).to(self.device)
 
     def uniform(self, low: float, high: float) -> Tensor:
         """One for every crop, (N, 1, 1)."""
@@ -139,7 +141,7 @@ def _quadratics(yx: Tensor, long: Tensor, short: Tensor, angle: Tensor, shape: t
     ends = yy * y * y + xx * x * x + xy * y * x
     terms = torch.stack([yy, xx, xy, -2 * yy * y - xy * x, -2 * xx * x - xy * y, ends], -1)
     nowhere = terms.new_tensor([0, 0, 0, 0, 0, FAR**2])
-    return torch.where((yx[..., :1] > -1e3), terms, nowhere)
+    return torch.where(yx[..., :1] > ABSENT / 2, terms, nowhere)
 
 
 def _nearest(terms: Tensor, y: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from nucloop.training.crops import Crops
     from nucloop.training.recipe import PointRecipe
 
-__all__ = ["PointClassifier", "TrainingPoints", "class_loss", "head_of", "training_points"]
+__all__ = ["PointClassifier", "TrainingPoints", "class_loss", "classifier_of", "head_of", "training_points"]
 
 FEWEST = 8
 """Nuclei for which background points are drawn at least."""
@@ -112,6 +112,15 @@ def class_loss(recipe: PointRecipe, logits: Tensor, points: TrainingPoints) -> T
     smoothed = (logs * weight).sum(-1) * (recipe.smoothing / logs.shape[-1]) * points.counts
     total = counts * (1 - recipe.smoothing) * of_any + smoothed
     return -total.sum() / counts.sum().clamp(min=1e-6)
+
+
+def classifier_of(encoder: PointEncoder, classes: int, head: LinearHead | None = None) -> PointClassifier:
+    """Return an encoder with a head over so many classes: a given one, or one that knows nothing yet."""
+    classifier = PointClassifier(encoder, classes)
+    if head is not None:
+        state = {"weight": torch.from_numpy(head.weight), "bias": torch.from_numpy(head.bias)}
+        classifier.head.load_state_dict(state)
+    return classifier
 
 
 def head_of(classifier: PointClassifier, scheme: ClassScheme) -> LinearHead:

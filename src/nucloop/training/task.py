@@ -14,9 +14,10 @@ from torch import Tensor, nn
 from nucloop.errors import WeightsError
 from nucloop.models.families import FAMILIES
 from nucloop.training.augment import augment_pixels
-from nucloop.training.crops import Crops, CropSampler
+from nucloop.training.crops import Crops
 from nucloop.training.loop import TrainingProgress, prepare, run_loop
 from nucloop.training.recipe import Recipe
+from nucloop.training.sampling import CropSampler
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
