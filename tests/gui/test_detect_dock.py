@@ -356,9 +356,14 @@ def test_hovering_shows_class_probability_and_who_said_it(field: Window) -> None
     y, x = field.nuclei.session.nuclei().yx[0]
     field.look_at(y, x, 100)
     field.hover(y, x)
-    # napari asks in a thread of its own, which its test fixture does not start
-    field.viewer.update_status_from_cursor()
-    assert "class: " in field.viewer.tooltip.text
+
+    def told() -> bool:
+        # napari asks in a thread of its own, which its test fixture does not start
+        field.viewer.update_status_from_cursor()
+        return "class: " in field.viewer.tooltip.text
+
+    # the words follow the nuclei a moment later
+    field.qtbot.waitUntil(told, timeout=LONG_MS)
     assert "probability: " in field.viewer.tooltip.text
     assert "said by: the model" in field.viewer.tooltip.text
 

@@ -8,19 +8,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari.settings import get_settings
 from qtpy.QtCore import QEvent, QObject, Qt
-from qtpy.QtWidgets import QDockWidget, QMainWindow
 
+from nucloop.gui.napari_private.parts import keeper_of, window_of
+from nucloop.gui.napari_private.plugin_docks import docks_by_name, expect_at_the_bottom
 from nucloop.gui.widgets.deferred import DeferredCall
 from nucloop.gui.widgets.own_settings import own_settings
 
 if TYPE_CHECKING:
     import napari
+    from qtpy.QtWidgets import QDockWidget, QMainWindow
 
 __all__ = ["DockPlaces"]
 
-_PLUGIN = " (napari-nucloop)"
 _ALONG_THE_BOTTOM = {"Gallery": 230}
 """Docks that are wide rather than high, and their height."""
 
@@ -29,18 +29,19 @@ class DockPlaces(QObject):
     """Puts docks in their place as they come, however they were opened."""
 
     def __init__(self, viewer: napari.Viewer) -> None:
-        window: QMainWindow = viewer.window._qt_window
-        super().__init__(window)
+        window = window_of(viewer)
+        super().__init__(keeper_of(viewer))
         self._window = window
         self._placed: list[QDockWidget] = []
         self._placing = DeferredCall(self.place, self)
-        window.installEventFilter(self)
-        self._placing.ask()
+        if window is not None:
+            window.installEventFilter(self)
+            self._placing.ask()
 
     @classmethod
     def of(cls, viewer: napari.Viewer) -> DockPlaces:
         """Return the one of a viewer."""
-        found = viewer.window._qt_window.findChild(cls)
+        found = keeper_of(viewer).findChild(cls)
         return cls(viewer) if found is None else found
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
@@ -52,35 +53,37 @@ class DockPlaces(QObject):
     def expect(self, name: str) -> None:
         """Have napari put a dock that is about to come where it belongs, so that the window is laid out once."""
         if name in _ALONG_THE_BOTTOM and not own_settings().contains(_placed(name)):
-            get_settings().application.plugin_widget_positions[name + _PLUGIN] = "bottom"
+            expect_at_the_bottom(name)
 
     def place(self) -> None:
         """Put docks that have come into their places."""
-        docks = [dock for dock in self._window.findChildren(QDockWidget) if dock.objectName().endswith(_PLUGIN)]
-        fresh = [dock for dock in docks if dock not in self._placed]
+        window = self._window
+        if window is None:
+            return
+        docks = docks_by_name(window)
+        fresh = {dock: name for dock, name in docks.items() if dock not in self._placed}
         self._placed = [dock for dock in self._placed if dock in docks]
-        for dock in fresh:
-            name = dock.objectName().removesuffix(_PLUGIN)
+        for dock, name in fresh.items():
             # tabs show it, and there is no room for the plugin's name in each
             dock.setWindowTitle(name)
             if not dock.isFloating():
-                self._place_one(dock, name)
+                self._place_one(window, dock, name)
             self._placed.append(dock)
 
-    def _place_one(self, dock: QDockWidget, name: str) -> None:
+    def _place_one(self, window: QMainWindow, dock: QDockWidget, name: str) -> None:
         if name in _ALONG_THE_BOTTOM:
             # once for each person: from then on napari remembers where they have put it
             known = own_settings()
             if not known.contains(_placed(name)):
                 known.setValue(_placed(name), True)
-                if self._window.dockWidgetArea(dock) != Qt.DockWidgetArea.BottomDockWidgetArea:
-                    self._window.addDockWidget(Qt.DockWidgetArea.BottomDockWidgetArea, dock)
-                self._window.resizeDocks([dock], [_ALONG_THE_BOTTOM[name]], Qt.Orientation.Vertical)
+                if window.dockWidgetArea(dock) != Qt.DockWidgetArea.BottomDockWidgetArea:
+                    window.addDockWidget(Qt.DockWidgetArea.BottomDockWidgetArea, dock)
+                window.resizeDocks([dock], [_ALONG_THE_BOTTOM[name]], Qt.Orientation.Vertical)
             return
-        area = self._window.dockWidgetArea(dock)
-        others = [one for one in self._placed if self._window.dockWidgetArea(one) == area and not one.isFloating()]
-        if others and others[-1] not in self._window.tabifiedDockWidgets(dock):
-            self._window.tabifyDockWidget(others[-1], dock)
+        area = window.dockWidgetArea(dock)
+        others = [one for one in self._placed if window.dockWidgetArea(one) == area and not one.isFloating()]
+        if others and others[-1] not in window.tabifiedDockWidgets(dock):
+            window.tabifyDockWidget(others[-1], dock)
             dock.raise_()
 
 

@@ -11,7 +11,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtGui import QKeySequence, QShortcut
 
 from nucloop.gui.canvas.dock_places import DockPlaces
-from nucloop.gui.napari_private.parts import drawn_once
+from nucloop.gui.napari_private.parts import drawn_once, itself, window_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,17 +45,17 @@ LEARN_SHORTCUT = "Ctrl+Shift+L"
 
 def detect_nuclei(viewer: napari.Viewer) -> None:
     """Detect nuclei as the Detect dock is set; opens the dock when it is closed."""
-    open_detect_dock(_itself(viewer)).detect()
+    open_detect_dock(itself(viewer)).detect()
 
 
 def correct_nuclei(viewer: napari.Viewer) -> None:
     """Begin to correct: opens the Correct dock when it is closed, and gives the slide the keyboard."""
-    open_correct_dock(_itself(viewer)).correcting.focus()
+    open_correct_dock(itself(viewer)).correcting.focus()
 
 
 def learn_from_corrections(viewer: napari.Viewer) -> None:
     """Learn from corrections as the Learn dock is set; opens the dock when it is closed."""
-    open_learn_dock(_itself(viewer)).learn()
+    open_learn_dock(itself(viewer)).learn()
 
 
 def open_detect_dock(viewer: napari.Viewer) -> Any:
@@ -110,15 +110,11 @@ def _opened(viewer: napari.Viewer, name: str) -> Any:
 
 
 def _bind(viewer: napari.Viewer, key: str, act: Callable[[napari.Viewer], None]) -> None:
-    window, name = viewer.window._qt_window, f"Nucloop {key}"
-    if window.findChild(QShortcut, name) is not None:
+    window, name = window_of(viewer), f"Nucloop {key}"
+    # without a window that can be found there is still the menu
+    if window is None or window.findChild(QShortcut, name) is not None:
         return
     shortcut = QShortcut(QKeySequence(key), window)
     shortcut.setObjectName(name)
     shortcut.setContext(Qt.ShortcutContext.WindowShortcut)
     shortcut.activated.connect(lambda: act(viewer))
-
-
-def _itself(viewer: napari.Viewer) -> napari.Viewer:
-    # napari hands plugins a proxy
-    return getattr(viewer, "__wrapped__", viewer)

@@ -11,6 +11,7 @@ from nucloop.errors import NucLoopError, RegionError
 from nucloop.formats import Region
 from nucloop.gui.canvas.layer_slide import set_layer_mpp
 from nucloop.gui.canvas.view import placement, to_image, view_centre
+from nucloop.gui.napari_private.view_state import camera_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -97,7 +98,7 @@ def add_regions(viewer: ViewerModel, image: Image, regions: Sequence[Region]) ->
         )  # fmt: skip
         viewer.add_layer(layer)
         viewer.layers.selection.active = active
-    pixel = 1 / viewer.scene.camera.zoom / abs(image.scale[-1])
+    pixel = 1 / camera_of(viewer).zoom / abs(image.scale[-1])
     corners = [
         np.array([layer.world_to_data(image.data_to_world(tuple(corner)))[-2:] for corner in region.outline])
         for region in regions
@@ -116,12 +117,12 @@ def set_resolution(viewer: ViewerModel, image: Image, mpp: float) -> None:
     set_layer_mpp(image, mpp)
     if regions is not None and follows:
         regions.units, regions.scale = image.units[-2:], image.scale[-2:]
-    viewer.scene.camera.zoom *= before[-1] / image.scale[-1]
-    viewer.scene.camera.center = image.data_to_world((y, x))
+    camera_of(viewer).zoom *= before[-1] / image.scale[-1]
+    camera_of(viewer).center = image.data_to_world((y, x))
 
 
 def _pixels_per_screen_pixel(viewer: ViewerModel, image: Image) -> float:
-    return float(1 / viewer.scene.camera.zoom / abs(image.scale[-1]))
+    return float(1 / camera_of(viewer).zoom / abs(image.scale[-1]))
 
 
 def _ellipse(corners: NDArray[np.floating]) -> NDArray[np.float64]:

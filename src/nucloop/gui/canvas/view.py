@@ -8,7 +8,8 @@ import numpy as np
 from napari.layers import Image
 
 from nucloop.errors import RegionError
-from nucloop.gui.napari_private.parts import qt_viewer_of
+from nucloop.gui.napari_private.parts import slice_now
+from nucloop.gui.napari_private.view_state import camera_of, canvas_size_of
 from nucloop.slides import Box
 
 if TYPE_CHECKING:
@@ -53,8 +54,8 @@ def view_box(viewer: ViewerModel, image: Image) -> Box:
     """
     if viewer.dims.ndisplay != 2:
         raise RegionError("The viewer shows 3D. Switch to 2D (the cube button below the layers), then detect again.")
-    half = np.array(viewer.canvas.size) / viewer.scene.camera.zoom / 2
-    centre = np.array(viewer.scene.camera.center[-2:])
+    half = np.array(canvas_size_of(viewer)) / camera_of(viewer).zoom / 2
+    centre = np.array(camera_of(viewer).center[-2:])
     corners = [centre + half * (dy, dx) for dy in (-1, 1) for dx in (-1, 1)]
     data = np.array([to_image(image, corner) for corner in corners])
     top, left = np.floor(data.min(0) + 0.5).astype(int)
@@ -76,7 +77,7 @@ def whole_box(image: Image) -> Box:
 
 def view_centre(viewer: ViewerModel, image: Image) -> tuple[float, float]:
     """Return the middle of the screen, (y, x), wherever the image is."""
-    y, x = to_image(image, np.array(viewer.scene.camera.center[-2:]))
+    y, x = to_image(image, np.array(camera_of(viewer).center[-2:]))
     return float(y), float(x)
 
 
@@ -86,13 +87,11 @@ def lead_to(viewer: ViewerModel, layer: Layer, place: NDArray[np.floating], most
     napari by itself draws the new place without its picture first, reads that, and draws once more. Here it is read at
     once, so that whoever is led somewhere sees all of it in one picture.
     """
-    camera = viewer.scene.camera
+    camera = camera_of(viewer)
     if most_pixels is not None:
-        camera.zoom = max(camera.zoom, min(viewer.canvas.size) / (most_pixels * float(abs(layer.scale[-1]))))
+        camera.zoom = max(camera.zoom, min(canvas_size_of(viewer)) / (most_pixels * float(abs(layer.scale[-1]))))
     camera.center = layer.data_to_world(place)
-    qt_viewer = qt_viewer_of(viewer)
-    if qt_viewer is not None:
-        qt_viewer.canvas.on_draw()
+    slice_now(viewer)
 
 
 def to_image(image: Image, world: NDArray[np.floating]) -> NDArray[np.float64]:

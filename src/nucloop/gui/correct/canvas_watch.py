@@ -9,11 +9,13 @@ from qtpy.QtGui import QMouseEvent
 from qtpy.QtWidgets import QApplication
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+    import napari
 
     from nucloop.gui.correct.pointer import Pointer
 
-__all__ = ["CanvasWatch"]
+__all__ = ["CanvasWatch", "follow_napari"]
 
 _MOUSE_EVENTS = (QEvent.Type.MouseMove, QEvent.Type.MouseButtonPress, QEvent.Type.MouseButtonRelease)
 
@@ -62,3 +64,21 @@ class CanvasWatch(QObject):
             if pointer is not None:
                 pointer.left(kind == QEvent.Type.FocusOut)
         return False
+
+
+def follow_napari(viewer: napari.Viewer, pointer: Callable[[], Pointer | None]) -> None:
+    """Take the place of the mouse from napari where its canvas is not found: it leaves out some, better than none."""
+
+    def follow(viewer: napari.Viewer, event: Any) -> None:
+        active = pointer()
+        if active is not None:
+            active.track((float(event.pos[0]), float(event.pos[1])))
+
+    def follow_drag(viewer: napari.Viewer, event: Any) -> Iterator[None]:
+        yield
+        while event.type == "mouse_move":
+            follow(viewer, event)
+            yield
+
+    viewer.mouse_move_callbacks.append(follow)
+    viewer.mouse_drag_callbacks.append(follow_drag)

@@ -15,6 +15,7 @@ from nucloop.gui.correct.key_dialog import KeyDialog
 from nucloop.gui.correct.keys import COMMANDS, MOST_CLASS_KEYS
 from nucloop.gui.correct.readers_box import ReadersBox
 from nucloop.gui.correct.review_strip import ReviewStrip
+from nucloop.gui.napari_private.parts import itself
 from nucloop.gui.widgets.appearance import style_sheet
 from nucloop.gui.widgets.deferred import DeferredCall
 from nucloop.gui.widgets.dock_layout import heading, line, section, show_scrolled
@@ -44,7 +45,7 @@ class CorrectDock(QWidget):
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:
         super().__init__()
-        self.viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
+        self.viewer = itself(napari_viewer)
         self.correcting = Correcting.of(self.viewer)
         self._shown_keys: dict[str, str] = {}
         self._build()

@@ -8,13 +8,14 @@ from qtpy.QtCore import QObject, Signal
 
 from nucloop.gui.canvas.dock_places import DockPlaces
 from nucloop.gui.canvas.docks import correct_nuclei
-from nucloop.gui.correct.canvas_watch import CanvasWatch
+from nucloop.gui.correct.canvas_watch import CanvasWatch, follow_napari
 from nucloop.gui.correct.corrections import Corrections
 from nucloop.gui.correct.keys import KeyTargets, bind_keys, load_keys, save_keys
 from nucloop.gui.correct.pointer import Pointer
 from nucloop.gui.correct.review import Review
-from nucloop.gui.layer.selection_marks import mark_selection
 from nucloop.gui.napari_private.brush_circle import BrushCircle
+from nucloop.gui.napari_private.parts import canvas_widget_of, keeper_of
+from nucloop.gui.napari_private.selection_marks import mark_selection
 from nucloop.gui.sessions.open_sessions import OpenSessions
 
 if TYPE_CHECKING:
@@ -41,7 +42,11 @@ class Correcting(QObject):
         self._known: dict[NucleiLayer, KeyTargets] = {}
         self._keys = load_keys()
         DockPlaces.of(viewer)
-        self._watch = CanvasWatch(viewer.window._qt_viewer.canvas.native, self._active_pointer)
+        canvas = canvas_widget_of(viewer)
+        if canvas is None:
+            follow_napari(viewer, self._active_pointer)
+        else:
+            self._watch = CanvasWatch(canvas, self._active_pointer)
         sessions.changed.connect(self._sessions_changed)
         sessions.said.connect(self.said)
         self.brush_circle = BrushCircle(viewer, self)
@@ -51,9 +56,9 @@ class Correcting(QObject):
     @classmethod
     def of(cls, viewer: napari.Viewer) -> Correcting:
         """Return the one of a viewer: it outlives docks that are closed and opened again."""
-        window = viewer.window._qt_window
-        found = window.findChild(cls)
-        return cls(viewer, OpenSessions.of(viewer), window) if found is None else found
+        keeper = keeper_of(viewer)
+        found = keeper.findChild(cls)
+        return cls(viewer, OpenSessions.of(viewer), keeper) if found is None else found
 
     @property
     def nuclei(self) -> NucleiLayer | None:
@@ -96,7 +101,9 @@ class Correcting(QObject):
         nuclei = self.nuclei
         if nuclei is not None:
             self._viewer.layers.selection.active = nuclei.layer
-            self._viewer.window._qt_viewer.canvas.native.setFocus()
+            canvas = canvas_widget_of(self._viewer)
+            if canvas is not None:
+                canvas.setFocus()
 
     def _sessions_changed(self) -> None:
         present = self.sessions.all()

@@ -10,6 +10,7 @@ from qtpy.QtCore import QObject, Signal
 from nucloop.errors import NucLoopError
 from nucloop.gui.layer.points_style import DIAMETER_UM
 from nucloop.gui.layer.viewport import viewport_of
+from nucloop.gui.napari_private.view_state import canvas_size_of
 from nucloop.gui.widgets.messages import Message, Tone
 from nucloop.nuclei import UNLABELLED
 
@@ -58,7 +59,7 @@ class Corrections(QObject):
         if self.pixel is None:
             return None
         seen = viewport_of(self.nuclei.viewer, self.nuclei.image)
-        height, width = self.nuclei.viewer.canvas.size
+        height, width = canvas_size_of(self.nuclei.viewer)
         x, y = self.pixel
         return seen.top + y / height * seen.height, seen.left + x / width * seen.width
 

@@ -12,6 +12,7 @@ from qtpy.QtCore import QObject, Signal
 from nucloop.gui.canvas.colouring import ColourBy, class_palette
 from nucloop.gui.correct.dragging import DraggedNuclei
 from nucloop.gui.napari_private.light_drawing import draw_colours
+from nucloop.gui.napari_private.selection_marks import show_outline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -116,7 +117,7 @@ class Pointer(QObject):
             self._sweep(np.array(cursor))
         elif self._outline is not None:
             self._outline.append(cursor)
-            _show_outline(self._nuclei.layer, np.array([*self._outline, self._outline[0]]))
+            show_outline(self._nuclei.layer, np.array([*self._outline, self._outline[0]]))
 
     def finish(self) -> None:
         """Make one edit of what the brush has swept over."""
@@ -224,7 +225,7 @@ class Pointer(QObject):
         if self._corrections.lock:
             ids = ids[~nuclei.session.locked(ids)]
         if nuclei.colour_by is ColourBy.CLASS and not nuclei.loaded.afar:
-            colours = nuclei.layer._face.colors
+            colours = nuclei.layer.face_color
             colours[np.isin(nuclei.ids, ids)] = class_palette(nuclei.session.scheme)[self._corrections.current]
             draw_colours(nuclei.viewer, nuclei.layer)
         self._previewed = perf_counter()
@@ -238,7 +239,7 @@ class Pointer(QObject):
             event.handled = True
             yield
         outline, self._outline = np.array(self._outline), None
-        _show_outline(layer, None)
+        show_outline(layer, None)
         inside = self._nuclei.visible_ids(self._nuclei.session.in_polygon(outline))
         if len(inside):
             self._corrections.paint(inside)
@@ -250,9 +251,3 @@ def _place(layer: Points, event: Any) -> NDArray[np.float64]:
 
 def _far(event: Any, begin: NDArray[np.floating]) -> bool:
     return bool(np.hypot(*(np.array(event.pos) - begin)) >= DRAG_PIXELS)
-
-
-def _show_outline(layer: Points, outline: NDArray[np.float64] | None) -> None:
-    # the line with which napari draws the box of its own select tool
-    layer._highlight_box = outline
-    layer.events.highlight()

@@ -21,6 +21,8 @@ from nucloop.gui.detect.pipelines import Offer, find_offer, load_pipeline, loade
 from nucloop.gui.detect.resolution import ResolutionQuestion
 from nucloop.gui.detect.welcome import Welcome, scope_hint
 from nucloop.gui.files.dialogs import open_export, open_import
+from nucloop.gui.napari_private.parts import itself
+from nucloop.gui.napari_private.view_state import view_events_of
 from nucloop.gui.sessions.kept_regions import KeptRegions
 from nucloop.gui.sessions.session_question import SessionQuestion
 from nucloop.gui.widgets.appearance import style_sheet
@@ -57,7 +59,7 @@ class DetectDock(QWidget):
     def __init__(self, napari_viewer: napari.Viewer) -> None:
         super().__init__()
         # napari hands plugins a proxy; layers taken through it would not compare as the viewer's own
-        self.viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
+        self.viewer = itself(napari_viewer)
         self.detection = Detection.of(self.viewer)
         self.sessions = self.detection.sessions
         # undo and the other keys of the nuclei layer work without the Correct dock
@@ -155,8 +157,7 @@ class DetectDock(QWidget):
         layers = self.viewer.layers.events
         for signal in (layers.inserted, layers.removed, layers.reordered):
             signal.connect(self._images_changed)
-        camera, canvas = self.viewer.scene.camera.events, self.viewer.canvas.events
-        for signal in (camera.zoom, camera.center, canvas.size, layers.inserted):
+        for signal in (*view_events_of(self.viewer), layers.inserted):
             signal.connect(self._hint_later)
         self.viewer.events.theme.connect(self._restyle)
 

@@ -18,6 +18,7 @@ from nucloop.gui.canvas.view import view_box, view_centre
 from nucloop.gui.detect.detection_words import check_scheme, last_word
 from nucloop.gui.detect.pipelines import load_pipeline, loaded_pipeline
 from nucloop.gui.napari_private.layer_list import follow_now
+from nucloop.gui.napari_private.parts import keeper_of
 from nucloop.gui.sessions.open_sessions import OpenSessions
 from nucloop.gui.widgets.jobs import Ending, Job
 from nucloop.gui.widgets.messages import Message, Tone
@@ -107,9 +108,9 @@ class Detection(QObject):
     @classmethod
     def of(cls, viewer: ViewerModel) -> Detection:
         """Return the one Detection of a viewer with a window: it outlives docks that are closed and opened again."""
-        window = viewer.window._qt_window
-        found = window.findChild(cls)
-        return cls(viewer, OpenSessions.of(viewer), window) if found is None else found
+        keeper = keeper_of(viewer)
+        found = keeper.findChild(cls)
+        return cls(viewer, OpenSessions.of(viewer), keeper) if found is None else found
 
     @property
     def running(self) -> bool:

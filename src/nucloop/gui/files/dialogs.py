@@ -10,6 +10,7 @@ from nucloop.gui.canvas.view import image_layers
 from nucloop.gui.correct.correcting import Correcting
 from nucloop.gui.files.export_dialog import ExportDialog
 from nucloop.gui.files.import_dialog import ImportDialog
+from nucloop.gui.napari_private.parts import itself, keeper_of, window_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,36 +33,34 @@ def import_nuclei(viewer: napari.Viewer) -> None:
 
 def open_export(viewer: napari.Viewer) -> ExportDialog | None:
     """Return the export dialog of the nuclei that are meant; None, and a word about it, when there are none."""
-    viewer = _itself(viewer)
+    viewer = itself(viewer)
     nuclei = Correcting.of(viewer).nuclei
     if nuclei is None or not len(nuclei.session):
         show_warning("There are no nuclei to export yet. Detect or import some first.")
         return None
-    window = viewer.window._qt_window
-    for dialog in window.findChildren(ExportDialog):
+    for dialog in keeper_of(viewer).findChildren(ExportDialog):
         if dialog.isVisible():
             if dialog.nuclei is nuclei:
                 dialog.raise_()
                 dialog.activateWindow()
                 return dialog
             dialog.close()
-    dialog = ExportDialog(nuclei, Correcting.of(viewer).sessions, window)
+    dialog = ExportDialog(nuclei, Correcting.of(viewer).sessions, window_of(viewer))
     dialog.show()
     return dialog
 
 
 def open_import(viewer: napari.Viewer, path: Path | None = None) -> ImportDialog | None:
     """Return the import dialog of the image that is meant; None, and a word about it, when no image is open."""
-    viewer = _itself(viewer)
+    viewer = itself(viewer)
     image = image_meant(viewer)
     if image is None:
         show_warning("Nuclei lie on a slide: open the slide first, then import them.")
         return None
-    window = viewer.window._qt_window
-    for dialog in window.findChildren(ImportDialog):
+    for dialog in keeper_of(viewer).findChildren(ImportDialog):
         if dialog.isVisible():
             dialog.close()
-    dialog = ImportDialog(viewer, image, Correcting.of(viewer).sessions, window)
+    dialog = ImportDialog(viewer, image, Correcting.of(viewer).sessions, window_of(viewer))
     dialog.show()
     if path is not None:
         dialog.open_file(path)
@@ -76,8 +75,3 @@ def image_meant(viewer: napari.Viewer) -> Image | None:
         return active
     nuclei = Correcting.of(viewer).nuclei
     return nuclei.image if nuclei is not None else next(iter(images), None)
-
-
-def _itself(viewer: napari.Viewer) -> napari.Viewer:
-    # napari hands plugins a proxy
-    return getattr(viewer, "__wrapped__", viewer)

@@ -22,6 +22,7 @@ from nucloop.errors import NucLoopError
 from nucloop.export.build import ExportProgress
 from nucloop.gui.files.dataset_page import DatasetPage
 from nucloop.gui.files.export_page import FilePage
+from nucloop.gui.napari_private.view_state import camera_of
 from nucloop.gui.widgets.appearance import style_sheet
 from nucloop.gui.widgets.jobs import Ending, How, Job
 from nucloop.gui.widgets.messages import Message, MessageLine, Tone
@@ -196,7 +197,7 @@ class ExportDialog(QDialog):
         if not self.running and not self.nuclei.session.closed:
             self.page.refresh()
             if self.page is self.file_page:
-                self.file_page._show_place()
+                self.file_page.show_place()
 
     def _refresh_later(self, event: object = None) -> None:
         if self.isVisible():
@@ -216,7 +217,7 @@ class ExportDialog(QDialog):
             self.close()
 
     def _view_events(self) -> tuple[Any, ...]:
-        camera = self.nuclei.viewer.scene.camera.events
+        camera = camera_of(self.nuclei.viewer).events
         return camera.zoom, camera.center
 
     def done_with(self) -> None:

@@ -219,7 +219,7 @@ class FilePage(QWidget):
         if self._suffix != kind.suffixes[0] and text.endswith(self._suffix):
             self.file.line.setText(text[: -len(self._suffix)] + kind.suffixes[0])
         self._suffix = kind.suffixes[0]
-        self._show_place()
+        self.show_place()
         self.refresh()
 
     def _ask_about_classes(self) -> None:
@@ -239,9 +239,10 @@ class FilePage(QWidget):
                 meant = format_of(Path(name))
                 self._suffix = meant.suffixes[0]
                 self.format.setCurrentIndex(next(k for k, one in enumerate(FORMATS.values()) if one is meant))
-        self._show_place()
+        self.show_place()
 
-    def _show_place(self) -> None:
+    def show_place(self) -> None:
+        """Say what is in the chosen place by now."""
         path = self.file.path
         there = path is not None and path != self._written and path.is_file()
         self.hint.setText("This file is there already and will be replaced." if there else "")

@@ -16,6 +16,7 @@ from nucloop.gui.correct.correcting import Correcting
 from nucloop.gui.gallery.crop_grid import CropGrid
 from nucloop.gui.gallery.crops import CropReader
 from nucloop.gui.gallery.gallery_order import EVERY_CLASS, Order, in_order, nuclei_of_class
+from nucloop.gui.napari_private.parts import itself
 from nucloop.gui.sessions.known_features import features_in_parts, newest_store
 from nucloop.gui.widgets.appearance import style_sheet
 from nucloop.gui.widgets.deferred import DeferredCall
@@ -53,7 +54,7 @@ class GalleryDock(QWidget):
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:
         super().__init__()
-        self.viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
+        self.viewer = itself(napari_viewer)
         self.correcting = Correcting.of(self.viewer)
         self._nuclei: NucleiLayer | None = None
         self._reader: CropReader | None = None

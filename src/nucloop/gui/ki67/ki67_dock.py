@@ -20,6 +20,8 @@ from nucloop.gui.ki67.ki67_parts import Ki67Parts
 from nucloop.gui.ki67.ki67_table import HOT_SPOT, ki67_rows
 from nucloop.gui.ki67.report_files import write_report
 from nucloop.gui.layer.place_strip import look_at
+from nucloop.gui.napari_private.parts import itself
+from nucloop.gui.napari_private.view_state import camera_of, canvas_size_of
 from nucloop.gui.widgets.appearance import style_sheet
 from nucloop.gui.widgets.jobs import How, Job
 from nucloop.gui.widgets.messages import Message, Tone
@@ -49,7 +51,7 @@ class Ki67Dock(QWidget):
     def __init__(self, napari_viewer: napari.Viewer) -> None:
         self._closed = False
         super().__init__()
-        self.viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
+        self.viewer = itself(napari_viewer)
         self.correcting = Correcting.of(self.viewer)
         self.measuring = Ki67Measuring(self)
         self.parts = Ki67Parts(self)
@@ -176,7 +178,7 @@ class Ki67Dock(QWidget):
         if nuclei is None or measuring.result is None:
             return
         spot = measuring.result.ki67.hot_spot
-        camera = self.viewer.scene.camera
+        camera = camera_of(self.viewer)
         if name == HOT_SPOT and spot is not None:
             extent, place = 2 * spot.radius_um / nuclei.mpp, np.array([spot.y, spot.x])
         elif name in measuring.regions:
@@ -185,7 +187,7 @@ class Ki67Dock(QWidget):
         else:
             return
         look_at(nuclei, place)
-        camera.zoom = min(self.viewer.canvas.size) / (1.1 * extent * float(abs(nuclei.layer.scale[-1])))
+        camera.zoom = min(canvas_size_of(self.viewer)) / (1.1 * extent * float(abs(nuclei.layer.scale[-1])))
 
     def _closing(self, image: object) -> None:
         if self.measuring.nuclei is not None and self.measuring.nuclei.image is image:

@@ -9,6 +9,7 @@ import numpy as np
 
 from nucloop.gui.canvas.colouring import ColourBy, fill_colours, rim_colours
 from nucloop.gui.layer.points_style import hover_features
+from nucloop.gui.napari_private.points_parts import told_nobody
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,8 +62,7 @@ def write_texts(layer: Points, window: Nuclei) -> None:
 @contextmanager
 def one_update(layer: Points, same_rows: bool) -> Iterator[None]:
     """Let a layer draw once after several properties were set, not after each of them."""
-    face, border = layer._face.events, layer._border.events
-    with layer._block_refresh(), layer.events.blocker_all(), face.blocker_all(), border.blocker_all():
+    with told_nobody(layer):
         yield
     # the small picture in the layer list shows where nuclei are, which an edit in place hardly changes
     layer.refresh(extent=not same_rows, thumbnail=not same_rows)

@@ -17,6 +17,7 @@ from nucloop.gui.layer.shown_nuclei import ShownNuclei
 from nucloop.gui.layer.viewport import LoadedNuclei, choose, viewport_of
 from nucloop.gui.napari_private.layer_list import follow_now, unseen
 from nucloop.gui.napari_private.light_drawing import draw_colours, draw_image_lightly, draw_points_lightly
+from nucloop.gui.napari_private.view_state import view_events_of
 from nucloop.gui.widgets.messages import Message, Tone
 from nucloop.nuclei import UNLABELLED
 
@@ -84,8 +85,8 @@ class NucleiLayer(ShownNuclei):
         self._edits = PointEdits(self, self)
         self.layer.selected_data.events.items_changed.connect(self._selection_heard)
         self.layer.events.visible.connect(self._visibility_heard)
-        self._view_events = (viewer.scene.camera.events.zoom, viewer.scene.camera.events.center)
-        for event in (*self._view_events, viewer.canvas.events.size):
+        self._view_events = view_events_of(viewer)
+        for event in self._view_events:
             event.connect(self._view_heard)
         self.look_changed.connect(self.push)
         self.filter_changed.connect(self._filter)
@@ -147,7 +148,7 @@ class NucleiLayer(ShownNuclei):
         self._view_timer.stop()
         self._text_timer.stop()
         self._edits.close()
-        for event in (*self._view_events, self.viewer.canvas.events.size):
+        for event in self._view_events:
             event.disconnect(self._view_heard)
         self.density.remove()
 

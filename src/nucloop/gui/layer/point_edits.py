@@ -8,6 +8,7 @@ import numpy as np
 from qtpy.QtCore import QObject, QTimer
 
 from nucloop.errors import NucLoopError
+from nucloop.gui.napari_private.points_parts import paste_copied_points
 
 if TYPE_CHECKING:
     from napari.layers import Points
@@ -127,5 +128,7 @@ class PointEdits:
             self._nuclei.session.move(self.ids[moved], places[moved])
 
     def _paste(self, layer: Points) -> None:
-        layer._paste_data()
-        self._take("added", [])
+        if paste_copied_points(layer):
+            self._take("added", [])
+        else:
+            self._nuclei.refuse(NucLoopError("This napari pastes no nuclei. Add them with A, one at a time."))

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from nucloop.gui.napari_private.view_state import camera_of, canvas_size_of
+
 if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Image
@@ -97,10 +99,10 @@ def choose(session: Session, seen: Viewport, most: int = MOST_POINTS) -> LoadedN
 
 def viewport_of(viewer: ViewerModel, image: Image) -> Viewport:
     """Return what is on screen in the pixels of an image, whether the image reaches there or not."""
-    half = np.array(viewer.canvas.size) / viewer.scene.camera.zoom / 2
-    centre = np.array(viewer.scene.camera.center[-2:])
+    half = np.array(canvas_size_of(viewer)) / camera_of(viewer).zoom / 2
+    centre = np.array(camera_of(viewer).center[-2:])
     corners = [centre + half * (dy, dx) for dy in (-1, 1) for dx in (-1, 1)]
     places = np.array([np.asarray(image.world_to_data(corner), np.float64)[-2:] for corner in corners])
     low, size = places.min(0), np.ptp(places, axis=0)
-    pixel = float(size.max() / max(viewer.canvas.size))
+    pixel = float(size.max() / max(canvas_size_of(viewer)))
     return Viewport(float(low[0]), float(low[1]), float(size[0]), float(size[1]), pixel)

@@ -14,6 +14,7 @@ from nucloop.gui.learn.learn_controls import LearnControls, MethodChoice
 from nucloop.gui.learn.learning import Learning
 from nucloop.gui.learn.lesson_panel import LessonPanel
 from nucloop.gui.learn.tuning_curve import TuningCurve
+from nucloop.gui.napari_private.parts import itself
 from nucloop.gui.widgets.appearance import style_sheet
 from nucloop.gui.widgets.dock_layout import line, section, show_scrolled
 from nucloop.gui.widgets.messages import Message, MessageLine
@@ -44,7 +45,7 @@ class LearnDock(QWidget):
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:
         super().__init__()
-        self.viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
+        self.viewer = itself(napari_viewer)
         self.learning = Learning.of(self.viewer)
         self.correcting = Correcting.of(self.viewer)
         self._build()

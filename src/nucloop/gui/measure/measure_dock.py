@@ -22,6 +22,7 @@ from nucloop.gui.measure.measure_parts import MeasureParts
 from nucloop.gui.measure.measuring import Measuring
 from nucloop.gui.measure.references import Reference, layers_to_compare_with, of_file, of_layer, of_reader
 from nucloop.gui.measure.rings import Ring, Rings
+from nucloop.gui.napari_private.parts import itself
 from nucloop.gui.widgets.appearance import style_sheet
 from nucloop.gui.widgets.messages import Message, Tone
 from nucloop.metrics.report import table_rows, table_text
@@ -47,7 +48,7 @@ class MeasureDock(QWidget):
     def __init__(self, napari_viewer: napari.Viewer) -> None:
         self._closed = False
         super().__init__()
-        self.viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
+        self.viewer = itself(napari_viewer)
         self.correcting = Correcting.of(self.viewer)
         self.measuring = Measuring(self)
         self.rings = Rings(self.measuring)

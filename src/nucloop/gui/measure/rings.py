@@ -14,6 +14,7 @@ from nucloop.gui.layer.viewport import MOST_POINTS, viewport_of
 from nucloop.gui.measure.references import RingMark
 from nucloop.gui.napari_private.layer_list import follow_now
 from nucloop.gui.napari_private.status_reading import read_when_whole
+from nucloop.gui.napari_private.view_state import view_events_of
 
 if TYPE_CHECKING:
     from nucloop.gui.layer.nuclei_layer import NucleiLayer
@@ -194,9 +195,7 @@ class Rings(QObject):
             self.hide()
         self._nuclei = nuclei
         if nuclei is not None:
-            viewer = nuclei.viewer
-            camera = viewer.scene.camera.events
-            self._view_events = (camera.zoom, camera.center, viewer.canvas.events.size)
+            self._view_events = view_events_of(nuclei.viewer)
             for event in self._view_events:
                 event.connect(self._view_heard)
         else:

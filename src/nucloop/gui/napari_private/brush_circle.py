@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, QTimer
 
+from nucloop.gui.napari_private.access import has_parts, part
 from nucloop.gui.napari_private.parts import visual_of
 from nucloop.gui.widgets.jobs import Job
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from napari.components import ViewerModel
 
-__all__ = ["BrushCircle"]
+__all__ = ["BrushCircle", "brush_overlay_of"]
 
 _PAUSE_MS = 250
 _FAR_AWAY = (-1000, -1000)
@@ -55,18 +56,18 @@ class BrushCircle(QObject):
             self._timer.stop()
 
     def _parts(self) -> Iterator[str]:
-        overlay: Any = dict(self._viewer.canvas.overlays).get("_brush_circle")
+        overlay = brush_overlay_of(self._viewer)
         if overlay is None or overlay.visible or visual_of(self._viewer, overlay) is not None:
             return
         overlay.visible = True
         overlay.visible = False
         yield "the parts"
         visual: Any = visual_of(self._viewer, overlay)
-        node = getattr(visual, "node", None)
-        circles = getattr(node, "_subvisuals", [])
-        if node is None or not hasattr(visual, "_on_visible_change"):
+        node: Any = getattr(visual, "node", None)
+        if not has_parts(node, "_subvisuals") or not has_parts(visual, "_on_visible_change"):
             # another napari: it makes the circle when it is needed
             return
+        circles = node._subvisuals
         for drawn in circles:
             if overlay.visible:
                 break
@@ -79,6 +80,14 @@ class BrushCircle(QObject):
         for circle in circles:
             circle.visible = True
         visual._on_visible_change()
+
+
+def brush_overlay_of(viewer: ViewerModel) -> Any:
+    """Return napari's model of the circle; None in another napari."""
+    canvas = getattr(viewer, "canvas", None)
+    overlays = part(viewer, "_overlays") if canvas is None else part(canvas, "overlays")
+    known = dict(overlays or {})
+    return known.get("_brush_circle", known.get("brush_circle"))
 
 
 def _dash_patterns() -> Iterator[None]:

@@ -7,8 +7,12 @@ once more. Where OpenGL is software that is as dear as the edit itself.
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from qtpy.QtCore import QAbstractItemModel, QAbstractProxyModel
+from qtpy.QtWidgets import QAbstractItemView
+
+from nucloop.gui.napari_private.access import part
 from nucloop.gui.napari_private.parts import qt_viewer_of
 
 if TYPE_CHECKING:
@@ -19,17 +23,23 @@ if TYPE_CHECKING:
 __all__ = ["follow_now", "unseen"]
 
 
-def _list_of(viewer: ViewerModel) -> Any:
-    """Return the list's widget; None for a viewer without a window."""
-    qt_viewer = qt_viewer_of(viewer)
-    return None if qt_viewer is None else qt_viewer.layers
+def _list_of(viewer: ViewerModel) -> QAbstractItemView | None:
+    """Return the list's widget; None for a viewer without a window, and in another napari."""
+    widget = part(qt_viewer_of(viewer), "layers")
+    return widget if isinstance(widget, QAbstractItemView) else None
+
+
+def _model_of(viewer: ViewerModel) -> QAbstractItemModel | None:
+    """Return what tells the list of changes, before napari sorts it."""
+    widget = _list_of(viewer)
+    sorted_model = None if widget is None else widget.model()
+    return sorted_model.sourceModel() if isinstance(sorted_model, QAbstractProxyModel) else sorted_model
 
 
 @contextmanager
 def unseen(viewer: ViewerModel) -> Iterator[None]:
     """Within it, layers change nothing that the list shows: colours, features, selections."""
-    widget = _list_of(viewer)
-    model = None if widget is None else widget.model().sourceModel()
+    model = _model_of(viewer)
     before = model is not None and model.blockSignals(True)
     try:
         yield

@@ -2,21 +2,23 @@
 
 napari's shaders can do far more than a slide and discs need: contrast and gamma of an image that has neither, two
 triangles for what OpenGL calls a point. Where OpenGL is software (remote desktops, virtual machines) that is a fifth of
-every frame, and every edit waits for a frame (docs/speed.md).
+every frame, and every edit waits for a frame (docs/speed.md). Where a graphics card draws, napari draws as always.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from vispy.visuals.shaders import Function, FunctionChain
-
+from nucloop.gui.napari_private.access import has_parts, part
 from nucloop.gui.napari_private.partial_drawing import PartialDrawing
 from nucloop.gui.napari_private.parts import node_of
+from nucloop.gui.napari_private.points_parts import colours_in_view
+from nucloop.gui.napari_private.software_opengl import draws_in_software, where_software
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Image, Points
+    from vispy.visuals.shaders import FunctionChain
 
 __all__ = ["draw_colours", "draw_image_lightly", "draw_points_lightly"]
 
@@ -31,9 +33,48 @@ _NO_OFFSET = "vec4 apply_offset(vec4 fb_pos, float total_size) { return fb_pos; 
 
 def draw_points_lightly(viewer: ViewerModel, layer: Points) -> None:
     """Draw the points of a layer as OpenGL's points from now on; they have to be smaller than MOST_PIXELS."""
-    markers: Any = getattr(node_of(viewer, layer), "points_markers", None)
-    if getattr(markers, "_method", None) != "instanced":
+    where_software(viewer, lambda: _use_opengl_points(node_of(viewer, layer)))
+
+
+def draw_image_lightly(viewer: ViewerModel, image: Image) -> None:
+    """Leave contrast and gamma out of the drawing of an RGB image for as long as they change nothing."""
+    if image.rgb:
+        where_software(viewer, lambda: _leave_contrast_out(node_of(viewer, image), image))
+
+
+def draw_colours(viewer: ViewerModel, layer: Points) -> None:
+    """Draw the points of a layer in the colours that they have by now; napari would prepare all else of them anew."""
+    markers = _markers_of(node_of(viewer, layer)) if draws_in_software(viewer) else None
+    drawn, colours = getattr(markers, "_data", None), colours_in_view(layer)
+    if markers is None or drawn is None or colours is None or not len(colours[0]) == len(colours[1]) == len(drawn):
+        layer.events.face_color()
         return
+    fill, rim = colours
+    changed = (drawn["a_bg_color"] != fill).any(1) | (drawn["a_fg_color"] != rim).any(1)
+    if not changed.any():
+        return
+    drawn["a_bg_color"], drawn["a_fg_color"] = fill, rim
+    markers._vbo.set_data(drawn)
+    partial = PartialDrawing.of(viewer)
+    if partial is None or viewer.dims.ndisplay != 2:
+        markers.update()
+        return
+    with partial.only(partial.box_around(markers, drawn["a_position"][changed], MOST_PIXELS)):
+        markers.update()
+
+
+def _markers_of(node: Any) -> Any:
+    """Return vispy's markers that draw the points of a layer; None in another napari or vispy."""
+    markers = part(node, "points_markers")
+    return markers if has_parts(markers, "_method", "_draw_mode", "_data", "_vbo", "shared_program") else None
+
+
+def _use_opengl_points(node: Any) -> None:
+    markers = _markers_of(node)
+    if markers is None or markers._method != "instanced":
+        return
+    from vispy.visuals.shaders import Function
+
     program = markers.shared_program
     try:
         program.vert["setup_texcoord"] = Function(_NO_TEXCOORD)
@@ -50,33 +91,14 @@ def draw_points_lightly(viewer: ViewerModel, layer: Points) -> None:
         program[name] = markers._vbo[name]
 
 
-def draw_colours(viewer: ViewerModel, layer: Points) -> None:
-    """Draw the points of a layer in the colours that they have by now; napari would prepare all else of them anew."""
-    markers: Any = getattr(node_of(viewer, layer), "points_markers", None)
-    drawn = getattr(markers, "_data", None)
-    fill, rim = layer._view_face_color, layer._view_border_color
-    if drawn is None or not len(fill) == len(rim) == len(drawn):
-        layer.events.face_color()
+def _leave_contrast_out(node: Any, image: Image) -> None:
+    if not has_parts(node, "_build_color_transform", "_func_templates", "_texture", "_need_colortransform_update"):
         return
-    changed = (drawn["a_bg_color"] != fill).any(1) | (drawn["a_fg_color"] != rim).any(1)
-    if not changed.any():
+    if "_build_color_transform" in vars(node) or "null_color_transform" not in node._func_templates:
+        # done already, or another vispy
         return
-    drawn["a_bg_color"], drawn["a_fg_color"] = fill, rim
-    markers._vbo.set_data(drawn)
-    partial = PartialDrawing.of(viewer)
-    if partial is None or viewer.dims.ndisplay != 2:
-        markers.update()
-        return
-    with partial.only(partial.box_around(markers, drawn["a_position"][changed], MOST_PIXELS)):
-        markers.update()
+    from vispy.visuals.shaders import Function, FunctionChain
 
-
-def draw_image_lightly(viewer: ViewerModel, image: Image) -> None:
-    """Leave contrast and gamma out of the drawing of an RGB image for as long as they change nothing."""
-    node = node_of(viewer, image)
-    done = node is not None and "_build_color_transform" in vars(node)
-    if done or not image.rgb or "null_color_transform" not in getattr(node, "_func_templates", {}):
-        return
     in_full = node._build_color_transform
 
     def build() -> FunctionChain:

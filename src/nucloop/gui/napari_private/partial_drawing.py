@@ -2,7 +2,7 @@
 
 vispy draws a whole canvas for one nucleus that changes colour. Where OpenGL is software (remote desktops, virtual
 machines) that is a third of what a person waits for at every edit (docs/speed.md). Whatever is not said here to be
-small is drawn as always.
+small is drawn as always, and so is everything where a graphics card draws.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from qtpy.QtOpenGLWidgets import QOpenGLWidget
 
+from nucloop.gui.napari_private.access import has_parts
 from nucloop.gui.napari_private.parts import scene_canvas_of
+from nucloop.gui.napari_private.software_opengl import draws_in_software
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,9 +24,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["PartialDrawing"]
-
-_NEEDED = ("_draw_scene", "_drawing", "_fb_stack", "_backend")
-"""What this takes of vispy's canvas; another vispy draws as it always does."""
 
 
 class PartialDrawing:
@@ -49,12 +48,15 @@ class PartialDrawing:
 
     @classmethod
     def of(cls, viewer: ViewerModel) -> PartialDrawing | None:
-        """Return that of a viewer's canvas; None where there is no canvas, or none that it can be done on."""
+        """Return that of a viewer's canvas; None where a graphics card draws, or where it cannot be done."""
         canvas = scene_canvas_of(viewer)
-        known = getattr(vars(canvas).get("update") if canvas is not None else None, "__self__", None)
+        if canvas is None or not draws_in_software(viewer):
+            return None
+        known = getattr(vars(canvas).get("update"), "__self__", None)
         if isinstance(known, cls):
             return known
-        fit = all(hasattr(canvas, name) for name in _NEEDED) and isinstance(canvas.native, QOpenGLWidget)
+        # another vispy draws as it always does
+        fit = has_parts(canvas, "_draw_scene", "_drawing", "_fb_stack") and isinstance(canvas.native, QOpenGLWidget)
         return cls(canvas) if fit else None
 
     @contextmanager

@@ -1,50 +1,113 @@
-"""The parts of napari's window that it offers no public way to."""
+"""The parts of napari's window, by a public way where there is one; None says that this napari has no such part."""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+from qtpy.QtCore import QObject
+from qtpy.QtOpenGLWidgets import QOpenGLWidget
+from qtpy.QtWidgets import QMainWindow
+
+from nucloop.gui.napari_private.access import part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import napari
     from napari.components import ViewerModel
     from napari.layers import Layer
 
-__all__ = ["drawn_once", "node_of", "qt_viewer_of", "scene_canvas_of", "visual_of"]
+__all__ = [
+    "canvas_widget_of",
+    "drawn_once",
+    "itself",
+    "keeper_of",
+    "node_of",
+    "qt_viewer_of",
+    "scene_canvas_of",
+    "slice_now",
+    "visual_of",
+    "window_of",
+]
+
+_keepers: WeakKeyDictionary[ViewerModel, QObject] = WeakKeyDictionary()
+
+
+def itself(viewer: napari.Viewer) -> napari.Viewer:
+    """Return the viewer behind the proxy that napari hands to plugins."""
+    return part(viewer, "__wrapped__") or viewer
+
+
+def window_of(viewer: ViewerModel) -> QMainWindow | None:
+    """Return Qt's window; None for a viewer without one."""
+    menu = getattr(getattr(viewer, "window", None), "main_menu", None)
+    try:
+        found = None if menu is None else menu.window()
+    except RuntimeError:
+        # Qt has destroyed it
+        return None
+    return found if isinstance(found, QMainWindow) else None
+
+
+def keeper_of(viewer: ViewerModel) -> QObject:
+    """Return the parent of what lives as long as a viewer: its window, or where none is found an object of our own."""
+    window = window_of(viewer)
+    if window is not None:
+        return window
+    return _keepers.setdefault(viewer, QObject())
 
 
 def qt_viewer_of(viewer: ViewerModel) -> Any:
     """Return the widget that holds canvas and layer list; None for a viewer without a window."""
-    window = getattr(viewer, "window", None)
-    return None if window is None else window._qt_viewer
+    return part(getattr(viewer, "window", None), "_qt_viewer")
+
+
+def canvas_widget_of(viewer: ViewerModel) -> QOpenGLWidget | None:
+    """Return the widget on which layers are drawn; None for a viewer without a window."""
+    window = window_of(viewer)
+    middle = None if window is None else window.centralWidget()
+    return None if middle is None else middle.findChild(QOpenGLWidget)
+
+
+def _canvas_of(viewer: ViewerModel) -> Any:
+    return getattr(qt_viewer_of(viewer), "canvas", None)
 
 
 def scene_canvas_of(viewer: ViewerModel) -> Any:
     """Return vispy's canvas; None for a viewer without a window, and in another napari."""
-    return getattr(getattr(qt_viewer_of(viewer), "canvas", None), "_scene_canvas", None)
+    return part(_canvas_of(viewer), "_scene_canvas")
 
 
 def node_of(viewer: ViewerModel, layer: Layer) -> Any:
-    """Return what draws a layer on the canvas; None for a viewer without a window."""
-    qt_viewer = qt_viewer_of(viewer)
-    return None if qt_viewer is None else qt_viewer.canvas.layer_to_visual[layer].node
+    """Return what draws a layer on the canvas; None for a viewer without a window, and in another napari."""
+    known = part(_canvas_of(viewer), "layer_to_visual") or {}
+    return getattr(known.get(layer), "node", None)
 
 
 def visual_of(viewer: ViewerModel, overlay: Any) -> Any:
     """Return what draws an overlay on the canvas; None for one that was never shown, and in another napari."""
-    qt_viewer = qt_viewer_of(viewer)
-    known = {} if qt_viewer is None else getattr(qt_viewer.canvas, "_viewer_overlay_to_visual", {})
+    known = part(_canvas_of(viewer), "_viewer_overlay_to_visual", "_overlay_to_visual") or {}
     return next(iter(known.get(overlay, [])), None)
+
+
+def slice_now(viewer: ViewerModel) -> None:
+    """Have layers read what is in view now; napari does so as it draws, and then draws once more."""
+    read = part(_canvas_of(viewer), "on_draw")
+    if read is not None:
+        read()
 
 
 @contextmanager
 def drawn_once(viewer: ViewerModel) -> Iterator[None]:
     """Within it, the canvas may get another size several times, and is drawn once afterwards instead of each time."""
-    canvas = qt_viewer_of(viewer).canvas.native
-    before = canvas.updatesEnabled()
-    canvas.setUpdatesEnabled(False)
+    canvas = canvas_widget_of(viewer)
+    before = canvas is not None and canvas.updatesEnabled()
+    if canvas is not None:
+        canvas.setUpdatesEnabled(False)
     try:
         yield
     finally:
-        canvas.setUpdatesEnabled(before)
+        if canvas is not None:
+            canvas.setUpdatesEnabled(before)

@@ -22,6 +22,7 @@ from nucloop.gui.files.dialogs import image_meant, open_import
 from nucloop.gui.files.importing import points_options
 from nucloop.gui.layer.points_style import LAYER_NAME
 from nucloop.gui.measure.references import points_as_nuclei
+from nucloop.gui.napari_private.parts import keeper_of
 from nucloop.gui.plugin.reader import NO_LAYER, read_slide
 from nucloop.gui.sessions.open_sessions import OpenSessions
 from nucloop.session.exchange import document_of, is_session, slide_of_session
@@ -137,7 +138,7 @@ def _is_brca_m2c(path: Path) -> bool:
 
 def _layer_called(name: str) -> NucleiLayer | None:
     viewer = napari.current_viewer()
-    sessions = None if viewer is None else viewer.window._qt_window.findChild(OpenSessions)
+    sessions = None if viewer is None else keeper_of(viewer).findChild(OpenSessions)
     known = [] if sessions is None else sessions.all()
     return next((one for one in known if one.layer.name == name), None)
 

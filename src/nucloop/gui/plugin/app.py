@@ -14,6 +14,7 @@ from nucloop.gui.canvas.docks import PLUGIN, open_correct_dock, open_detect_dock
 from nucloop.gui.canvas.layer_slide import slide_of_layer
 from nucloop.gui.canvas.slide_layers import image_layer_of
 from nucloop.gui.detect.pipelines import loaded_pipeline
+from nucloop.gui.napari_private.parts import window_of
 from nucloop.gui.widgets.messages import Tone
 from nucloop.slides import open_slide
 
@@ -117,7 +118,8 @@ def _detect(viewer: napari.Viewer, dock: DetectDock) -> None:
     image = dock.controls.image
     if image is None:
         raise SlideError("There is no image to detect on. Give a slide, or --sample ihc.")
-    _wait(lambda: viewer.window._qt_window.isVisible() and dock.device.text() != dock.LOADING, FIRST_LOAD_S)
+    window = window_of(viewer)
+    _wait(lambda: (window is None or window.isVisible()) and dock.device.text() != dock.LOADING, FIRST_LOAD_S)
     dock.detect()
     if dock.question.isVisible():
         raise SlideError(f"{image.name} does not say how many µm a pixel covers. Give it with --mpp.")

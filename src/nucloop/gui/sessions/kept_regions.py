@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from napari.layers.base import ActionType
 from qtpy.QtCore import QObject, QTimer
 
 from nucloop.errors import NucLoopError
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["KeptRegions"]
 
 PAUSE_MS = 400
-_AT_ONCE = (ActionType.ADDED, ActionType.REMOVED)
+_AT_ONCE = ("added", "removed")
 
 
 class KeptRegions(QObject):
@@ -108,7 +107,7 @@ class KeptRegions(QObject):
                 self._timer.start(PAUSE_MS)
 
     def _edited(self, event: Any) -> None:
-        if event.action in _AT_ONCE:
+        if str(event.action) in _AT_ONCE:
             self.keep()
         else:
             # while a corner is dragged

@@ -12,6 +12,8 @@ from nucloop.garbage import leave_out_what_is_here, search_everywhere, search_ev
 from nucloop.gui.canvas.layer_slide import mpp_of_layer, slide_of_layer
 from nucloop.gui.canvas.view import is_picture
 from nucloop.gui.layer.nuclei_layer import NucleiLayer
+from nucloop.gui.napari_private.own_context import keep_to_own_context
+from nucloop.gui.napari_private.parts import keeper_of
 from nucloop.gui.sessions.session_places import (
     Answer,
     OpeningChoice,
@@ -58,6 +60,7 @@ class OpenSessions(QObject):
         self._notes: dict[Image, str] = {}
         self._ways: dict[Image, OpeningChoice] = {}
         self.author = ""
+        keep_to_own_context(viewer)
         viewer.layers.events.removed.connect(self._layer_removed)
         # this is as old as the first dock and as long-lived as the window
         leave_out_what_is_here()
@@ -70,9 +73,9 @@ class OpenSessions(QObject):
     @classmethod
     def of(cls, viewer: ViewerModel) -> OpenSessions:
         """Return the one of a viewer with a window: it outlives docks that are closed and opened again."""
-        window = viewer.window._qt_window
-        found = window.findChild(cls)
-        return cls(viewer, window) if found is None else found
+        keeper = keeper_of(viewer)
+        found = keeper.findChild(cls)
+        return cls(viewer, keeper) if found is None else found
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
         """Let the memory of a window come back that is closed."""
