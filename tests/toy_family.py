@@ -102,10 +102,10 @@ class ToyTask(TrainingTask[ToyRecipe, ToyDetector]):
     def loss(self, model: ToyDetector, batch: Batch) -> Tensor:
         """Compare every cell."""
         output = model(batch.rgb)
+        image, nucleus = batch.crops.there.nonzero(as_tuple=True)
+        rows, columns = (batch.crops.yx[image, nucleus] / self.recipe.model.cell).long().T
         truth = torch.zeros_like(output[:, 0])
-        for k, crop in enumerate(batch.crops):
-            rows = (crop.yx / self.recipe.model.cell).astype(int)
-            truth[k, rows[:, 0], rows[:, 1]] = 1
+        truth[image, rows, columns] = 1
         return F.binary_cross_entropy_with_logits(output[:, 0], truth)
 
     def save(self, model: ToyDetector, files: Mapping[str, Path], origins: Origins) -> Card:

@@ -10,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from nucloop.detection.stage import Window, read_window
-from nucloop.training.augment import AugmentConfig, Crop, augment_pixels
+from nucloop.training.augment import AugmentConfig, augment_pixels
+from nucloop.training.crops import Crops
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -97,15 +98,16 @@ def varied(
     (N, 3, S, S) tensor, N arrays (K, 2), (sum of K,) array
         RGB from 0 to 255, points and labels.
     """
-    crops = []
+    pictures, points = [], []
     for tile in tiles:
         turns, mirror = int(rng.integers(4)), bool(rng.integers(2))
         rgb, yx = _turned(tile.rgb, tile.yx, turns, mirror)
         moved = yx + rng.normal(0, jitter_um / mpp, yx.shape)
-        picture = torch.from_numpy(np.ascontiguousarray(rgb)).permute(2, 0, 1).float()
-        crops.append(Crop(picture, moved.astype(np.float32), tile.label))
-    pixels = augment_pixels(crops, AUGMENT, mpp, rng)
-    return pixels, [crop.yx for crop in crops], np.concatenate([crop.label for crop in crops])
+        pictures.append(np.ascontiguousarray(rgb))
+        points.append(moved.astype(np.float32))
+    stack = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float()
+    pixels = augment_pixels(Crops.of(stack), AUGMENT, mpp, rng)
+    return pixels, points, np.concatenate([tile.label for tile in tiles])
 
 
 def _turned(

@@ -13,7 +13,7 @@ from nucloop.configuration import read_strictly
 from nucloop.models.backbone import Backbone
 from nucloop.models.pan import PathAggregation
 
-__all__ = ["EncoderConfig", "PointEncoder", "sample_at"]
+__all__ = ["EncoderConfig", "PointEncoder", "sample_at", "sample_batch"]
 
 
 @read_strictly
@@ -88,9 +88,16 @@ def sample_at(features: Tensor, points: Tensor, stride: int) -> Tensor:
     (K, F) tensor
         Cells beyond the border repeat it.
     """
-    _, height, width = features.shape
-    size = torch.tensor([width, height], device=points.device, dtype=features.dtype)
-    cell = (points.flip(-1).to(features.dtype) + 0.5) / stride
-    grid = (2 * cell / size - 1).view(1, 1, -1, 2)
-    sampled = F.grid_sample(features[None], grid, mode="bilinear", padding_mode="border", align_corners=False)
-    return sampled[0, :, 0].T
+    return sample_batch(features[None], points[None], stride)[0]
+
+
+def sample_batch(features: Tensor, points: Tensor, stride: int) -> Tensor:
+    """`sample_at` for the maps (N, F, h, w) and points (N, K, 2) of several images: (N, K, F)."""
+    _, _, height, width = features.shape
+    # a half-precision grid would be off by a pixel
+    size = torch.tensor([width, height], device=points.device, dtype=torch.float32)
+    grid = 2 * (points.flip(-1).float() + 0.5) / stride / size - 1
+    sampled = F.grid_sample(
+        features.float(), grid[:, None], mode="bilinear", padding_mode="border", align_corners=False
+    )
+    return sampled[:, :, 0].transpose(1, 2)

@@ -1,19 +1,17 @@
-"""What a network sees in training: random crops in microns, and stains as other hospitals would have made them.
+"""What a network sees in training: stains as other hospitals would have made them, focus, and noise.
 
 Stain augmentation works on optical density, split into haematoxylin, eosin and DAB (Ruifrok and Johnston, 2001):
 amounts and colours of the stains vary, and some crops are re-stained as immunohistochemistry, with some of their nuclei
-brown, so that a detector trained on H&E finds nuclei there too.
+brown, so that a detector trained on H&E finds nuclei there too. Every crop has its own draw; all are made at once.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -21,11 +19,11 @@ from nucloop.configuration import read_strictly
 from nucloop.training.ihc import as_ihc
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from numpy.typing import NDArray
 
-    from nucloop.training.datasets import Field
+    from nucloop.training.crops import Crops
 
-__all__ = ["AugmentConfig", "Crop", "CropSampler", "augment_pixels"]
+__all__ = ["AugmentConfig", "augment_pixels"]
 
 STAINS = ((0.65, 0.70, 0.29), (0.07, 0.99, 0.11), (0.27, 0.57, 0.78))
 """Optical density in red, green and blue of haematoxylin, eosin and DAB."""
@@ -58,88 +56,7 @@ class AugmentConfig:
     """Share of crops with added noise."""
 
 
-@dataclass(frozen=True)
-class Crop:
-    """A training image and the nuclei in it: rgb (3, S, S) 0 to 255, yx (K, 2) pixels, label (K,)."""
-
-    rgb: Tensor
-    yx: NDArray[np.float32]
-    label: NDArray[np.int16]
-    zoom: float = 1.0
-    """How much larger than life things are."""
-    ihc: bool = False
-    """Whether it shall be re-stained as immunohistochemistry."""
-
-
-class CropSampler:
-    """Random crops of annotated fields at one working resolution; every field is equally likely per unit of its area.
-
-    Parameters
-    ----------
-    fields : sequence of Field
-        Annotated images of any resolution.
-    mpp : float
-        Working resolution, µm per pixel.
-    side : int
-        Side of a crop, working pixels.
-    """
-
-    def __init__(self, fields: Sequence[Field], mpp: float, side: int, config: AugmentConfig) -> None:
-        self.side, self.config = side, config
-        self._images: list[Tensor] = []
-        self._points: list[NDArray[np.float32]] = []
-        self._labels: list[NDArray[np.int16]] = []
-        self._zoom: list[float] = []
-        for field in fields:
-            image = torch.from_numpy(field.pixels.copy()).permute(2, 0, 1).float()
-            shrink = max(int(mpp / field.mpp + 0.3), 1)
-            if shrink > 1:
-                image = F.avg_pool2d(image[None], shrink)[0]
-            self._images.append(image)
-            self._points.append(((field.yx + 0.5) / shrink - 0.5).astype(np.float32))
-            self._labels.append(field.label)
-            self._zoom.append(mpp / (field.mpp * shrink))
-        area = np.array([i[0].numel() / z**2 for i, z in zip(self._images, self._zoom, strict=True)])
-        # a small field still gets a fair share: the square root lies between per-image and per-area sampling
-        self._share = np.sqrt(area) / np.sqrt(area).sum()
-
-    def draw(self, rng: np.random.Generator) -> Crop:
-        """Return one crop with random place, rotation, mirror and scale; outside the field is white, as off a slide."""
-        k = int(rng.choice(len(self._images), p=self._share))
-        image, side = self._images[k], self.side
-        height, width = image.shape[1:]
-        ihc = bool(rng.random() < self.config.ihc)
-        # here a step in the crop is this many steps in the life-size image
-        life = math.exp(rng.uniform(-1, 1) * math.log(self.config.scale))
-        if ihc:
-            life *= math.exp(-rng.uniform(0, 1) * math.log(self.config.ihc_scale))
-        zoom = self._zoom[k] * life
-        angle, mirror = rng.uniform(0, 2 * math.pi), rng.choice([-1.0, 1.0])
-        # columns map an output step (y, x) to a source step
-        turn = zoom * np.array(
-            [[math.cos(angle), -math.sin(angle) * mirror], [math.sin(angle), math.cos(angle) * mirror]]
-        )
-        half = min(0.5 * side * zoom, height / 2, width / 2)
-        centre = np.array([rng.uniform(half, height - half), rng.uniform(half, width - half)]) - 0.5
-        rgb = _warp(image, turn, centre, side, "bicubic" if rng.random() < 0.5 else "bilinear")
-        yx = (self._points[k] - centre) @ np.linalg.inv(turn).T + (side - 1) / 2
-        inside = ((yx >= 0) & (yx <= side - 1)).all(1)
-        return Crop(rgb, yx[inside].astype(np.float32), self._labels[k][inside], 1 / life, ihc)
-
-
-def _warp(image: Tensor, turn: NDArray[np.float64], centre: NDArray[np.float64], side: int, mode: str) -> Tensor:
-    step = torch.arange(side, dtype=torch.float32) - (side - 1) / 2
-    matrix, origin = torch.from_numpy(turn).float(), torch.from_numpy(centre).float()
-    y = origin[0] + matrix[0, 0] * step[:, None] + matrix[0, 1] * step[None]
-    x = origin[1] + matrix[1, 0] * step[:, None] + matrix[1, 1] * step[None]
-    height, width = image.shape[1:]
-    grid = torch.stack([(2 * x + 1) / width - 1, (2 * y + 1) / height - 1], -1)
-    # sampled as 255 - image: zero padding is then white glass
-    warped = F.grid_sample(255 - image[None], grid[None], mode=mode, padding_mode="zeros", align_corners=False)
-    return 255 - warped[0].clamp(0, 255)
-
-
-def augment_pixels(crops: Sequence[Crop], config: AugmentConfig, mpp: float, rng: np.random.Generator) -> Tensor:
+def augment_pixels(crops: Crops, config: AugmentConfig, mpp: float, rng: np.random.Generator) -> Tensor:
     """Change stains, focus and noise; each crop by its own draw.
 
     Parameters
@@ -152,46 +69,86 @@ def augment_pixels(crops: Sequence[Crop], config: AugmentConfig, mpp: float, rng
     (N, 3, S, S) tensor
         RGB, 0 to 255.
     """
-    density = [_restain(crop, config, mpp, rng) for crop in crops]
-    out = (256 * torch.exp(-torch.stack(density)) - 1).clamp(0, 255)
-    return torch.stack([_refocus(image, config, rng) for image in out])
+    density = ((crops.rgb + 1) / 256).log_().neg_()
+    matrix, ground = _mixing(crops.ihc, config, rng)
+    if crops.ihc.any():
+        rows = _on(np.flatnonzero(crops.ihc), density)
+        amounts = torch.matmul(_on(_unmixing(), density), density[rows].flatten(2)).view(-1, 3, *density.shape[2:])
+        painted = as_ihc(amounts, crops.yx[rows], mpp, crops.zoom[crops.ihc], rng)
+        density[rows] = torch.matmul(_on(_stains().T, density), painted.flatten(2)).view_as(painted)
+    mixed = torch.baddbmm(_on(ground, density)[:, :, None], _on(matrix, density), density.flatten(2))
+    out = mixed.neg_().exp_().mul_(256).sub_(1).clamp_(0, 255).view_as(density)
+    return _refocus(out, config, rng)
 
 
-def _restain(crop: Crop, config: AugmentConfig, mpp: float, rng: np.random.Generator) -> Tensor:
-    """Return one crop's optical density (3, S, S) in other stains."""
-    density = -torch.log((crop.rgb + 1) / 256)
-    stains = np.array(STAINS)
-    stains /= np.linalg.norm(stains, axis=1, keepdims=True)
-    amounts = torch.einsum("sc,chw->shw", torch.from_numpy(np.linalg.inv(stains).T).float(), density)
-    ground = np.zeros(3)
-    if crop.ihc:
-        amounts = as_ihc(amounts, crop.yx, mpp, crop.zoom, rng)
-        stains[0] += rng.uniform(0, 1) * (np.array(BLUER) - stains[0])
-        ground = rng.uniform(0, 0.12) * np.array([0.6, 0.7, 1.0]) + rng.uniform(0, 0.04, 3)
-    colours = stains + rng.normal(0, config.stain_colour, stains.shape)
-    colours /= np.linalg.norm(colours, axis=1, keepdims=True)
-    scale = np.exp(rng.normal(0, config.stain_amount, 3))
-    weights = torch.from_numpy((colours * scale[:, None]).T).float()
-    out = torch.einsum("cs,shw->chw", weights, amounts)
-    channel = np.exp(rng.normal(0, config.density) + rng.normal(0, config.density / 2, 3))
-    out = out * torch.from_numpy(channel).float()[:, None, None] + torch.from_numpy(ground).float()[:, None, None]
-    if rng.random() < config.grey:
-        out = out.mean(0, keepdim=True).expand(3, -1, -1)
-    return out
+def _on(values: NDArray[np.generic], like: Tensor) -> Tensor:
+    """Lay an array beside `like`, in its type where both hold fractions."""
+    tensor = torch.from_numpy(np.ascontiguousarray(values))
+    if tensor.is_floating_point():
+        tensor = tensor.to(like.dtype)
+    return tensor.to(like.device)
 
 
-def _refocus(image: Tensor, config: AugmentConfig, rng: np.random.Generator) -> Tensor:
-    """Blur, sharpen or add noise to one image (3, H, W)."""
-    draw = rng.random()
-    if draw < 2 * config.blur:
-        sigma = rng.uniform(0.4, 1.6)
-        reach = np.arange(-3, 4)
-        kernel = torch.from_numpy(np.exp(-(reach**2) / (2 * sigma**2))).float()
-        kernel = (kernel / kernel.sum()).expand(3, 1, 7)
-        padded = F.pad(image[None], (3, 3, 3, 3), mode="replicate")
-        soft = F.conv2d(F.conv2d(padded, kernel[:, :, None], groups=3), kernel[..., None], groups=3)[0]
-        image = soft if draw < config.blur else image + rng.uniform(0.3, 1.2) * (image - soft)
-    if rng.random() < config.noise:
-        noise = torch.from_numpy(rng.standard_normal(image.shape, dtype=np.float32))
-        image = image + rng.uniform(1, 8) * noise
-    return image.clamp(0, 255)
+def _stains() -> NDArray[np.float64]:
+    return _of_unit_length(np.array(STAINS))
+
+
+def _of_unit_length(colours: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Divide vectors, along the last axis, by their lengths."""
+    lengths: NDArray[np.float64] = np.sqrt((colours**2).sum(-1, keepdims=True))
+    return colours / lengths
+
+
+def _unmixing() -> NDArray[np.float64]:
+    """Matrix (3, 3) from density in red, green and blue to amounts of the stains."""
+    unmixing: NDArray[np.float64] = np.linalg.inv(_stains()).T.astype(np.float64)
+    return unmixing
+
+
+def _mixing(
+    ihc: NDArray[np.bool_], config: AugmentConfig, rng: np.random.Generator
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return matrices (N, 3, 3) from density to density in other stains, and what the ground adds (N, 3)."""
+    count = len(ihc)
+    colours = np.repeat(_stains()[None], count, 0)
+    ground = rng.uniform(0, 0.12, (count, 1)) * [0.6, 0.7, 1.0] + rng.uniform(0, 0.04, (count, 3))
+    ground[~ihc] = 0
+    colours[:, 0] += (ihc * rng.uniform(0, 1, count))[:, None] * (np.array(BLUER) - colours[:, 0])
+    varied = _of_unit_length(colours + rng.normal(0, config.stain_colour, colours.shape))
+    scale = np.exp(rng.normal(0, config.stain_amount, (count, 3, 1)))
+    channel = np.exp(rng.normal(0, config.density, (count, 1)) + rng.normal(0, config.density / 2, (count, 3)))
+    matrix = channel[:, :, None] * ((varied * scale).transpose(0, 2, 1) @ _unmixing())
+    grey = rng.random(count) < config.grey
+    matrix[grey] = matrix[grey].mean(1, keepdims=True)
+    ground[grey] = ground[grey].mean(1, keepdims=True)
+    return matrix, ground
+
+
+def _refocus(images: Tensor, config: AugmentConfig, rng: np.random.Generator) -> Tensor:
+    """Blur or sharpen some images (N, 3, H, W) and add noise to some, in place."""
+    draw = rng.random(len(images))
+    changed = np.flatnonzero(draw < 2 * config.blur)
+    if len(changed):
+        sharper = np.where(draw[changed] < config.blur, -1.0, rng.uniform(0.3, 1.2, len(changed)))
+        rows = _on(changed, images)
+        some = images[rows]
+        soft = _softened(some, rng.uniform(0.4, 1.6, len(changed)))
+        images[rows] = torch.addcmul(some, _on(sharper, images)[:, None, None, None], some - soft)
+    noisy = np.flatnonzero(rng.random(len(images)) < config.noise)
+    if len(noisy):
+        generator = torch.Generator(images.device).manual_seed(int(rng.integers(2**62)))
+        rows, amount = _on(noisy, images), _on(rng.uniform(1, 8, len(noisy)), images)
+        noise = torch.randn((len(noisy), *images.shape[1:]), generator=generator, device=images.device)
+        images[rows] = torch.addcmul(images[rows], amount[:, None, None, None], noise)
+    return images.clamp_(0, 255)
+
+
+def _softened(images: Tensor, sigma: NDArray[np.float64]) -> Tensor:
+    """Blur images (N, 3, H, W), each with a Gaussian of its own width (N,), in pixels."""
+    reach = np.arange(-3, 4)
+    kernel = np.exp(-(reach**2) / (2 * sigma[:, None] ** 2))
+    kernel = np.repeat(kernel / kernel.sum(1, keepdims=True), 3, 0)
+    weight, groups = _on(kernel, images)[:, None], 3 * len(images)
+    padded = F.pad(images, (3, 3, 3, 3), mode="replicate").view(1, groups, images.shape[2] + 6, -1)
+    down = F.conv2d(padded, weight[..., None], groups=groups)
+    return F.conv2d(down, weight[:, :, None], groups=groups).view_as(images)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nucloop.models.denuc import DenucDetector, reference_points
-from nucloop.training.matching import assign
+from nucloop.training.matching import auction
 from nucloop.training.product import save_detector
 from nucloop.training.recipe import DetectorRecipe
 from nucloop.training.task import TrainingTask
@@ -28,32 +28,55 @@ if TYPE_CHECKING:
 
 __all__ = ["DenucLoss", "DenucTask"]
 
+KNOWN_UM = 3.0
+"""How far from a nucleus one knows that there is no other, where not all are marked."""
+
 
 class DenucLoss(nn.Module):
-    """Cross-entropy with background weight 0.5, plus 5e-3 x mean squared offset error (DeNuC, section 2.2)."""
+    """Cross-entropy with background weight 0.5, plus 5e-3 x mean squared offset error (DeNuC, section 2.2).
 
-    def __init__(self, stride: int, background: float = 0.5, offset: float = 5e-3) -> None:
+    Parameters
+    ----------
+    stride : int
+        Pixels per cell.
+    mpp : float
+        µm per pixel.
+    background, offset : float
+        The two weights.
+    """
+
+    def __init__(self, stride: int, mpp: float, background: float = 0.5, offset: float = 5e-3) -> None:
         super().__init__()
         self.stride, self.background, self.offset = stride, background, offset
+        self.known = KNOWN_UM / mpp
 
-    def forward(self, output: Tensor, targets: list[NDArray[np.float32]]) -> Tensor:
-        """Mean loss of a batch (N, 3, h, w) against N arrays of reference centres (M, 2) in pixels."""
+    def forward(self, output: Tensor, targets: Tensor, exhaustive: NDArray[np.bool_] | None = None) -> Tensor:
+        """Mean loss of a batch (N, 3, h, w) against reference centres (N, K, 2) in pixels, padded.
+
+        Where an image is not `exhaustive`, (N,) bool, only cells near a nucleus count.
+        """
         n, _, height, width = output.shape
-        grid = reference_points(height, width, self.stride)
+        grid = torch.from_numpy(reference_points(height, width, self.stride)).to(output.device)
         flat = output.permute(0, 2, 3, 1).reshape(n, -1, 3).float()
-        probability = flat[..., 0].detach().sigmoid().cpu().numpy()
-        offsets = flat[..., 1:].detach().cpu().numpy()
-        truth = torch.zeros_like(flat[..., 0])
-        errors = []
-        for k, target in enumerate(targets):
-            cells, rows = assign(grid + offsets[k], probability[k], target)
-            truth[k, torch.from_numpy(cells).to(truth.device)] = 1
-            wanted = torch.from_numpy(target[rows] - grid[cells]).to(flat)
-            errors.append(((flat[k, cells, 1:] - wanted) ** 2).sum(-1))
-        weight = torch.where(truth > 0, 1.0, self.background)
-        score = F.binary_cross_entropy_with_logits(flat[..., 0], truth, weight=weight, reduction="sum") / weight.sum()
-        squared = torch.cat(errors)
-        return score + self.offset * (squared.mean() if len(squared) else squared.sum())
+        offsets = flat[..., 1:]
+        shape = (n, height, width)
+        points, sure = (grid + offsets.detach()).view(*shape, 2), flat[..., 0].detach().sigmoid().view(shape)
+        cells = auction(points, sure, targets, self.stride)
+        matched, cells = cells >= 0, cells.clamp(min=0)
+        truth = torch.zeros_like(flat[..., 0]).scatter_reduce(1, cells, matched.float(), "amax")
+        weight = self.background + (1 - self.background) * truth
+        if exhaustive is not None and not exhaustive.all():
+            weight = weight * torch.maximum(self._near(grid, targets, exhaustive), truth)
+        score = F.binary_cross_entropy_with_logits(flat[..., 0], truth, weight=weight, reduction="sum")
+        wanted = targets - grid[cells]
+        squared = ((offsets.gather(1, cells[..., None].expand(-1, -1, 2)) - wanted) ** 2).sum(-1)
+        error = torch.where(matched, squared, 0).sum() / matched.sum().clamp(min=1)
+        return score / weight.sum().clamp(min=1) + self.offset * error
+
+    def _near(self, grid: Tensor, targets: Tensor, exhaustive: NDArray[np.bool_]) -> Tensor:
+        """Which cells of each image (N, cells) say something: all, or those near a nucleus; as 0 and 1."""
+        near = torch.cdist(grid.expand(len(targets), -1, -1), targets).amin(2) <= self.known
+        return (near | torch.from_numpy(exhaustive).to(near.device)[:, None]).float()
 
 
 class DenucTask(TrainingTask[DetectorRecipe, DenucDetector]):
@@ -71,8 +94,8 @@ class DenucTask(TrainingTask[DetectorRecipe, DenucDetector]):
 
     def loss(self, model: DenucDetector, batch: Batch) -> Tensor:
         """Match cells with nuclei and compare."""
-        criterion = DenucLoss(self.recipe.model.strides[0])
-        loss: Tensor = criterion(model(batch.rgb), [crop.yx for crop in batch.crops])
+        criterion = DenucLoss(self.recipe.model.strides[0], self.recipe.model.mpp)
+        loss: Tensor = criterion(model(batch.rgb), batch.crops.yx, batch.crops.exhaustive)
         return loss
 
     def save(self, model: DenucDetector, files: Mapping[str, Path], origins: Origins) -> Card:

@@ -9,7 +9,7 @@ import numpy as np
 
 from nucloop.classes import join
 from nucloop.models.encoder import PointEncoder
-from nucloop.training.point_classifier import PointClassifier, batch_points, class_loss
+from nucloop.training.point_classifier import PointClassifier, class_loss, training_points
 from nucloop.training.product import save_encoder
 from nucloop.training.recipe import EncoderRecipe
 from nucloop.training.task import TrainingTask
@@ -74,11 +74,9 @@ class EncoderTask(TrainingTask[EncoderRecipe, PointClassifier]):
 
     def loss(self, model: PointClassifier, batch: Batch) -> Tensor:
         """Draw points with their classes, and compare."""
-        count = len(self.classes)
-        points, truth = batch_points(batch.crops, self.recipe, self.recipe.model.mpp, count, batch.rng, batch.device)
-        logits = model(batch.rgb, points)
-        loss: Tensor = class_loss(self.recipe, count).to(batch.device)(logits.float(), truth)
-        return loss
+        recipe = self.recipe
+        points = training_points(batch.crops, recipe, recipe.model.mpp, len(self.classes), batch.rng)
+        return class_loss(recipe, model(batch.rgb, points.yx), points)
 
     def save(self, model: PointClassifier, files: Mapping[str, Path], origins: Origins) -> Card:
         """Write the encoder and the head."""

@@ -5,19 +5,18 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-import torch
 from torch import Tensor, nn
 
 from nucloop.models.denuc import DenucDetector
-from nucloop.models.encoder import EncoderConfig, PointEncoder, sample_at
+from nucloop.models.encoder import EncoderConfig, PointEncoder, sample_batch
 from nucloop.training.denuc import DenucLoss
-from nucloop.training.point_classifier import PointClassifier, batch_points, class_loss
+from nucloop.training.point_classifier import PointClassifier, class_loss, training_points
 from nucloop.training.product import save_detector, save_encoder
 from nucloop.training.recipe import EndToEndRecipe
 from nucloop.training.task import TrainingTask
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
     from nucloop.models.backbone import Backbone
@@ -37,11 +36,11 @@ class EndToEnd(nn.Module):
         self.drop = nn.Dropout(0.2)
         self.head = nn.Linear(detector.config.channels, classes + 1)
 
-    def forward(self, rgb: Tensor, points: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        """Map RGB (N, 3, H, W) and N x (K, 2) points to detections (N, 3, h, w) and logits (sum of K, classes + 1)."""
+    def forward(self, rgb: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
+        """Map RGB (N, 3, H, W) and points (N, K, 2) to detections (N, 3, h, w) and logits (N, K, classes + 1)."""
         maps = self.detector.neck(self.detector.backbone(rgb))
-        sampled = [sample_at(m, p, self.detector.stride) for m, p in zip(maps, points, strict=True)]
-        return self.detector.head(maps), self.head(self.drop(torch.cat(sampled)))
+        sampled = sample_batch(maps, points, self.detector.stride)
+        return self.detector.head(maps), self.head(self.drop(sampled))
 
     def apart(self) -> tuple[DenucDetector, PointClassifier]:
         """Return it as a detector and a classifier for the pipeline; both hold the shared weights."""
@@ -72,12 +71,11 @@ class EndToEndTask(TrainingTask[EndToEndRecipe, EndToEnd]):
 
     def loss(self, model: EndToEnd, batch: Batch) -> Tensor:
         """Compare detections with all nuclei, and classes at the points that have one."""
-        count, shape = len(self.classes), self.recipe.model
-        points, truth = batch_points(batch.crops, self.recipe, shape.mpp, count, batch.rng, batch.device)
-        found, logits = model(batch.rgb, points)
-        detection: Tensor = DenucLoss(shape.strides[0])(found, [crop.yx for crop in batch.crops])
-        classification: Tensor = class_loss(self.recipe, count).to(batch.device)(logits.float(), truth)
-        return detection + classification
+        crops, recipe, shape = batch.crops, self.recipe, self.recipe.model
+        points = training_points(crops, recipe, shape.mpp, len(self.classes), batch.rng)
+        found, logits = model(batch.rgb, points.yx)
+        detection: Tensor = DenucLoss(shape.strides[0], shape.mpp)(found, crops.yx, crops.exhaustive)
+        return detection + class_loss(recipe, logits, points)
 
     def save(self, model: EndToEnd, files: Mapping[str, Path], origins: Origins) -> Card:
         """Write it as a detector, an encoder and a head, for the pipeline."""

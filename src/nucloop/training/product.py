@@ -31,6 +31,10 @@ class Origins:
     """Pretrained backbone."""
     start: Card | None = None
     """Of the network that training went on from."""
+    steps: int | None = None
+    """How many were done, where the clock decided."""
+    device: str = ""
+    """What it was trained on."""
 
 
 @torch.no_grad()
@@ -67,11 +71,21 @@ def measured_halo(net: nn.Module, align: int, tolerance: float = 1e-3, core: int
     return widest
 
 
-def _recipe(recipe: Recipe, initial: Path | None) -> dict[str, Any]:
-    record = recipe_record(recipe)
+def _recipe(recipe: Recipe, origins: Origins) -> dict[str, Any]:
+    """Return a recipe with what it was begun with and how far it came."""
+    record, initial, start = recipe_record(recipe), origins.initial, origins.start
+    if origins.steps is not None:
+        record["done"] = {"steps": origins.steps, "device": origins.device}
     if initial is not None:
         record["initial"] = {"file": initial.name, "sha256": file_sha256(initial)}
+    if start is not None:
+        about = {"recipe": start.recipe, "training_data": start.training_data, "commit": start.commit}
+        record["start"] = {"name": start.name, "sha256": start.sha256, **about}
     return record
+
+
+def _notice(origins: Origins) -> str:
+    return notice_of(origins.data, origins.initial, "" if origins.start is None else origins.start.notice)
 
 
 def save_detector(out: Path, detector: nn.Module, recipe: DetectorRecipe, origins: Origins) -> Card:
@@ -100,9 +114,7 @@ def save_family(
     scheme : ClassScheme, optional
         The classes that it names itself.
     """
-    config, record, start = asdict(recipe.model), _recipe(recipe, origins.initial), origins.start
-    if start is not None:
-        record["start"] = {"name": start.name, "sha256": start.sha256, "recipe": start.recipe, "commit": start.commit}
+    config = asdict(recipe.model)
     backbone = getattr(recipe.model, "backbone", "")
     card = Card(
         kind="detector",
@@ -115,9 +127,9 @@ def save_family(
         threshold=threshold,
         classes=None if scheme is None else scheme.to_dict(),
         training_data=origins.data,
-        recipe=record,
+        recipe=_recipe(recipe, origins),
         commit=program_commit(),
-        notice=notice_of(origins.data, origins.initial, "" if start is None else start.notice),
+        notice=_notice(origins),
     )
     return save_module(out, net, card)
 
@@ -136,9 +148,9 @@ def save_encoder(
     common: dict[str, Any] = {
         "mpp": config.pop("mpp"),
         "training_data": origins.data,
-        "recipe": _recipe(recipe, origins.initial),
+        "recipe": _recipe(recipe, origins),
         "commit": program_commit(),
-        "notice": notice_of(origins.data, origins.initial),
+        "notice": _notice(origins),
     }
     card = Card(
         kind="encoder",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 import numpy as np
@@ -13,9 +13,11 @@ from torch import Tensor, nn
 
 from nucloop.errors import WeightsError
 from nucloop.models.families import FAMILIES
-from nucloop.training.augment import Crop, CropSampler, augment_pixels
+from nucloop.training.augment import augment_pixels
+from nucloop.training.crops import Crops
 from nucloop.training.loop import TrainingProgress, prepare, run_loop
 from nucloop.training.recipe import Recipe
+from nucloop.training.sampling import CropSampler
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from nucloop.classes import ClassScheme
     from nucloop.models.backbone import Backbone
     from nucloop.models.files.cards import Card
-    from nucloop.training.datasets import Field
+    from nucloop.training.fields import Field
     from nucloop.training.product import Origins
 
 __all__ = ["Batch", "TrainingTask", "draw_batch", "task_of", "train"]
@@ -35,14 +37,17 @@ Model = TypeVar("Model", bound=nn.Module)
 
 @dataclass(frozen=True)
 class Batch:
-    """What a training step sees."""
+    """What a training step sees, on the device."""
 
-    crops: list[Crop]
-    """With their nuclei, as they were before augmentation of pixels."""
-    rgb: Tensor
-    """(N, 3, S, S), 0 to 255, augmented, on the device."""
+    crops: Crops
+    """Images, augmented, and the nuclei in them."""
     rng: np.random.Generator
     """To draw on with."""
+
+    @property
+    def rgb(self) -> Tensor:
+        """The images, (N, 3, S, S), 0 to 255."""
+        return self.crops.rgb
 
     @property
     def device(self) -> torch.device:
@@ -107,12 +112,12 @@ def task_of(family: str) -> type[TrainingTask[Any, Any]]:
     return found
 
 
-def draw_batch(sampler: CropSampler, recipe: Recipe, step: int, device: str) -> Batch:
+def draw_batch(sampler: CropSampler, recipe: Recipe, step: int) -> Batch:
     """Draw a step's crops from its number alone: a resumed run sees what an unbroken one would."""
     rng = np.random.default_rng([recipe.loop.seed, step])
-    crops = [sampler.draw(rng) for _ in range(recipe.loop.batch)]
+    crops = sampler.draw(recipe.loop.batch, rng)
     rgb = augment_pixels(crops, recipe.augment, recipe.model.mpp, rng)
-    return Batch(crops, rgb.to(device).contiguous(memory_format=torch.channels_last), rng)
+    return Batch(replace(crops, rgb=rgb.contiguous(memory_format=torch.channels_last)), rng)
 
 
 def train(
@@ -129,8 +134,9 @@ def train(
     Parameters
     ----------
     fields : sequence of Field
-        Of any number of data sets and resolutions (joint training). Where the task learns classes, labels are rows
-        of its scheme; -1 marks nuclei without a class, which only teach where nuclei are.
+        Of any number of data sets and resolutions (joint training), each drawn by its weight. Where the task learns
+        classes, labels are rows of its scheme; -1 marks nuclei without a class, which teach where nuclei are, and which
+        classes they may have if the field says so.
     initial : Path, optional
         Pretrained backbone, safetensors in its library's layout.
     start : Module, optional
@@ -155,11 +161,15 @@ def train(
                 "Choose one that was trained with the same model entry."
             )
         model.load_state_dict(start.state_dict())
-    sampler = CropSampler(fields, recipe.model.mpp, recipe.crop, recipe.augment)
-
-    def draw_loss(learning: nn.Module, step: int) -> Tensor:
-        loss: Tensor = task.loss(learning, draw_batch(sampler, recipe, step, device))  # type: ignore[arg-type]
-        return loss
-
-    for progress in run_loop(model, backbone, draw_loss, recipe.loop, checkpoint=checkpoint, device=device):
+    sampler = CropSampler(fields, recipe.model.mpp, recipe.crop, recipe.augment, device)
+    steps = run_loop(
+        model,
+        backbone,
+        lambda step: draw_batch(sampler, recipe, step),
+        task.loss,
+        recipe.loop,
+        checkpoint=checkpoint,
+        device=device,
+    )
+    for progress in steps:
         yield progress, model
