@@ -4,6 +4,7 @@ import torch
 
 from nucloop.detection.points import suppress_non_maxima
 from nucloop.models.denuc import DenucConfig, DenucDetector, propose, reference_points
+from nucloop.training.crops import padded
 from nucloop.training.denuc import DenucLoss
 from nucloop.training.matching import assign
 
@@ -60,8 +61,8 @@ def test_every_reference_nucleus_gets_a_cell_of_its_own():
 
 
 def test_the_loss_falls_when_a_nucleus_is_found_and_placed():
-    criterion = DenucLoss(stride=8)
-    target = [np.array([[3.5, 3.5]], np.float32)]
+    criterion = DenucLoss(stride=8, mpp=0.5)
+    target = padded([np.array([[3.5, 3.5]], np.float32)])
     missed = torch.full((1, 3, 2, 2), -3.0)
     missed[:, 1:] = 0
     found = missed.clone()
@@ -73,7 +74,7 @@ def test_the_loss_falls_when_a_nucleus_is_found_and_placed():
 
 def test_a_field_without_nuclei_has_a_loss_that_can_be_learnt_from():
     output = torch.zeros(1, 3, 4, 4, requires_grad=True)
-    DenucLoss(stride=8)(output, [np.zeros((0, 2), np.float32)]).backward()
+    DenucLoss(stride=8, mpp=0.5)(output, padded([np.zeros((0, 2), np.float32)])).backward()
     assert output.grad is not None
     assert output.grad[:, 0].abs().sum() > 0
 

@@ -59,6 +59,23 @@ def _folder(path: Path, ending: str, labels: dict[str, str], listed: str) -> Pat
     return path
 
 
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [("tnbc", "tnbc"), ("dsb2018-tissue", "dsb2018-tissue"), ("monuseg", "monuseg-train-subset")],
+)
+def test_every_nucleus_of_a_set_with_masks_has_its_own_area(name, folder):
+    if not (DATA / folder).exists():
+        pytest.skip(f"the data set {folder} is not in {DATA} (set NUCLOOP_DATA)")
+    for field in open_dataset(f"{name}:{DATA / folder}", "train").fields[::6]:
+        whose = field.instances()
+        size = np.bincount(whose[whose > 0], minlength=len(field.yx) + 1)[1:]
+        assert (size > 0).mean() > 0.99
+        places = field.yx.round().astype(int)
+        own = whose[places[:, 0], places[:, 1]] == np.arange(1, len(places) + 1)
+        assert own[size > 0].mean() > 0.97
+        assert (whose >= 0).mean() > 0.999
+
+
 def test_images_of_one_patient_of_tnbc_are_left_out_together(tmp_path):
     marks = "x,y,area_px\n12.5,3.25,99\n"
     names = ["tnbc_1007", "tnbc_1008", "tnbc_1010", "tnbc_1050"]

@@ -39,6 +39,9 @@ class Crops:
         False where only some nuclei are marked: what lies away from marks is then not background.
     choices : (N, K, C) bool, optional
         Classes that a nucleus without a label may have.
+    instances : (N, S, S) int64, optional
+        Whose each pixel is: k + 1 for row k of the tables, 0 for the ground, numbers above K for nuclei whose centre
+        lies outside the crop, -1 where nobody knows: beyond the field, or in one without a mask.
     """
 
     rgb: Tensor
@@ -48,6 +51,7 @@ class Crops:
     ihc: NDArray[np.bool_]
     exhaustive: NDArray[np.bool_]
     choices: Tensor | None = None
+    instances: Tensor | None = None
 
     @classmethod
     def of(cls, rgb: Tensor, points: Sequence[NDArray[np.float32]] = (), *, ihc: bool = False) -> Crops:

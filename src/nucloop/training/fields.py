@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -10,11 +11,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from scipy.spatial import cKDTree
 
 from nucloop.classes import ClassScheme
 from nucloop.errors import DataError
 
 __all__ = ["Dataset", "Field", "leave_out", "only"]
+
+SAME_PLACE = 4.0
+"""How far, in pixels, an area's centre of mass may lie from the point that stands for it: some lie under others."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,8 @@ class Field:
         False where only some nuclei are marked: what lies away from marks is then not background.
     weight : float
         How often it is seen in training, beside others of its area.
+    mask : Path, optional
+        Image (H, W) that numbers the nuclei's areas from 1, in an order of its own; 0 is the ground.
     """
 
     image: Path
@@ -50,6 +57,7 @@ class Field:
     choices: NDArray[np.bool_] | None = None
     exhaustive: bool = True
     weight: float = 1.0
+    mask: Path | None = None
 
     @property
     def name(self) -> str:
@@ -69,11 +77,52 @@ class Field:
         DataError
             If it cannot be read.
         """
-        try:
-            with Image.open(self.image) as file:
-                return np.asarray(file.convert("RGB"))
-        except OSError as error:
-            raise DataError(f"Cannot read the image {self.image}: {error}. Copy the data set again.") from error
+        with _opened(self.image) as file:
+            return np.asarray(file.convert("RGB"))
+
+    def instances(self) -> NDArray[np.int32] | None:
+        """Read whose each pixel is, (H, W): k + 1 for row k of `yx`, 0 for the ground, -1 where nobody knows.
+
+        An area belongs to the row that lies nearest to its centre of mass. None where the field has no mask.
+
+        Raises
+        ------
+        DataError
+            If the mask cannot be read or is of another size than the image.
+        """
+        if self.mask is None:
+            return None
+        with _opened(self.mask) as file:
+            areas = np.asarray(file)
+        with _opened(self.image) as file:
+            if areas.shape != file.size[::-1]:
+                raise DataError(f"The mask {self.mask} is of another size than its image. Copy the data set again.")
+        return _of_rows(areas, self.yx)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    try:
+        with Image.open(path) as file:
+            yield file
+    except OSError as error:
+        raise DataError(f"Cannot read the image {path}: {error}. Copy the data set again.") from error
+
+
+def _of_rows(areas: NDArray[np.generic], yx: NDArray[np.float32]) -> NDArray[np.int32]:
+    """Renumber areas (H, W) by the rows of points (N, 2) instead of their own order; -1 for areas without a point."""
+    numbers, owner = np.unique(areas, return_inverse=True)
+    owner = owner.reshape(areas.shape)
+    row = np.full(len(numbers), -1, np.int32)
+    row[numbers == 0] = 0
+    some = np.flatnonzero(numbers != 0)
+    if len(some) and len(yx):
+        size = np.bincount(owner.ravel(), minlength=len(numbers))
+        grid = np.indices(areas.shape).reshape(2, -1)
+        middle = np.stack([np.bincount(owner.ravel(), line, len(numbers)) for line in grid], 1) / size[:, None]
+        away, nearest = cKDTree(yx).query(middle[some])
+        row[some] = np.where(away <= SAME_PLACE, nearest + 1, -1)
+    return row[owner]
 
 
 @dataclass(frozen=True)

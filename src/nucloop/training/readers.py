@@ -137,7 +137,8 @@ def monuseg(folder: Path, split: str) -> list[Field]:
         with (folder / "labels" / f"{stem}.csv").open(newline="", encoding="utf-8") as file:
             table = _table((float(r["y"]), float(r["x"]), 0) for r in csv.DictReader(file))
         mpp = 0.25 if row["mpp"] in {"", "None"} else float(row["mpp"])  # MoNuSeg is read at 40x
-        fields.append(Field(folder / "images" / f"{stem}.png", *table, mpp, stem))
+        mask = folder / "labels" / f"{stem}.png"
+        fields.append(Field(folder / "images" / f"{stem}.png", *table, mpp, stem, mask=mask))
     return fields
 
 
@@ -152,7 +153,8 @@ def tnbc(folder: Path, split: str) -> list[Field]:
     for row in _listed(folder):
         number = int(row["name"].rpartition("_")[2])
         patient = next(k for k, (first, last) in enumerate(TNBC_PATIENTS, 1) if first <= number <= last)
-        fields.append(Field(*_image_and_points(folder, row["name"]), 0.25, f"patient-{patient:02d}"))
+        group, mask = f"patient-{patient:02d}", _mask(folder, row["name"])
+        fields.append(Field(*_image_and_points(folder, row["name"]), 0.25, group, mask=mask))
     return fields
 
 
@@ -162,7 +164,12 @@ def dsb2018_tissue(folder: Path, split: str) -> list[Field]:
     No scale is recorded: each image has its own, by which its median nucleus measures 7.5 µm.
     """
     return [
-        Field(*_image_and_points(folder, row["name"]), float(row["um_per_px_estimate"]), row["look"])
+        Field(
+            *_image_and_points(folder, row["name"]),
+            float(row["um_per_px_estimate"]),
+            row["look"],
+            mask=_mask(folder, row["name"]),
+        )
         for row in _listed(folder)
     ]
 
@@ -187,3 +194,7 @@ def _image_and_points(folder: Path, name: str) -> tuple[Path, NDArray[np.float32
     with (folder / "labels" / f"{name}.csv").open(newline="", encoding="utf-8") as file:
         table = _table((float(row["y"]), float(row["x"]), 0) for row in csv.DictReader(file))
     return folder / "images" / f"{name}.png", *table
+
+
+def _mask(folder: Path, name: str) -> Path:
+    return folder / "masks" / f"{name}.png"

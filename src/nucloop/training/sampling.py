@@ -33,10 +33,19 @@ class CropSampler:
         Working resolution, µm per pixel.
     side : int
         Side of a crop, working pixels.
+    instances : bool
+        Whether crops say whose each pixel is.
     """
 
     def __init__(
-        self, fields: Sequence[Field], mpp: float, side: int, config: AugmentConfig, device: torch.device | str = "cpu"
+        self,
+        fields: Sequence[Field],
+        mpp: float,
+        side: int,
+        config: AugmentConfig,
+        device: torch.device | str = "cpu",
+        *,
+        instances: bool = False,
     ) -> None:
         self.side, self.config, self.device = side, config, torch.device(device)
         shrink = [max(int(mpp / field.mpp + 0.3), 1) for field in fields]
@@ -44,6 +53,8 @@ class CropSampler:
         self._size = np.array([image.shape for image in images])
         self._start = np.cumsum([0, *(image.numel() for image in images[:-1])])
         self._pixels = torch.cat([image.flatten() for image in images]).to(self.device)
+        owners = [_owners(f, k, i.shape) for f, k, i in zip(fields, shrink, images, strict=True)] if instances else []
+        self._owners = torch.cat([owner.flatten() for owner in owners]).to(self.device) if instances else None
         self._zoom = np.array([mpp / (field.mpp * k) for field, k in zip(fields, shrink, strict=True)])
         self._points = np.concatenate([(f.yx + 0.5) / k - 0.5 for f, k in zip(fields, shrink, strict=True)])
         self._labels = np.concatenate([field.label.astype(np.int64) for field in fields])
@@ -82,6 +93,13 @@ class CropSampler:
         if self._choices is not None:
             choices = np.zeros((count, width, self._choices.shape[1]), bool)
             choices[crop, place] = self._choices[row]
+        instances = None
+        if self._owners is not None:
+            # nuclei seen in part, without their centre, come after those of the table
+            renumbered = np.tile(np.arange(self._count.max(initial=0) + 2) + width, (count, 1))
+            renumbered[:, 0], renumbered[:, -1] = 0, -1
+            renumbered[crop, row - self._first[field[crop]] + 1] = place + 1
+            instances = self._instances(field, turn, centre, self._lay(renumbered))
         return Crops(
             torch.cat(parts),
             self._lay(table),
@@ -90,6 +108,7 @@ class CropSampler:
             ihc,
             self._exhaustive[field],
             None if choices is None else self._lay(choices),
+            instances,
         )
 
     def _lay(self, values: NDArray[np.generic]) -> Tensor:
@@ -127,6 +146,28 @@ class CropSampler:
         warped = F.grid_sample(image, grid, mode=mode, padding_mode="zeros", align_corners=False)
         return warped.clamp_(0, 255).neg_().add_(255)
 
+    def _instances(
+        self, field: NDArray[np.intp], turn: NDArray[np.float64], centre: NDArray[np.float64], renumbered: Tensor
+    ) -> Tensor:
+        """Whose each pixel of the crops is (N, S, S), from the numbers that their fields' nuclei have there."""
+        assert self._owners is not None
+        step = torch.arange(self.side, device=self.device, dtype=torch.float32) - (self.side - 1) / 2
+        turned, origin = self._lay(turn.astype(np.float32)), self._lay(centre.astype(np.float32))
+        y, x = (
+            (turned[:, axis, 0, None, None] * step[:, None] + turned[:, axis, 1, None, None] * step)
+            .add_(origin[:, axis, None, None])
+            .round_()
+            .long()
+            for axis in range(2)
+        )
+        height, width = (self._lay(self._size[field, axis])[:, None, None] for axis in range(2))
+        inside = (y >= 0) & (y < height) & (x >= 0) & (x < width)
+        index = self._lay(self._start[field])[:, None, None] + y * width + x
+        owner = self._owners[torch.where(inside, index, 0)].long()
+        # the last number stands for "nobody knows"
+        owner = torch.where(inside & (owner >= 0), owner, renumbered.shape[1] - 1)
+        return renumbered.gather(1, owner.flatten(1)).view_as(owner)
+
     def _window(self, field: NDArray[np.intp], corner: NDArray[np.int64], side: int) -> tuple[Tensor, Tensor]:
         """Which pixels of square windows lie in their field, and where all pixels lie: (N, W, W) each."""
         line = np.arange(side)
@@ -147,6 +188,15 @@ def _shrunk(pixels: NDArray[np.uint8], factor: int) -> Tensor:
     packed = torch.zeros(*image.shape[:2], 4, dtype=torch.uint8)
     packed[..., :3] = 255 - image
     return packed.view(torch.int32)[..., 0]
+
+
+def _owners(field: Field, factor: int, shape: Sequence[int]) -> Tensor:
+    """Whose each pixel of a field is (H, W), as `Field.instances` says, at the size of its shrunk image."""
+    owners = field.instances()
+    if owners is None:
+        return torch.full(tuple(shape), -1, dtype=torch.int32)
+    middle = factor // 2
+    return torch.from_numpy(owners[middle::factor, middle::factor][: shape[0], : shape[1]].copy())
 
 
 def _all_choices(fields: Sequence[Field]) -> NDArray[np.bool_] | None:

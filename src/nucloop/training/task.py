@@ -69,6 +69,8 @@ class TrainingTask(ABC, Generic[AnyRecipe, Model]):
     recipe_kind: ClassVar[type[Recipe]]
     default_recipe: ClassVar[str]
     learns_classes: ClassVar[bool] = False
+    needs_instances: ClassVar[bool] = False
+    """Whether it learns from whose each pixel is (`Crops.instances`); fields without a mask then say nothing there."""
     products: ClassVar[tuple[str, ...]] = ("detector",)
     """What it leaves behind, each in a file of its own; the first is the main one."""
 
@@ -161,7 +163,7 @@ def train(
                 "Choose one that was trained with the same model entry."
             )
         model.load_state_dict(start.state_dict())
-    sampler = CropSampler(fields, recipe.model.mpp, recipe.crop, recipe.augment, device)
+    sampler = CropSampler(fields, recipe.model.mpp, recipe.crop, recipe.augment, device, instances=task.needs_instances)
     steps = run_loop(
         model,
         backbone,
