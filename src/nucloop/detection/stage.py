@@ -10,6 +10,7 @@ import torch
 
 from nucloop.detection.engines import Engine, OutOfMemoryError, make_engine
 from nucloop.errors import DeviceError
+from nucloop.models.families import alignment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -113,7 +114,7 @@ class Stage:
         known: Any = net
         self.net, self.card, self.shape = net, card, known.config
         self.stride, self.mpp = known.stride, card.mpp
-        self.align = max(self.shape.strides)
+        self.align = alignment(self.shape)
         self.engine: Engine = make_engine(net, card.sha256, device)
         self.batch, self.turns = batch, turns
         self.notices: list[str] = []

@@ -25,6 +25,7 @@ from nucloop.learning.lora import add_lora, merge_lora
 from nucloop.learning.tuning_files import TuneConfig, changes_of, load_changes, pack, restore_encoder, share_tuning
 from nucloop.learning.tuning_tiles import PointTile, cut_tiles, varied
 from nucloop.models.encoder import sample_at
+from nucloop.models.families import alignment
 from nucloop.models.files.cards import Card
 
 if TYPE_CHECKING:
@@ -209,7 +210,7 @@ def picture_side(net: nn.Module, config: TuneConfig) -> int:
     """Return how large pictures an encoder needs, in pixels: what is asked for, or its window if that is larger."""
     any_net: Any = net
     least = max(config.side, int(getattr(any_net.config, "window", 0)))
-    align = max(any_net.config.strides)
+    align = alignment(any_net.config)
     return int(-(-least // align) * align)
 
 

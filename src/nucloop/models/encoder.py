@@ -15,6 +15,9 @@ from nucloop.models.pan import PathAggregation
 
 __all__ = ["EncoderConfig", "PointEncoder", "sample_at", "sample_batch"]
 
+COARSE = 8
+"""Stride of the map that the coarser view gives."""
+
 
 @read_strictly
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +34,13 @@ class EncoderConfig:
     """Working resolution, µm per pixel."""
     options: dict[str, Any] = field(default_factory=dict)
     """Passed to timm."""
+    context: int = 0
+    """Working pixels to a side of a pixel of a second, coarser view, which tells the tissue around; 0 for none."""
+
+    @property
+    def align(self) -> int:
+        """Input pixels that sides must be multiples of."""
+        return max(*self.strides, COARSE * self.context)
 
     def __post_init__(self) -> None:
         if not self.strides or min(self.strides) < 1:
@@ -39,6 +49,29 @@ class EncoderConfig:
             raise ValueError(f"working resolution {self.mpp} µm/px is outside 0.05 to 4")
         if not 0 <= self.channels <= 4096:
             raise ValueError(f"{self.channels} channels are outside 0 to 4096")
+        if not 0 <= self.context <= 16 or (self.context and not self.channels):
+            raise ValueError(f"a coarser view of {self.context} pixels a pixel needs 0 to 16, and a neck")
+
+
+class Surroundings(nn.Module):
+    """A second, coarser view of the tissue around, by a network of its own: nearly free, as it sees few pixels.
+
+    Tumours lie in nests, stroma around them: that shows from afar (OCELOT challenge, arXiv 2509.09153).
+    """
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.shrink = config.context
+        self.backbone = Backbone(config.backbone, (COARSE,), config.options)
+        self.project = nn.Sequential(
+            nn.Conv2d(self.backbone.channels[0], config.channels, 1, bias=False), nn.BatchNorm2d(config.channels)
+        )
+        self.grow = COARSE * config.context // config.strides[0]
+
+    def forward(self, rgb: Tensor) -> Tensor:
+        """Map RGB (N, 3, H, W) to maps (N, channels, H/stride, W/stride)."""
+        (coarse,) = self.backbone(F.avg_pool2d(rgb, self.shrink))
+        return F.interpolate(self.project(coarse), scale_factor=float(self.grow), mode="bilinear", align_corners=False)
 
 
 class PointEncoder(nn.Module):
@@ -58,6 +91,7 @@ class PointEncoder(nn.Module):
         self.stride = config.strides[0]
         self.backbone = Backbone(config.backbone, config.strides, config.options)
         self.neck = PathAggregation(self.backbone.channels, config.channels) if config.channels else None
+        self.around = Surroundings(config) if config.context else None
         self.features = config.channels or sum(self.backbone.channels)
 
     def forward(self, rgb: Tensor) -> Tensor:
@@ -65,7 +99,7 @@ class PointEncoder(nn.Module):
         maps = self.backbone(rgb)
         if self.neck is not None:
             fused: Tensor = self.neck(maps)
-            return fused
+            return fused if self.around is None else fused + self.around(rgb)
         size = maps[0].shape[-2:]
         finest = [maps[0], *(F.interpolate(m, size=size, mode="bilinear", align_corners=False) for m in maps[1:])]
         return torch.cat(finest, 1)

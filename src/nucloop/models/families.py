@@ -20,7 +20,7 @@ from nucloop.models.proposals import Proposals
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["DEFAULT_FAMILY", "FAMILIES", "Family", "Shape", "Trained"]
+__all__ = ["DEFAULT_FAMILY", "FAMILIES", "Family", "Shape", "Trained", "alignment"]
 
 DEFAULT_FAMILY = "denuc"
 """Of cards that name none: those written before there were others."""
@@ -35,7 +35,12 @@ class Shape(Protocol):
 
     @property
     def strides(self) -> tuple[int, ...]:
-        """Feature maps used: windows begin on multiples of the largest, and their sides are such."""
+        """Feature maps used: windows begin on multiples of the largest, and their sides are such; see `alignment`."""
+
+
+def alignment(shape: Shape) -> int:
+    """Return the pixels on whose multiples windows begin and end: a shape's own ``align``, or its largest stride."""
+    return int(getattr(shape, "align", max(shape.strides)))
 
 
 class Trained(Protocol):

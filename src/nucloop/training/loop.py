@@ -17,13 +17,11 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from nucloop.configuration import read_strictly
 from nucloop.errors import WeightsError
-from nucloop.models.backbone import load_pretrained
+from nucloop.models.backbone import Backbone, load_pretrained
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
-
-    from nucloop.models.backbone import Backbone
 
 __all__ = ["LoopConfig", "TrainingProgress", "prepare", "run_loop"]
 
@@ -86,7 +84,8 @@ def prepare(
         If `initial` is not a safetensors file of that backbone, or it cannot be frozen there.
     """
     if initial is not None:
-        load_pretrained(backbone, initial)
+        for part in _alike(model, backbone):
+            load_pretrained(part, initial)
     if frozen_stride:
         backbone.freeze_to(frozen_stride)
     model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -198,15 +197,22 @@ class _Course:
         self.share = min(share, 1.0)
 
 
+def _alike(model: nn.Module, backbone: nn.Module) -> list[Any]:
+    """Return a model's backbones of one kind: some look twice, by weights of their own."""
+    others = [part for part in model.modules() if isinstance(part, Backbone) and part is not backbone]
+    return [backbone, *(part for part in others if part.name == getattr(backbone, "name", None))]
+
+
 def _optimiser(model: nn.Module, backbone: nn.Module, config: LoopConfig) -> torch.optim.Optimizer:
     """Return an optimiser with two learning rates; each group remembers its largest."""
-    inner = set(backbone.parameters())
+    inner = {p for part in _alike(model, backbone) for p in part.parameters()}
     trained = [p for p in model.parameters() if p.requires_grad]
     groups = [
         {"params": [p for p in trained if p in inner], "largest": config.backbone_lr},
         {"params": [p for p in trained if p not in inner], "largest": config.lr},
     ]
-    return torch.optim.AdamW([g for g in groups if g["params"]], weight_decay=config.weight_decay)
+    on_gpu = any(p.is_cuda for p in trained)
+    return torch.optim.AdamW([g for g in groups if g["params"]], weight_decay=config.weight_decay, fused=on_gpu)
 
 
 def _set_rates(optimiser: torch.optim.Optimizer, share: float, warm_up: float) -> None:

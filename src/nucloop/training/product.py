@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from nucloop.models.families import DEFAULT_FAMILY, FAMILIES
+from nucloop.models.families import DEFAULT_FAMILY, FAMILIES, alignment
 from nucloop.models.files.cards import Card, file_sha256, save_head, save_module
 from nucloop.training.point_classifier import PointClassifier, head_of
 from nucloop.training.provenance import notice_of, program_commit
@@ -123,7 +123,7 @@ def save_family(
         family="" if family == DEFAULT_FAMILY else family,
         mpp=config.pop("mpp"),
         config=config,
-        halo=measured_halo(net, max(recipe.model.strides)),
+        halo=measured_halo(net, alignment(recipe.model)),
         threshold=threshold,
         classes=None if scheme is None else scheme.to_dict(),
         training_data=origins.data,
@@ -157,7 +157,7 @@ def save_encoder(
         name=out.stem,
         architecture=f"dense encoder sampled at points, {recipe.model.backbone}",
         config=config,
-        halo=measured_halo(encoder, max(recipe.model.strides)),
+        halo=measured_halo(encoder, alignment(recipe.model)),
         **common,
     )
     card = save_module(out, encoder, card)
