@@ -94,6 +94,13 @@ class TestTheCommit:
         (checkout / "notes.txt").write_text("mine")
         assert not program_commit(checkout / "src" / "nucloop").endswith("+")
 
+    @pytest.mark.parametrize(("said", "kept"), [("a" * 40, "a" * 40), ("main", ""), ("", "")])
+    def test_may_be_said_where_a_copy_runs(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, kept: str
+    ) -> None:
+        monkeypatch.setenv("NUCLOOP_COMMIT", said)
+        assert program_commit(tmp_path) == kept
+
     @pytest.mark.parametrize("place", ["venv/lib/site-packages/nucloop", "src/nucloop"])
     def test_is_not_that_of_a_repository_around_an_installation(self, tmp_path: Path, place: str) -> None:
         package = tmp_path / "thesis" / place

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import tomllib
 from contextlib import suppress
@@ -97,14 +98,23 @@ def _small_text(path: Path) -> str:
 def program_commit(package: Path | None = None) -> str:
     """Return the commit of the program's own checkout, with a + where its code is not as committed there.
 
-    Empty when the program does not run from its checkout: the repository around an installation is another's.
+    Where the program does not run from its checkout, what NUCLOOP_COMMIT says (set it where a copy of a commit runs, as
+    in a container); else empty: the repository around an installation is another's.
 
     Parameters
     ----------
     package : Path, optional
         Folder of the package; the running program's unless given.
     """
-    package = (package or Path(nucloop.__file__).parent).resolve()
+    return _commit_of((package or Path(nucloop.__file__).parent).resolve()) or _commit_said()
+
+
+def _commit_said() -> str:
+    said = os.environ.get("NUCLOOP_COMMIT", "")
+    return said if re.fullmatch(r"[0-9a-f]{40}\+?", said) else ""
+
+
+def _commit_of(package: Path) -> str:
     root = package.parent.parent
     try:
         own = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["name"]
