@@ -62,6 +62,8 @@ def open_file(
     path: Path, slide: SlideIdentity | None, scheme: ClassScheme | None, *, read_only: bool, adopt: bool
 ) -> Opened:
     """Open a session, or begin one where none is; see `Session.open`."""
+    # by whatever name, it is one file with one lock
+    path = path.resolve()
     exists = path.is_file() and path.stat().st_size > 0
     if not exists and (read_only or slide is None or scheme is None):
         raise SessionError(f"There is no session {path}. Open the slide it belongs to; its session begins by itself.")
@@ -104,7 +106,7 @@ def _opened(
             own = slide
             ledger.journal.remember("slide", slide.to_json())
         ledger.journal.remember("opened", _myself())
-        return Opened(ledger, own, held, Housekeeper(path))
+        return Opened(ledger, own, held, Housekeeper(ledger.journal))
     except BaseException:
         connection.close()
         raise

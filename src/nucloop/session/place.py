@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, SoftFileLock, Timeout
 
+from nucloop.errors import SessionError
 from nucloop.session.faults import PlaceNotWritable, SessionInUse
 
 if TYPE_CHECKING:
@@ -20,6 +22,8 @@ __all__ = ["SUFFIX", "lock", "require_writable", "session_path", "writable"]
 
 SUFFIX = ".nucloop"
 ELSEWHERE = "NucLoop sessions"
+_NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL}
+"""What disks say that know no locks, network disks most of all."""
 
 
 def session_path(slide: str | Path, folder: str | Path | None = None) -> Path:
@@ -81,8 +85,10 @@ def lock(path: Path, holder: Callable[[], str | None]) -> BaseFileLock:
     try:
         try:
             found.acquire()
-        except NotImplementedError:
-            # a file system without locks
+        except (NotImplementedError, OSError) as error:
+            if isinstance(error, OSError) and error.errno not in _NO_LOCKS:
+                raise
+            # a file system without locks: a file that is there while the session is open
             found = SoftFileLock(beside, blocking=False, thread_local=False)
             found.acquire()
     except Timeout as error:
@@ -90,5 +96,12 @@ def lock(path: Path, holder: Callable[[], str | None]) -> BaseFileLock:
         who = f", of {known}" if known else ""
         raise SessionInUse(
             f"{path.name} is open in another window or program{who}. Close it there, or open it read-only here."
+            + (f" If that program has crashed, delete {beside}." if isinstance(found, SoftFileLock) else "")
+        ) from error
+    except OSError as error:
+        raise SessionError(
+            f"{path.name} cannot be kept for this window alone: {path.parent} refuses a lock "
+            f"({error.strerror or error}). Check that the disk is connected; or keep the session in another folder, or "
+            "open it read-only."
         ) from error
     return found
