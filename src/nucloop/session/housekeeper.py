@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
+from nucloop.session.copies import keep_copy
 from nucloop.session.journal import connect
 from nucloop.session.snapshot import Snapshot, write_snapshot
 
@@ -44,6 +45,10 @@ class Housekeeper:
             return False
         self._snapshot = self._pool.submit(self._write, take())
         return True
+
+    def copy(self) -> None:
+        """Have today's copy kept, if there is none yet."""
+        self._pool.submit(keep_copy, self._path)
 
     def close(self) -> None:
         """Finish what was begun."""

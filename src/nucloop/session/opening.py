@@ -16,6 +16,7 @@ from filelock import BaseFileLock
 
 from nucloop.errors import DataError, SessionError
 from nucloop.session import schema
+from nucloop.session.copies import keep_copy
 from nucloop.session.faults import NotKept, damaged, reading, writing
 from nucloop.session.housekeeper import Housekeeper
 from nucloop.session.identity import SlideIdentity
@@ -98,6 +99,8 @@ def _opened(
         elif version not in schema.READABLE:
             connection = _in_memory(connection)
         if held is not None or version not in schema.READABLE:
+            if held is not None and version != schema.VERSION:
+                keep_copy(path, before_format=schema.VERSION)
             _migrate(connection, path, version)
         ledger = _ledger(connection, path)
         if held is None:
@@ -106,7 +109,10 @@ def _opened(
             own = slide
             ledger.journal.remember("slide", slide.to_json())
         ledger.journal.remember("opened", _myself())
-        return Opened(ledger, own, held, Housekeeper(ledger.journal))
+        housekeeper = Housekeeper(ledger.journal)
+        if ledger.history.last:
+            housekeeper.copy()
+        return Opened(ledger, own, held, housekeeper)
     except BaseException:
         connection.close()
         raise

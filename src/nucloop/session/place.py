@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from filelock import BaseFileLock
 
-__all__ = ["SUFFIX", "lock", "require_writable", "session_path", "writable"]
+__all__ = ["SUFFIX", "lock", "require_writable", "session_path", "set_aside", "writable"]
 
 SUFFIX = ".nucloop"
 ELSEWHERE = "NucLoop sessions"
@@ -63,6 +64,17 @@ def require_writable(path: Path) -> None:
         "read-only.",
         elsewhere,
     )
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a damaged session and its log, so that nothing in it is lost; return where it is now."""
+    stamp = datetime.now().astimezone().strftime("%Y-%m-%d %H.%M.%S")
+    there = path.with_name(f"{path.stem}.damaged {stamp}{path.suffix}")
+    for suffix in ("", "-wal", "-shm"):
+        part = path.with_name(path.name + suffix)
+        if part.exists():
+            part.rename(there.with_name(there.name + suffix))
+    return there
 
 
 def lock(path: Path, holder: Callable[[], str | None]) -> BaseFileLock:
