@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -60,3 +62,36 @@ def test_tables_of_two_schemes_are_not_mixed():
     other = Nuclei.empty(ClassScheme.named("ocelot"))
     with pytest.raises(ValueError, match="one class scheme"):
         Nuclei.concatenate([table(), other], SCHEME)
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        ("origin", np.array([-1, 0], np.int8)),
+        ("origin", np.array([5, 0], np.uint8)),
+        ("origin", np.array([0.5, 0])),
+        ("label", np.array([70_000, 0])),
+        ("label", np.array([np.nan, 0])),
+        ("ids", np.array([0.5, 1])),
+        ("ids", np.array([2.0**63, 1])),
+        ("score", np.array(["a", "b"])),
+    ],
+)
+def test_no_value_becomes_another_by_the_type_it_is_kept_in(column, values):
+    scheme = ClassScheme.named("ocelot")
+    with pytest.raises(ValueError, match=r"whole numbers|numbers are needed"):
+        Nuclei.from_points(scheme, np.zeros((2, 2)), **{column: values})
+    plain = Nuclei.from_points(scheme, np.zeros((2, 2)))
+    with pytest.raises(ValueError, match=r"whole numbers|numbers are needed"):
+        dataclasses.replace(plain, **{column: values})
+
+
+def test_columns_come_in_the_types_they_are_kept_in_whatever_was_given():
+    plain = Nuclei.from_points(ClassScheme.named("ocelot"), np.zeros((2, 2)))
+    given = dataclasses.replace(
+        plain, origin=np.array([1, 4], np.int64), score=np.array([0.5, np.nan]), label=np.array([0, -1], np.int8)
+    )
+    assert given.origin.dtype == np.uint8
+    assert given.score.dtype == np.float32
+    assert given.label.dtype == np.int16
+    assert given.origin.tolist() == [1, 4]

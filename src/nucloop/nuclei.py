@@ -39,6 +39,17 @@ class Origin(IntEnum):
         return self is not Origin.PREDICTED
 
 
+_KINDS: dict[str, type[np.generic]] = {
+    "ids": np.int64,
+    "yx": np.float32,
+    "score": np.float32,
+    "label": np.int16,
+    "probability": np.float32,
+    "origin": np.uint8,
+}
+"""The columns and what they are kept in."""
+
+
 @dataclass(frozen=True)
 class Nuclei:
     """Nuclei as columns of equal length.
@@ -76,6 +87,8 @@ class Nuclei:
     cell_outlines: Outlines | None = None
 
     def __post_init__(self) -> None:
+        for name, kind in _KINDS.items():
+            object.__setattr__(self, name, _column(name, getattr(self, name), kind))
         n = len(self.ids)
         expected = {
             "ids": (n,),
@@ -114,19 +127,19 @@ class Nuclei:
         points = np.asarray(yx, np.float32).reshape(-1, 2)
         n = len(points)
 
-        def column(values: ArrayLike | None, fill: Any, dtype: Any, shape: tuple[int, ...]) -> Any:
+        def column(name: str, values: ArrayLike | None, fill: Any, shape: tuple[int, ...]) -> Any:
             if values is None:
-                return np.full(shape, fill, dtype)
-            return np.ascontiguousarray(np.broadcast_to(np.asarray(values, dtype), shape))
+                return np.full(shape, fill, _KINDS[name])
+            return np.ascontiguousarray(np.broadcast_to(_column(name, values, _KINDS[name]), shape))
 
         return cls(
             scheme=scheme,
-            ids=column(ids, 0, np.int64, (n,)),
+            ids=column("ids", ids, 0, (n,)),
             yx=points,
-            score=column(score, np.nan, np.float32, (n,)),
-            label=column(label, UNLABELLED, np.int16, (n,)),
-            probability=column(probability, np.nan, np.float32, (n, len(scheme))),
-            origin=column(origin, 0, np.uint8, (n,)),
+            score=column("score", score, np.nan, (n,)),
+            label=column("label", label, UNLABELLED, (n,)),
+            probability=column("probability", probability, np.nan, (n, len(scheme))),
+            origin=column("origin", origin, 0, (n,)),
             outlines=outlines,
             cell_outlines=cell_outlines,
         )
@@ -256,6 +269,28 @@ class Nuclei:
             ids=frame["id"].to_numpy(np.int64) if "id" in frame else None,
             origin=origin,
         )
+
+
+def _column(name: str, values: ArrayLike, kind: type[np.generic]) -> NDArray[Any]:
+    """Return a column in the type it is kept in; ValueError where a value would become another by that.
+
+    NumPy's own conversion makes 255 of -1 and 0 of 0.7 without a word.
+    """
+    given = np.asarray(values)
+    if given.dtype == kind and name != "origin":
+        return given
+    if given.dtype.kind not in "biuf":
+        raise ValueError(f"{name} holds {given.dtype} where numbers are needed")
+    if np.issubdtype(kind, np.floating):
+        return given.astype(kind)
+    info = np.iinfo(np.dtype(kind).name)
+    low, high = (0, max(Origin)) if name == "origin" else (info.min, info.max)
+    with np.errstate(invalid="ignore"):
+        kept = given.astype(kind)
+    # NaN compares false
+    if given.size and not (given.min() >= low and given.max() <= high and (given == kept).all()):
+        raise ValueError(f"{name} holds values that are no whole numbers from {int(low)} to {int(high)}")
+    return kept
 
 
 def _stacked(parts: Sequence[Outlines | None], tables: Sequence[Nuclei]) -> Outlines | None:

@@ -13,6 +13,7 @@ from nucloop.cli.export_dataset import export_dataset_command
 from nucloop.cli.ki67 import ki67_command
 from nucloop.cli.learn import learn_command
 from nucloop.cli.models import models
+from nucloop.cli.repair import repair_command
 from nucloop.cli.score import score_command
 from nucloop.cli.terminal import complain
 from nucloop.cli.train import train
@@ -37,6 +38,7 @@ app.command("score")(score_command)
 app.command("ki67")(ki67_command)
 app.command("agree")(agree_command)
 app.command("convert")(convert)
+app.command("repair")(repair_command)
 app.command("export-dataset")(export_dataset_command)
 app.command("models")(models)
 app.command("app")(app_command)

@@ -8,24 +8,27 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
+from nucloop.session.copies import keep_copy
 from nucloop.session.journal import connect
 from nucloop.session.snapshot import Snapshot, write_snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
+
+    from nucloop.session.journal import Journal
 
 __all__ = ["Housekeeper"]
 
 SOON_S = 1.0
-"""An edit is in the file, and safe from a power cut, after this long."""
+"""An edit is in the file itself, and no longer in the log beside it, after this long."""
 
 
 class Housekeeper:
     """One thread with a connection of its own; whatever fails here is done again later, or by the next opening."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, journal: Journal) -> None:
+        assert journal.path is not None
+        self._journal, self._path = journal, journal.path
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="nucloop-session")
         self._closing = threading.Event()
         self._checkpoint: Future[None] | None = None
@@ -43,16 +46,26 @@ class Housekeeper:
         self._snapshot = self._pool.submit(self._write, take())
         return True
 
+    def copy(self) -> None:
+        """Have today's copy kept, if there is none yet."""
+        self._pool.submit(keep_copy, self._path)
+
     def close(self) -> None:
         """Finish what was begun."""
         self._closing.set()
         self._pool.shutdown(wait=True)
 
+    def _connect(self) -> sqlite3.Connection:
+        # where the file is gone, none is to be made; and the log beside it must not be read into another
+        if self._journal.gone or self._journal.path != self._path:
+            raise sqlite3.OperationalError("the file is gone")
+        return connect(f"{self._path.as_uri()}?mode=rw", uri=True)
+
     def _checkpoint_soon(self) -> None:
         self._closing.wait(SOON_S)
-        with suppress(sqlite3.Error), closing(connect(str(self._path), uri=False)) as connection:
+        with suppress(sqlite3.Error), closing(self._connect()) as connection:
             connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
     def _write(self, snapshot: Snapshot) -> None:
-        with suppress(sqlite3.Error), closing(connect(str(self._path), uri=False)) as connection:
+        with suppress(sqlite3.Error), closing(self._connect()) as connection:
             write_snapshot(connection, snapshot)

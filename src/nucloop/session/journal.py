@@ -17,7 +17,7 @@ from nucloop.session.history import EditKind
 from nucloop.session.outlines import KeptOutlines, NewOutlines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 __all__ = ["LARGEST_KEPT", "Entry", "Journal", "connect"]
@@ -70,6 +70,24 @@ class Journal:
     def __init__(self, connection: sqlite3.Connection, path: Path | None) -> None:
         self.connection, self.path = connection, path
         self.outlines = KeptOutlines(connection, path)
+        self._file = None if path is None else _file_at(path)
+        self.when_gone: Callable[[], None] | None = None
+        """Called when the file no longer lies at its path, before and after anything is written: must `move_to`."""
+
+    def move_to(self, connection: sqlite3.Connection, path: Path | None) -> None:
+        """Go on in another file that holds the same."""
+        self.connection, self.path = connection, path
+        self.outlines.move_to(connection, path)
+        self._file = None if path is None else _file_at(path)
+
+    @property
+    def gone(self) -> bool:
+        """Whether the file was moved, deleted or replaced: what is written is then found by nobody."""
+        return self.path is not None and self._file is not None and _file_at(self.path) != self._file
+
+    def _stay_there(self) -> None:
+        if self.when_gone is not None and self.gone:
+            self.when_gone()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -80,6 +98,7 @@ class Journal:
         NotKept, DamagedSession
             Nothing was written.
         """
+        self._stay_there()
         with writing(self.path):
             self.connection.execute("BEGIN IMMEDIATE")
             try:
@@ -90,6 +109,8 @@ class Journal:
                 with suppress(sqlite3.Error):
                     self.connection.execute("ROLLBACK")
                 raise
+        # moved while it was written
+        self._stay_there()
 
     def append(
         self,
@@ -218,11 +239,21 @@ class Journal:
         return row[0]
 
 
+def _file_at(path: Path) -> tuple[int, int] | None:
+    """Which file lies at a path; None where none does, or where the file system does not number its files."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return (found.st_dev, found.st_ino) if found.st_ino else None
+
+
 def connect(target: str, *, uri: bool) -> sqlite3.Connection:
     """Open a connection as every part of a session uses it.
 
-    With a write-ahead log and synchronous=NORMAL a commit is in the hands of the operating system: killing the program
-    loses nothing. `Housekeeper` brings it onto the disk within a second, which only a power cut can undercut.
+    With a write-ahead log and synchronous=FULL a commit is on the disk when it returns: neither a killed program nor
+    a power cut takes back an edit that was acknowledged, as far as the disk keeps its word. Where nobody shall make a
+    file that is not there, `target` is a URI with mode=rw.
     """
     connection = sqlite3.connect(
         target, uri=uri, isolation_level=None, check_same_thread=False, timeout=_PATIENCE_MS / 1000
@@ -230,7 +261,7 @@ def connect(target: str, *, uri: bool) -> sqlite3.Connection:
     try:
         connection.execute("PRAGMA trusted_schema = OFF")
         connection.execute("PRAGMA cell_size_check = ON")
-        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA wal_autocheckpoint = {_FULL_WAL}")
     except BaseException:
         connection.close()

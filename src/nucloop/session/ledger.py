@@ -143,9 +143,16 @@ class Ledger:
                 f"{', '.join(self.state.readers[:5])}, ..."
             )
         details = json.dumps(facts, separators=(",", ":"))
-        entry = self.journal.append(
-            seq, step or seq, kind, (number, author), nuclei, details, patch.encode(), patch.outlines
-        )
+        blob = patch.encode()
+        try:
+            # what could not be read back would cost the whole session
+            Patch.decode(blob, self.state.columns.size, first_time=True)
+        except CodecError as error:
+            raise SessionError(
+                f"The edit was not done, because {error}. Nothing in the session was changed. If these nuclei come "
+                "from a file, write it anew with the program that made it."
+            ) from error
+        entry = self.journal.append(seq, step or seq, kind, (number, author), nuclei, details, blob, patch.outlines)
         if number > len(self.state.readers):
             self.state.readers.append(author)
         return entry

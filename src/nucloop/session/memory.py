@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sqlite3
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,18 +13,23 @@ from nucloop.errors import SessionError
 from nucloop.session.codec import CodecError
 from nucloop.session.faults import damaged
 from nucloop.session.history import EditKind
+from nucloop.session.housekeeper import Housekeeper
 from nucloop.session.journal import LARGEST_KEPT
 from nucloop.session.opening import person
+from nucloop.session.rescue import rescue
 from nucloop.session.snapshot import write_snapshot
 from nucloop.session.view import View
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from nucloop.session.journal import Entry
     from nucloop.session.opening import Opened
 
 __all__ = ["Edit", "Memory", "tidy_name"]
+
+_log = logging.getLogger(__name__)
 
 SNAPSHOT_AFTER = 5_000
 """Single edits, or as much work, after which opening would take noticeably longer."""
@@ -72,6 +78,10 @@ class Memory(View):
         self.ledger, self.slide = opened.ledger, opened.slide
         self._lock, self._housekeeper = opened.lock, opened.housekeeper
         self._author = person()
+        self.when_rescued: Callable[[str], None] = _log.warning
+        """Told, in a sentence, that the session goes on in another file (`path`), since its own was taken away."""
+        if opened.lock is not None:
+            opened.ledger.journal.when_gone = self._rescue
         self.blinded = False
         """Whether the author works without seeing what the model and others say."""
         self.closed = False
@@ -180,6 +190,20 @@ class Memory(View):
             connection.close()
             if self._lock is not None:
                 self._lock.release()
+
+    def _rescue(self) -> None:
+        journal = self.ledger.journal
+        assert journal.path is not None
+        rescued = rescue(journal.connection, journal.path)
+        old, lock, housekeeper = journal.connection, self._lock, self._housekeeper
+        journal.move_to(rescued.connection, rescued.path)
+        self._lock, self._housekeeper = rescued.held, Housekeeper(journal)
+        if housekeeper is not None:
+            housekeeper.close()
+        old.close()
+        if lock is not None:
+            lock.release()
+        self.when_rescued(rescued.message)
 
     def _kept(self) -> None:
         """Tidy up behind an edit, without making anybody wait."""

@@ -16,6 +16,7 @@ from filelock import BaseFileLock
 
 from nucloop.errors import DataError, SessionError
 from nucloop.session import schema
+from nucloop.session.copies import keep_copy
 from nucloop.session.faults import NotKept, damaged, reading, writing
 from nucloop.session.housekeeper import Housekeeper
 from nucloop.session.identity import SlideIdentity
@@ -62,6 +63,8 @@ def open_file(
     path: Path, slide: SlideIdentity | None, scheme: ClassScheme | None, *, read_only: bool, adopt: bool
 ) -> Opened:
     """Open a session, or begin one where none is; see `Session.open`."""
+    # by whatever name, it is one file with one lock
+    path = path.resolve()
     exists = path.is_file() and path.stat().st_size > 0
     if not exists and (read_only or slide is None or scheme is None):
         raise SessionError(f"There is no session {path}. Open the slide it belongs to; its session begins by itself.")
@@ -96,6 +99,8 @@ def _opened(
         elif version not in schema.READABLE:
             connection = _in_memory(connection)
         if held is not None or version not in schema.READABLE:
+            if held is not None and version != schema.VERSION:
+                keep_copy(path, before_format=schema.VERSION)
             _migrate(connection, path, version)
         ledger = _ledger(connection, path)
         if held is None:
@@ -104,7 +109,10 @@ def _opened(
             own = slide
             ledger.journal.remember("slide", slide.to_json())
         ledger.journal.remember("opened", _myself())
-        return Opened(ledger, own, held, Housekeeper(path))
+        housekeeper = Housekeeper(ledger.journal)
+        if ledger.history.last:
+            housekeeper.copy()
+        return Opened(ledger, own, held, housekeeper)
     except BaseException:
         connection.close()
         raise

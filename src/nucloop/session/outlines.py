@@ -78,6 +78,10 @@ class KeptOutlines:
     def __init__(self, connection: sqlite3.Connection, path: Path | None) -> None:
         self._connection, self._path = connection, path
 
+    def move_to(self, connection: sqlite3.Connection, path: Path | None) -> None:
+        """Go on in another file that holds the same."""
+        self._connection, self._path = connection, path
+
     def numbered(
         self,
         table: Nuclei,

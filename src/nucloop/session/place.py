@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from filelock import FileLock, SoftFileLock, Timeout
 
+from nucloop.errors import SessionError
 from nucloop.session.faults import PlaceNotWritable, SessionInUse
 
 if TYPE_CHECKING:
@@ -16,10 +19,12 @@ if TYPE_CHECKING:
 
     from filelock import BaseFileLock
 
-__all__ = ["SUFFIX", "lock", "require_writable", "session_path", "writable"]
+__all__ = ["SUFFIX", "lock", "require_writable", "session_path", "set_aside", "writable"]
 
 SUFFIX = ".nucloop"
 ELSEWHERE = "NucLoop sessions"
+_NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL}
+"""What disks say that know no locks, network disks most of all."""
 
 
 def session_path(slide: str | Path, folder: str | Path | None = None) -> Path:
@@ -61,6 +66,17 @@ def require_writable(path: Path) -> None:
     )
 
 
+def set_aside(path: Path) -> Path:
+    """Rename a damaged session and its log, so that nothing in it is lost; return where it is now."""
+    stamp = datetime.now().astimezone().strftime("%Y-%m-%d %H.%M.%S")
+    there = path.with_name(f"{path.stem}.damaged {stamp}{path.suffix}")
+    for suffix in ("", "-wal", "-shm"):
+        part = path.with_name(path.name + suffix)
+        if part.exists():
+            part.rename(there.with_name(there.name + suffix))
+    return there
+
+
 def lock(path: Path, holder: Callable[[], str | None]) -> BaseFileLock:
     """Take a session for writing; the lock ends with the process, however it ends.
 
@@ -81,8 +97,10 @@ def lock(path: Path, holder: Callable[[], str | None]) -> BaseFileLock:
     try:
         try:
             found.acquire()
-        except NotImplementedError:
-            # a file system without locks
+        except (NotImplementedError, OSError) as error:
+            if isinstance(error, OSError) and error.errno not in _NO_LOCKS:
+                raise
+            # a file system without locks: a file that is there while the session is open
             found = SoftFileLock(beside, blocking=False, thread_local=False)
             found.acquire()
     except Timeout as error:
@@ -90,5 +108,12 @@ def lock(path: Path, holder: Callable[[], str | None]) -> BaseFileLock:
         who = f", of {known}" if known else ""
         raise SessionInUse(
             f"{path.name} is open in another window or program{who}. Close it there, or open it read-only here."
+            + (f" If that program has crashed, delete {beside}." if isinstance(found, SoftFileLock) else "")
+        ) from error
+    except OSError as error:
+        raise SessionError(
+            f"{path.name} cannot be kept for this window alone: {path.parent} refuses a lock "
+            f"({error.strerror or error}). Check that the disk is connected; or keep the session in another folder, or "
+            "open it read-only."
         ) from error
     return found

@@ -103,8 +103,9 @@ def check(connection: sqlite3.Connection, path: Path | None) -> int:
     known = {1: TABLES_1, 2: TABLES_2, 3: TABLES}.get(version)
     if known is None:
         raise damaged(path, f"it has the unknown format {version}")
-    rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'")
-    if dict(rows.fetchall()) != known:
+    rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
+    # of two of one name a dict would show one
+    if len(rows) != len(known) or dict(rows) != known:
         raise damaged(path, "its tables are not those of a session")
     return int(version)
 

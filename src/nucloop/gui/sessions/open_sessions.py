@@ -23,6 +23,7 @@ from nucloop.gui.sessions.session_places import (
     trouble_with,
     why_not_kept,
 )
+from nucloop.gui.widgets.messages import Message, Tone
 from nucloop.learning.session_features import SessionFeatures
 
 if TYPE_CHECKING:
@@ -167,8 +168,15 @@ class OpenSessions(QObject):
                 return False
             self._notes[image] = _note(session, why_not_kept(slide))
         session.author = self.author
+        session.when_rescued = lambda sentence: self._rescued(image, sentence)
         self._sessions[image] = session
         return True
+
+    def _rescued(self, image: Image, sentence: str) -> None:
+        """Say that a session goes on in another file; its image keeps the session, so nothing else changes."""
+        self._notes[image] = _note(self._sessions[image], "")
+        self.said.emit(Message(sentence, Tone.WARNING))
+        self.changed.emit()
 
     def _show(self, image: Image) -> NucleiLayer:
         mpp = mpp_of_layer(image)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +18,8 @@ from nucloop.session import (
     SlideIdentity,
     session_path,
 )
-from nucloop.session.place import ELSEWHERE
+from nucloop.session.place import ELSEWHERE, set_aside
+from nucloop.session.repair import repair
 
 if TYPE_CHECKING:
     from nucloop.classes import ClassScheme
@@ -36,6 +36,7 @@ class Answer(Enum):
     READ_ONLY = "Only look"
     AGAIN = "Try again"
     ADOPT = "It is the same slide"
+    REPAIR = "Keep what is whole"
     SET_ASIDE = "Set it aside, begin anew"
     MEMORY = "Go on without keeping"
 
@@ -70,7 +71,7 @@ def trouble_with(error: NucLoopError, slide: Slide) -> Trouble:
     if isinstance(error, OtherSlide):
         return Trouble(text, (Answer.CHOOSE, Answer.ADOPT, Answer.MEMORY))
     if isinstance(error, DamagedSession):
-        return Trouble(text, (Answer.SET_ASIDE, Answer.AGAIN, Answer.MEMORY))
+        return Trouble(text, (Answer.REPAIR, Answer.SET_ASIDE, Answer.AGAIN, Answer.MEMORY))
     return Trouble(text, (Answer.AGAIN, Answer.CHOOSE, Answer.MEMORY))
 
 
@@ -104,7 +105,9 @@ def open_session(slide: Slide, scheme: ClassScheme | None, way: OpeningChoice | 
             raise SessionError("A session needs classes to begin with. Wait until the models are loaded.")
         return Session.in_memory(identity, scheme)
     if way.answer is Answer.SET_ASIDE:
-        _set_aside(path)
+        set_aside(path)
+    if way.answer is Answer.REPAIR:
+        repair(path)
     return Session.open(
         path,
         slide=identity,
@@ -123,15 +126,6 @@ def _path_of(slide: Slide, way: OpeningChoice) -> Path | None:
     # it was moved there when its own folder was found to be read-only
     moved = way.folder is None and not beside.exists() and elsewhere.exists()
     return elsewhere if moved else beside
-
-
-def _set_aside(path: Path) -> None:
-    """Rename a damaged session and its log, so that nothing in it is lost."""
-    stamp = datetime.now().strftime("%Y-%m-%d %H.%M.%S")
-    for suffix in ("", "-wal", "-shm"):
-        part = path.with_name(path.name + suffix)
-        if part.exists():
-            part.rename(path.with_name(f"{path.stem}.damaged {stamp}{path.suffix}{suffix}"))
 
 
 def _samples() -> Path | None:
