@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
 
 from nucloop.errors import SlideError
+from nucloop.slides.stain_kind import StainKind, stain_kind
 from nucloop.slides.stains import GLASS, H_DAB, estimate_stains, separate, stain_matrix
 
 if TYPE_CHECKING:
@@ -65,21 +66,23 @@ class SlideStains:
     """False where the textbook's vectors had to do."""
     degrees: float
     """How far the slide's DAB lies from the textbook's, degrees; NaN where there was too little tissue to tell."""
+    kind: StainKind | None = None
+    """What the slide is stained with, as its colours say; None where they do not."""
 
 
 def stains_of(rgb: NDArray[np.uint8], config: DabConfig | None = None) -> SlideStains:
     """Estimate haematoxylin and DAB from pixels of tissue, (..., 3), and draw them half-way to the textbook's."""
-    config = config or DabConfig()
+    config, kind = config or DabConfig(), stain_kind(rgb)
     try:
         own = estimate_stains(rgb)
     except SlideError:
-        return SlideStains(H_DAB, estimated=False, degrees=float("nan"))
+        return SlideStains(H_DAB, estimated=False, degrees=float("nan"), kind=kind)
     cosines = np.clip((own[:2] * H_DAB[:2]).sum(1), -1, 1)
     haematoxylin, dab = np.degrees(np.arccos(cosines)).tolist()
     if max(haematoxylin, dab) > config.most_degrees:
-        return SlideStains(H_DAB, estimated=False, degrees=dab)
+        return SlideStains(H_DAB, estimated=False, degrees=dab, kind=kind)
     first, second = ((a + b).tolist() for a, b in zip(own[:2], H_DAB[:2], strict=True))
-    return SlideStains(stain_matrix(tuple(first), tuple(second)), estimated=True, degrees=dab)
+    return SlideStains(stain_matrix(tuple(first), tuple(second)), estimated=True, degrees=dab, kind=kind)
 
 
 def slide_stains(slide: Slide, config: DabConfig | None = None) -> SlideStains:
