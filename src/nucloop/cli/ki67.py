@@ -1,5 +1,6 @@
 """``nucloop ki67``: the Ki-67 index of a file of nuclei, as the dock shows it."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -8,17 +9,27 @@ import typer
 from numpy.typing import NDArray
 from rich.table import Table
 
-from nucloop.cli.terminal import check_writable, output, progress_bar, say, write_json
+from nucloop.cli.terminal import check_writable, complain, output, progress_bar, say, write_json
 from nucloop.errors import DataError
 from nucloop.formats import Document, SlideInfo, read_document
 from nucloop.formats.atomic import replacing
 from nucloop.ki67 import Ki67Result, Ki67Settings, Provenance, measure, report_html
+from nucloop.ki67.class_giver import model_knows
 from nucloop.ki67.dab import SlideStains, dab_of_slide, slide_stains
-from nucloop.ki67.density import stain_words
 from nucloop.ki67.pictures import report_pictures
 from nucloop.ki67.regions import named_regions
-from nucloop.ki67.words import cutoff_words, need_words, percent, threshold_words
+from nucloop.ki67.words import (
+    H_E_WORDS,
+    counted_words,
+    cutoff_words,
+    interval_words,
+    need_words,
+    percent,
+    stain_words,
+    threshold_words,
+)
 from nucloop.slides import Slide, open_slide
+from nucloop.slides.stain_kind import StainKind
 
 __all__ = ["ki67_command"]
 
@@ -31,6 +42,7 @@ def ki67_command(
     dab: Annotated[bool, typer.Option("--dab", help="Tell positive nuclei by DAB, without training.")] = False,
     threshold: Annotated[float | None, typer.Option(min=0, help="With --dab: optical density; else found.")] = None,
     left_out: Annotated[str | None, typer.Option(help="With --dab: classes not counted, A,B,...")] = None,
+    stain: Annotated[StainKind | None, typer.Option(help="What the slide is stained with; else recognised.")] = None,
     positive: Annotated[str, typer.Option(help="Positive classes, A,B,...; else as their names say.")] = "",
     negative: Annotated[str, typer.Option(help="Negative classes, A,B,...")] = "",
     half_width: Annotated[float, typer.Option(min=0.001, max=0.49, help="Wanted half of the interval.")] = 0.05,
@@ -46,12 +58,14 @@ def ki67_command(
     if dab and slide is None:
         raise DataError("To tell positive nuclei by DAB the slide is needed. Give it with --slide.")
     document = read_document(nuclei)
-    settings = _settings(document, dab, threshold, left_out, positive, negative, half_width)
+    asked = _Asked(dab, threshold, left_out, positive, negative, half_width)
     opened = None if slide is None else open_slide(slide, mpp=mpp)
     try:
         pixel = _mpp(nuclei, document, opened, mpp)
         areas = named_regions(regions) if regions else {}
-        density, stains = _density(opened, document, settings)
+        stains = _stains(opened, stain) if opened is not None and asked.needs_stains(document) else None
+        settings = _settings(document, asked, stains)
+        density = _density(opened, document, stains) if settings.by_dab else None
         result = measure(document.nuclei, settings, pixel, areas or None, density)
         if json is not None:
             write_json(json, result.to_dict())
@@ -63,30 +77,50 @@ def ki67_command(
     finally:
         if opened is not None:
             opened.close()
-    _print(result)
+    _print(result, stains)
 
 
-def _settings(
-    document: Document,
-    dab: bool,
-    threshold: float | None,
-    left_out: str | None,
-    positive: str,
-    negative: str,
-    half_width: float,
-) -> Ki67Settings:
-    guess = Ki67Settings.guess(document.nuclei.scheme)
-    if dab:
-        left = guess.left_out if left_out is None else _names(left_out, document)
-        return Ki67Settings(by_dab=True, left_out=left, threshold=threshold, half_width=half_width)
-    both = (_names(positive, document), _names(negative, document)) if positive or negative else None
-    if both is None and guess.by_dab:
+@dataclass(frozen=True)
+class _Asked:
+    dab: bool
+    threshold: float | None
+    left_out: str | None
+    positive: str
+    negative: str
+    half_width: float
+
+    def needs_stains(self, document: Document) -> bool:
+        """Whether it depends on the slide's stains what counts."""
+        by_class = self.positive or self.negative or Ki67Settings.guess(document.nuclei.scheme).positive
+        return self.dab or not by_class
+
+
+def _stains(slide: Slide, said: StainKind | None) -> SlideStains:
+    found = slide_stains(slide)
+    return found if said is None else found.said_to_be(said)
+
+
+def _settings(document: Document, asked: _Asked, stains: SlideStains | None) -> Ki67Settings:
+    """Say what counts: as asked, else as the dock does it at the first click."""
+    scheme, stain = document.nuclei.scheme, None if stains is None else stains.kind
+    guess = Ki67Settings.guess(scheme, stain, believed=model_knows(document.weights))
+    named = bool(asked.positive or asked.negative)
+    if asked.dab or (guess.by_dab and stains is not None and not named):
+        if stain is StainKind.H_E:
+            complain(H_E_WORDS)
+        out, doubted = guess.left_out, guess.doubted
+        if asked.left_out is not None:
+            out, doubted = _names(asked.left_out, document), frozenset()
+        half_width, threshold = asked.half_width, asked.threshold
+        return Ki67Settings(by_dab=True, left_out=out, doubted=doubted, threshold=threshold, half_width=half_width)
+    if not named and not guess.positive:
         raise DataError(
-            f"The classes ({', '.join(document.nuclei.scheme.names)}) do not say which are Ki-67 positive and which "
-            "negative. Say so with --positive and --negative, or use --dab."
+            f"The classes ({', '.join(scheme.names)}) do not say which are Ki-67 positive and which negative. "
+            + (f"{H_E_WORDS} If so, say which with" if stain is StainKind.H_E else "Say so with")
+            + " --positive and --negative, or use --dab."
         )
-    yes, no = both or (guess.positive, guess.negative)
-    return Ki67Settings(positive=yes, negative=no, half_width=half_width)
+    yes, no = (_names(asked.positive, document), _names(asked.negative, document)) if named else (None, None)
+    return Ki67Settings(positive=yes or guess.positive, negative=no or guess.negative, half_width=asked.half_width)
 
 
 def _names(text: str, document: Document) -> frozenset[str]:
@@ -104,19 +138,17 @@ def _mpp(path: Path, document: Document, slide: Slide | None, given: float | Non
     return said
 
 
-def _density(
-    slide: Slide | None, document: Document, settings: Ki67Settings
-) -> tuple[NDArray[np.float64] | None, SlideStains | None]:
-    if not settings.by_dab or slide is None:
-        return None, None
+def _density(slide: Slide | None, document: Document, stains: SlideStains | None) -> NDArray[np.float64] | None:
+    if slide is None:
+        return None
     yx = document.nuclei.yx
-    stains, density = slide_stains(slide), np.full(len(yx), np.nan)
+    density = np.full(len(yx), np.nan)
     with progress_bar() as bar:
         task = bar.add_task("DAB", total=len(yx), note="")
         for rows, values in dab_of_slide(slide, yx, stains):
             density[rows] = values
             bar.update(task, advance=len(rows))
-    return density, stains
+    return density
 
 
 def _provenance(
@@ -133,9 +165,9 @@ def _provenance(
     )
 
 
-def _print(result: Ki67Result) -> None:
+def _print(result: Ki67Result, stains: SlideStains | None) -> None:
     ki67 = result.ki67
-    table = Table("", "index", "95%", "positive", "tumour nuclei")
+    table = Table("", "index", "95% (Wilson)", "positive", "tumour nuclei")
     rows = [(region.name, region) for region in ki67.regions]
     rows += [("all regions", ki67.slide)] if len(rows) > 1 else []
     rows += [("hot spot", ki67.hot_spot.index)] if ki67.hot_spot else []
@@ -146,11 +178,12 @@ def _print(result: Ki67Result) -> None:
     output.print(table)
     if len(ki67.regions) > 1:
         say(f"average of regions {percent(ki67.average)}")
-    if ki67.region_interval:
-        low, high = ki67.region_interval
-        say(f"95% by drawing regions: {100 * low:.1f} to {100 * high:.1f}%")
-    if result.threshold is not None:
+    for line in interval_words(ki67):
+        say(f"95%: {line}")
+    if result.threshold is not None and stains is not None:
+        say(f"stain: {stain_words(stains)}")
         say(f"positive: {threshold_words(result)}")
+        say(counted_words(result.settings, "give --left-out A,B, or correct some and learn on this slide"))
     for cutoff in ki67.cutoffs:
         say(cutoff_words(cutoff))
     for line in need_words(ki67):

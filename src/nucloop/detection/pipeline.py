@@ -85,10 +85,11 @@ class Pipeline:
         encoder: tuple[nn.Module, Card] | None = None,
         head: LinearHead | None = None,
         *,
+        head_card: Card | None = None,
         device: str = "auto",
         config: InferenceConfig | None = None,
     ) -> None:
-        self.config = config or InferenceConfig()
+        self.config, self._head_card = config or InferenceConfig(), head_card
         self._detector = Proposer(*detector, device, self.config)
         self._classifier = None
         if encoder is not None and head is not None:
@@ -117,8 +118,8 @@ class Pipeline:
         if card.classes is not None and spec.encoder is None and spec.head is None:
             return cls((net, card), device=spec.device, config=spec.config)
         encoder = open_encoder(spec.encoder or DEFAULT_ENCODER)
-        head, _ = load_head(spec.head or DEFAULT_HEAD, encoder[1])
-        return cls((net, card), encoder, head, device=spec.device, config=spec.config)
+        head, head_card = load_head(spec.head or DEFAULT_HEAD, encoder[1])
+        return cls((net, card), encoder, head, head_card=head_card, device=spec.device, config=spec.config)
 
     @property
     def _stages(self) -> dict[str, Stage]:
@@ -132,9 +133,11 @@ class Pipeline:
 
     @property
     def weights(self) -> dict[str, dict[str, str]]:
-        """Name and sha256 of the networks, for provenance."""
+        """Name and sha256 of the networks and of the head, and the stains that it knows: for provenance."""
         cards = {kind: stage.card for kind, stage in self._stages.items()}
-        return {kind: {"name": card.name, "sha256": card.sha256} for kind, card in cards.items()}
+        if self._head_card is not None:
+            cards["head"] = self._head_card
+        return {kind: card.provenance for kind, card in cards.items()}
 
     @property
     def encoder_sha256(self) -> str | None:

@@ -161,6 +161,8 @@ class Ki67:
     region_interval : (low, high) or None
         95% interval of `slide` by drawing regions with replacement; None with fewer than two regions.
     config : Ki67Config
+    with_errors : (low, high) or None
+        95% interval of `slide` that allows for errors of finding nuclei and of the threshold; None where classes count.
     """
 
     regions: tuple[Index, ...]
@@ -170,11 +172,12 @@ class Ki67:
     hot_spot: HotSpot | None
     region_interval: Interval | None
     config: Ki67Config
+    with_errors: Interval | None = None
 
     @property
     def cutoffs(self) -> tuple[Cutoff, ...]:
-        """Where the slide's index stands to each cut-off."""
-        return tuple(self.slide.cutoff(value) for value in self.config.cutoffs)
+        """Where the slide's index stands to each cut-off, certain by the widest interval that is known."""
+        return tuple(self.slide.cutoff(value, self.with_errors) for value in self.config.cutoffs)
 
     @property
     def still_needed(self) -> int:
@@ -196,6 +199,7 @@ class Ki67:
         spot = self.hot_spot
         return {
             "slide": self.slide.to_dict(),
+            "with_errors_95": None if self.with_errors is None else list(self.with_errors),
             "region_interval_95": None if self.region_interval is None else list(self.region_interval),
             "average": self.average,
             "regions": [region.to_dict() for region in self.regions],

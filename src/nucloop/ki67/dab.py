@@ -6,7 +6,7 @@ Johnston) with the slide's own stains (Macenko), drawn half-way to the textbook'
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -67,7 +67,13 @@ class SlideStains:
     degrees: float
     """How far the slide's DAB lies from the textbook's, degrees; NaN where there was too little tissue to tell."""
     kind: StainKind | None = None
-    """What the slide is stained with, as its colours say; None where they do not."""
+    """What the slide is stained with, as its colours or a person say; None where nobody can tell."""
+    said: bool = False
+    """Whether a person said so."""
+
+    def said_to_be(self, kind: StainKind) -> SlideStains:
+        """Return the same with what a person says of the kind."""
+        return replace(self, kind=kind, said=True)
 
 
 def stains_of(rgb: NDArray[np.uint8], config: DabConfig | None = None) -> SlideStains:

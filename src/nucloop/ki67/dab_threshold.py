@@ -15,7 +15,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from nucloop.errors import DataError
 
-__all__ = ["DabThreshold", "ThresholdConfig", "choose_threshold"]
+__all__ = ["DabThreshold", "ThresholdConfig", "choose_threshold", "drawn_thresholds"]
 
 Method = Literal["otsu", "valley"]
 FloatArray = NDArray[np.float64]
@@ -31,6 +31,8 @@ class ThresholdConfig:
     """Part of the variance (on the logarithm) that two groups explain; one bell-shaped group gives 0.64."""
     difference: float = 0.25
     """Optical density by which the means of the two groups differ at least; negative nuclei differ by less."""
+    default_spread: float = 0.25
+    """Standard deviation of the default's logarithm: thresholds that are found differ so much from slide to slide."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ def choose_threshold(
         raise DataError("There are no nuclei to find a DAB threshold from. Detect nuclei first.")
     logs = np.log(np.maximum(density, 0) + _FLOOR)
     counts, edges = np.histogram(logs, _BINS)
-    value, separation = _otsu(counts, edges)
+    value, separation = (float(one) for one in _otsu(counts, edges))
     used: str = method
     if method == "valley":
         lowest = _valley(counts, edges)
@@ -113,18 +115,37 @@ def choose_threshold(
     return DabThreshold(float(np.exp(value) - _FLOOR), used, separation, np.exp(edges) - _FLOOR, counts)
 
 
-def _otsu(counts: NDArray[np.int64], edges: FloatArray) -> tuple[float, float]:
-    """Edge of the best split into two groups, and the part of the variance it explains."""
-    middle = (edges[1:] + edges[:-1]) / 2
-    share = np.cumsum(counts) / counts.sum()
-    mass = np.cumsum(counts * middle) / counts.sum()
-    below, above = share[:-1], 1 - share[:-1]
+def drawn_thresholds(
+    threshold: DabThreshold, draws: int, seed: int = 0, config: ThresholdConfig | None = None
+) -> FloatArray:
+    """Find a threshold again on as many nuclei, drawn with replacement from its histogram.
+
+    Returns
+    -------
+    (draws,) array
+        Optical densities. Of a threshold that was not found, what else it could have been by `default_spread`.
+    """
+    config, rng = config or ThresholdConfig(), np.random.default_rng(seed)
+    if not threshold.certain:
+        return np.asarray(threshold.value * np.exp(rng.normal(0, config.default_spread, draws)))
+    counts = threshold.counts
+    drawn = rng.multinomial(int(counts.sum()), counts / counts.sum(), draws)
+    return np.asarray(np.exp(_otsu(drawn, np.log(threshold.edges + _FLOOR))[0]) - _FLOOR)
+
+
+def _otsu(counts: NDArray[np.int64], edges: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Edge of the best split of histograms (..., B) in two, and the part of the variance that it explains, (...)."""
+    middle, total = (edges[1:] + edges[:-1]) / 2, counts.sum(-1, keepdims=True)
+    share = np.cumsum(counts, -1) / total
+    mass = np.cumsum(counts * middle, -1) / total
+    below, above, mean = share[..., :-1], 1 - share[..., :-1], mass[..., -1:]
     with np.errstate(divide="ignore", invalid="ignore"):
-        between = np.nan_to_num((mass[-1] * below - mass[:-1]) ** 2 / (below * above), nan=0.0, posinf=0.0)
-    whole = float((counts * (middle - mass[-1]) ** 2).sum() / counts.sum())
-    best = np.flatnonzero(between == between.max())
+        between = np.nan_to_num((mean * below - mass[..., :-1]) ** 2 / (below * above), nan=0.0, posinf=0.0)
+    whole = (counts * (middle - mean) ** 2).sum(-1) / total[..., 0]
+    best = between == between.max(-1, keepdims=True)
     # Empty bins between two groups split them equally well: take the middle of the gap.
-    return float((edges[best[0] + 1] + edges[best[-1] + 1]) / 2), float(between.max()) / max(whole, 1e-12)
+    first, last = best.argmax(-1), best.shape[-1] - 1 - best[..., ::-1].argmax(-1)
+    return (edges[first + 1] + edges[last + 1]) / 2, between.max(-1) / np.maximum(whole, 1e-12)
 
 
 def _valley(counts: NDArray[np.int64], edges: FloatArray) -> float | None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from nucloop.slides import Slide
 
-__all__ = ["Densities", "measured", "stain_words"]
+__all__ = ["Densities", "measured"]
 
 
 class Densities:
@@ -44,13 +44,6 @@ class Densities:
             value, yx = np.full(room, np.nan), np.full((room, 2), np.nan, np.float32)
             value[: len(self._value)], yx[: len(self._yx)] = self._value, self._yx
             self._value, self._yx = value, yx
-
-
-def stain_words(stains: SlideStains) -> str:
-    """Say where the stains come from."""
-    if not stains.estimated:
-        return "the textbook's haematoxylin and DAB, as this slide's own could not be told"
-    return f"this slide's own, drawn half-way to the textbook's (DAB {stains.degrees:.0f} degrees from it)"
 
 
 def measured(

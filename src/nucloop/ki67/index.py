@@ -56,13 +56,13 @@ class Index:
         """Wilson's 95% interval: what counting these many nuclei leaves open."""
         return wilson(self.positive, self.total)
 
-    def cutoff(self, value: float) -> Cutoff:
-        """Say where the index stands to a cut-off."""
+    def cutoff(self, value: float, interval: Interval | None = None) -> Cutoff:
+        """Say where the index stands to a cut-off, certain when all of an interval, by default Wilson's, is there."""
         if not self.total:
             return Cutoff(value, above=False, certain=False, flips=0)
         needed = int(np.ceil(value * self.total - 1e-9))
         above = self.positive >= needed
-        low, high = self.wilson
+        low, high = interval or self.wilson
         flips = self.positive - needed + 1 if above else needed - self.positive
         return Cutoff(value, above, certain=low >= value or high < value, flips=flips)
 

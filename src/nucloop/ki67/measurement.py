@@ -11,7 +11,9 @@ from nucloop.classes import ClassScheme, NucleusClass
 from nucloop.errors import DataError
 from nucloop.ki67.counting import Ki67, Ki67Config, Ki67Mapping, measure_ki67, names_other_tissue
 from nucloop.ki67.dab_threshold import DabThreshold, choose_threshold
-from nucloop.nuclei import UNLABELLED, Nuclei
+from nucloop.ki67.uncertainty import ErrorConfig, threshold_variance, with_errors
+from nucloop.nuclei import UNLABELLED, Nuclei, Origin
+from nucloop.slides.stain_kind import StainKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,21 +42,35 @@ class Ki67Settings:
     """Classes that are negative; without DAB. Nuclei of other classes, and unlabelled ones, are not counted."""
     left_out: frozenset[str] = frozenset()
     """Classes that are not counted with DAB; all others are, and unlabelled nuclei too."""
+    doubted: frozenset[str] = frozenset()
+    """Classes that are not counted with DAB where a person gave them; where a model did, it is not believed."""
     threshold: float | None = None
     """Optical density from which a nucleus is positive; None lets the program choose."""
     half_width: float = 0.05
     """Wanted precision: half of the 95% interval."""
 
     @classmethod
-    def guess(cls, scheme: ClassScheme) -> Ki67Settings:
-        """Read the classes' names; where they do not say what is positive, DAB decides about all but other tissue."""
+    def guess(cls, scheme: ClassScheme, stain: StainKind | None = None, *, believed: bool = False) -> Ki67Settings:
+        """Read the classes' names; where they do not say what is positive, DAB decides about all but other tissue.
+
+        Parameters
+        ----------
+        scheme : ClassScheme
+        stain : StainKind, optional
+            What the slide is stained with; without DAB on it DAB cannot decide.
+        believed : bool
+            Whether the model that gave the classes knows them on DAB (`model_knows`); else only where people gave a
+            class of other tissue is a nucleus left out.
+        """
         other = frozenset(name for name in scheme.names if names_other_tissue(name))
-        left_out = other if len(other) < len(scheme) else frozenset()
+        other = other if len(other) < len(scheme) else frozenset()
+        nobody: frozenset[str] = frozenset()
+        left_out, doubted = (other, nobody) if believed else (nobody, other)
         try:
             mapping = Ki67Mapping.guess(scheme)
         except DataError:
-            return cls(by_dab=True, left_out=left_out)
-        return cls(positive=mapping.positive, negative=mapping.negative, left_out=left_out)
+            return cls(by_dab=stain is not StainKind.H_E, left_out=left_out, doubted=doubted)
+        return cls(positive=mapping.positive, negative=mapping.negative, left_out=left_out, doubted=doubted)
 
     @property
     def ready(self) -> bool:
@@ -64,7 +80,8 @@ class Ki67Settings:
     def to_dict(self) -> dict[str, Any]:
         """Plain types."""
         if self.by_dab:
-            own: dict[str, Any] = {"left_out": sorted(self.left_out), "threshold": self.threshold}
+            own: dict[str, Any] = {"left_out": sorted(self.left_out), "doubted": sorted(self.doubted)}
+            own["threshold"] = self.threshold
         else:
             own = {"positive": sorted(self.positive), "negative": sorted(self.negative)}
         return {"by": "DAB" if self.by_dab else "classes", **own, "half_width": self.half_width}
@@ -129,11 +146,15 @@ def measure(
     DataError
         If the settings do not say what is positive and what negative, or nothing is there to count.
     """
-    threshold = None
+    threshold, variance = None, 0.0
     if settings.by_dab:
         if density is None or len(density) != len(nuclei):
             raise ValueError("with DAB each nucleus needs a density")
-        threshold, label = _by_density(nuclei, settings, density)
+        counted = counted_by_dab(nuclei, settings) & np.isfinite(density)
+        threshold = _threshold(density[counted], settings)
+        variance = threshold_variance(density[counted], threshold, ErrorConfig())
+        label = np.full(len(nuclei), UNLABELLED, np.int16)
+        label[counted] = np.where(threshold.positive(density[counted]), 0, 1)
     else:
         if not settings.ready:
             raise DataError(
@@ -144,22 +165,29 @@ def measure(
         label = np.array([1, 0, UNLABELLED], np.int16)[mapping.states(nuclei)]
     unknown = np.full((len(nuclei), 2), np.nan, np.float32)
     states = replace(nuclei, scheme=POSITIVE_AND_NEGATIVE, label=label.astype(np.int16), probability=unknown)
-    config = Ki67Config(half_width=settings.half_width)
-    return Ki67Result(measure_ki67(states, _BOTH, mpp, regions, config), settings, states, threshold)
+    ki67 = measure_ki67(states, _BOTH, mpp, regions, Ki67Config(half_width=settings.half_width))
+    if threshold is not None:
+        ki67 = replace(ki67, with_errors=with_errors(ki67.slide, variance))
+    return Ki67Result(ki67, settings, states, threshold)
 
 
-def counted_by_dab(nuclei: Nuclei, left_out: frozenset[str]) -> NDArray[np.bool_]:
+_PEOPLE = (Origin.CONFIRMED, Origin.CORRECTED, Origin.ADDED)
+"""Who gave a class themselves; whoever imports nuclei may have them from a model."""
+
+
+def counted_by_dab(nuclei: Nuclei, settings: Ki67Settings) -> NDArray[np.bool_]:
     """Which nuclei count when DAB decides, (N,)."""
-    return ~np.isin(nuclei.label, [k for k, name in enumerate(nuclei.scheme.names) if name in left_out])
+    of_class = {name: nuclei.label == k for k, name in enumerate(nuclei.scheme.names)}
+    by_people = np.isin(nuclei.origin, _PEOPLE)
+    counted = np.ones(len(nuclei), bool)
+    for name, rows in of_class.items():
+        if name in settings.left_out:
+            counted &= ~rows
+        elif name in settings.doubted:
+            counted &= ~(rows & by_people)
+    return counted
 
 
-def _by_density(
-    nuclei: Nuclei, settings: Ki67Settings, density: NDArray[np.float64]
-) -> tuple[DabThreshold, NDArray[np.int16]]:
-    counted = counted_by_dab(nuclei, settings.left_out) & np.isfinite(density)
-    threshold = choose_threshold(density[counted])
-    if settings.threshold is not None:
-        threshold = threshold.moved(settings.threshold)
-    label = np.full(len(nuclei), UNLABELLED, np.int16)
-    label[counted] = np.where(threshold.positive(density[counted]), 0, 1)
-    return threshold, label
+def _threshold(density: NDArray[np.float64], settings: Ki67Settings) -> DabThreshold:
+    found = choose_threshold(density)
+    return found if settings.threshold is None else found.moved(settings.threshold)

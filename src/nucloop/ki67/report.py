@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from nucloop import __version__
 from nucloop.formats.slide_info import SlideInfo, Weights
-from nucloop.ki67.words import cutoff_words, need_words, percent, threshold_words
+from nucloop.ki67.words import counted_words, cutoff_words, ends, interval_words, need_words, percent, threshold_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,6 +22,7 @@ __all__ = ["OVERVIEW", "Provenance", "report_html"]
 
 OVERVIEW = "overview"
 """Name of the picture of the whole slide; the others bear the names of regions."""
+_CHANGE = "uncheck them in the Ki-67 dock, give --left-out to nucloop ki67, or teach the model on this slide"
 _STYLE = """
 body { font-family: sans-serif; color: #222; max-width: 780px; margin: 24px auto; font-size: 11pt; }
 h1 { font-size: 18pt; margin-bottom: 2px; } h2 { font-size: 13pt; margin-top: 18px; }
@@ -102,11 +103,7 @@ def _counted(index: Index) -> str:
 
 
 def _intervals(result: Ki67Result) -> str:
-    ki67 = result.ki67
-    words = f"95% interval {_ends(ki67.slide.wilson)} (Wilson, by the number of nuclei)"
-    if ki67.region_interval is not None:
-        words += f"; {_ends(ki67.region_interval)} (by drawing regions with replacement)"
-    return f"<p>{words}.</p>"
+    return f"<p>95% interval {html.escape('; '.join(interval_words(result.ki67)))}.</p>"
 
 
 def _table(result: Ki67Result) -> str:
@@ -119,7 +116,7 @@ def _table(result: Ki67Result) -> str:
     if ki67.hot_spot is not None:
         size = 2 * ki67.hot_spot.radius_um
         lines.append(_row(ki67.hot_spot.index, f"hot spot, a circle of {size:.0f} µm"))
-    heads = "".join(f'<th class="n">{name}</th>' for name in ("index", "95%", "positive", "all"))
+    heads = "".join(f'<th class="n">{name}</th>' for name in ("index", "95% (Wilson)", "positive", "all"))
     head = f"<tr><th></th>{heads}</tr>"
     return f"<h2>Regions</h2><table>{head}{''.join(lines)}</table>"
 
@@ -127,16 +124,12 @@ def _table(result: Ki67Result) -> str:
 def _row(index: Index, name: str | None = None) -> str:
     cells = [
         percent(index.value),
-        _ends(index.wilson) if index.total else "–",
+        ends(index.wilson) if index.total else "–",
         f"{index.positive:,}",
         f"{index.total:,}",
     ]
     numbers = "".join(f'<td class="n">{cell}</td>' for cell in cells)
     return f"<tr><td>{html.escape(name or index.name)}</td>{numbers}</tr>"
-
-
-def _ends(ends: tuple[float, float]) -> str:
-    return f"{100 * ends[0]:.1f} to {100 * ends[1]:.1f}%"
 
 
 def _provenance(result: Ki67Result, provenance: Provenance) -> str:
@@ -146,8 +139,7 @@ def _provenance(result: Ki67Result, provenance: Provenance) -> str:
         rows.append(("First megabyte", f"sha256 {slide.sha256}"))
     if settings.by_dab:
         rows.append(("Positive", threshold_words(result)))
-        left_out = ", ".join(sorted(settings.left_out)) or "nothing"
-        rows.append(("Not counted", left_out))
+        rows.append(("Counted", counted_words(settings, _CHANGE)))
         if provenance.stains:
             rows.append(("Stains", provenance.stains))
     else:

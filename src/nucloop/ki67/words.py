@@ -6,11 +6,24 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from nucloop.ki67.counting import Ki67
+    from nucloop.ki67.dab import SlideStains
     from nucloop.ki67.index import Cutoff
-    from nucloop.ki67.measurement import Ki67Result
+    from nucloop.ki67.measurement import Ki67Result, Ki67Settings
+    from nucloop.metrics.intervals import Interval
 
-__all__ = ["cutoff_words", "need_words", "percent", "threshold_words"]
+__all__ = [
+    "H_E_WORDS",
+    "counted_words",
+    "cutoff_words",
+    "ends",
+    "interval_words",
+    "need_words",
+    "percent",
+    "stain_words",
+    "threshold_words",
+]
 
+H_E_WORDS = "By its colours the slide is stained with haematoxylin and eosin, so nothing on it shows Ki-67."
 FEW_FLIPS = 10
 """So few nuclei counted the other way are worth pointing out."""
 
@@ -45,9 +58,9 @@ def need_words(ki67: Ki67) -> list[str]:
     """Say what is still to be counted, for the precision that is wanted and for guidance."""
     wanted = 100 * ki67.config.half_width
     lines = [
-        f"For an interval of ± {wanted:g} points: {ki67.still_needed:,} more nuclei."
+        f"For a counting interval of ± {wanted:g} points: {ki67.still_needed:,} more nuclei."
         if ki67.still_needed
-        else f"The interval is at most ± {wanted:g} points."
+        else f"The counting interval is at most ± {wanted:g} points."
     ]
     for need in ki67.requirements:
         state = "reached" if not need.missing else f"{need.missing:,} more"
@@ -67,3 +80,51 @@ def threshold_words(result: Ki67Result) -> str:
         "chosen": "chosen by a person",
     }[threshold.method]
     return f"DAB optical density {threshold.value:.2f} or more, {how}"
+
+
+def interval_words(ki67: Ki67) -> list[str]:
+    """Name every 95% interval that is known, the widest in meaning first."""
+    lines = []
+    if ki67.with_errors is not None:
+        lines.append(f"{ends(ki67.with_errors)} with errors of finding and threshold")
+    lines.append(f"{ends(ki67.slide.wilson)} by the number of nuclei (Wilson)")
+    if ki67.region_interval is not None:
+        lines.append(f"{ends(ki67.region_interval)} from region to region")
+    return lines
+
+
+def ends(interval: Interval) -> str:
+    """Say from where to where an interval goes."""
+    return f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f}%"
+
+
+def counted_words(settings: Ki67Settings, change: str) -> str:
+    """Say in a sentence which nuclei count when DAB decides, and how to change it; empty where classes decide.
+
+    Parameters
+    ----------
+    settings : Ki67Settings
+    change : str
+        How to leave classes out here, beginning with a verb.
+    """
+    if not settings.by_dab:
+        return ""
+    if settings.left_out:
+        return f"Not counted: {', '.join(sorted(settings.left_out))}."
+    if not settings.doubted:
+        return "All nuclei are counted, whatever their class."
+    classes = " or ".join(sorted(settings.doubted))
+    return (
+        f"All nuclei are counted, except where a person said {classes}: nothing says that the model tells these "
+        f"classes on DAB. To leave them out, {change}."
+    )
+
+
+def stain_words(stains: SlideStains) -> str:
+    """Say what a slide is stained with, and where the colours of its stains come from."""
+    how = "as a person says" if stains.said else "recognised by its colours"
+    kind = "stain not recognised" if stains.kind is None else f"{stains.kind.words}, {how}"
+    if not stains.estimated:
+        return f"{kind}; the textbook's haematoxylin and DAB, as this slide's own could not be told"
+    own = "this slide's own, drawn half-way to the textbook's"
+    return f"{kind}; {own} (DAB {stains.degrees:.0f} degrees from it)"

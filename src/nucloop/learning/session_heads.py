@@ -26,7 +26,16 @@ if TYPE_CHECKING:
     from nucloop.models.heads import LinearHead
     from nucloop.session import Change, Session
 
-__all__ = ["SessionHeads", "Version", "classified", "head_in_use", "share_head", "shipped_head"]
+__all__ = [
+    "SessionHeads",
+    "Version",
+    "classified",
+    "head_in_use",
+    "head_weights",
+    "share_head",
+    "shipped_head",
+    "weights_in_use",
+]
 
 _NOTE = "heads"
 MOST_VERSIONS = 1000
@@ -159,7 +168,7 @@ class SessionHeads:
         change : Relabelling
             What it says.
         """
-        head = {"name": learned.card.name, "sha256": learned.card.sha256 if version is None else version.sha256}
+        head = head_weights(version, learned)
         weights = {"head": head, "encoder": {"name": "", "sha256": learned.card.encoder_sha256}}
         number = 0 if version is None else version.number
         return self._session.relabel(
@@ -183,6 +192,14 @@ class SessionHeads:
         return data
 
 
+def head_weights(version: Version | None, learned: LearnedHead) -> dict[str, str]:
+    """Return what goes along with nuclei that a head has classified; `taught` says that people taught it here."""
+    if version is None:
+        return learned.card.provenance
+    head = {**learned.card.provenance, "sha256": version.sha256}
+    return head if version.method == "imported" else {**head, "taught": "on this slide"}
+
+
 def head_in_use(session: Session, encoder_sha256: str) -> LinearHead | None:
     """Return the head that was learned in a session and is in use, in the session's classes.
 
@@ -194,6 +211,13 @@ def head_in_use(session: Session, encoder_sha256: str) -> LinearHead | None:
     if version is None or version.encoder_sha256 != encoder_sha256:
         return None
     return head_in_scheme(heads.load(version).head, session.scheme)
+
+
+def weights_in_use(session: Session) -> dict[str, dict[str, str]]:
+    """Return what goes along with nuclei that the head in use classifies; empty while the shipped one is."""
+    heads = SessionHeads(session)
+    version = heads.current()
+    return {} if version is None else {"head": head_weights(version, heads.load(version))}
 
 
 def classified(found: Nuclei, features: NDArray[np.floating], head: LinearHead) -> Nuclei:

@@ -28,6 +28,7 @@ __all__ = [
     "is_session",
     "keep_regions",
     "kept_regions",
+    "newest_weights",
     "read_annotations",
     "read_session",
     "slide_of_session",
@@ -57,7 +58,7 @@ def document_of(session: Session, nuclei: Nuclei | None = None) -> Document:
     return Document(
         nuclei=nuclei,
         slide=session.slide.info,
-        weights=_newest_weights(session),
+        weights=newest_weights(session),
         notes=notes,
         regions=tuple(kept_regions(session)),
     )
@@ -156,7 +157,7 @@ def _model_of(session: Session, run: int) -> str:
     return " + ".join(str(one.get("name")) for one in weights.values()) if _are_weights(weights) else ""
 
 
-def _newest_weights(session: Session) -> Weights | None:
+def newest_weights(session: Session) -> Weights | None:
     """Return the weights that spoke last and were not undone."""
     journal, history = session.ledger.journal, session.ledger.history
     entries = [entry for kind in (EditKind.MODEL_RUN, EditKind.NEW_HEAD) for entry in journal.entries_of(kind)]

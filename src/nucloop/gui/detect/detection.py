@@ -202,12 +202,13 @@ class Detection(QObject):
             self._forget_run(Message(trouble.message if trouble else "The session is not open.", Tone.WARNING))
             return False
         # torch is there by now, with the models
-        from nucloop.learning.session_heads import head_in_use
+        from nucloop.learning.session_heads import head_in_use, weights_in_use
 
         try:
             encoder = pipeline.encoder_sha256
             self._head = None if encoder is None else head_in_use(nuclei.session, encoder)
-            self._run = nuclei.session.begin_run(pipeline.weights, SAME_NUCLEUS_UM / nuclei.mpp)
+            weights = pipeline.weights | ({} if self._head is None else weights_in_use(nuclei.session))
+            self._run = nuclei.session.begin_run(weights, SAME_NUCLEUS_UM / nuclei.mpp)
         except NucLoopError as error:
             self._forget_run(Message(str(error), Tone.WARNING))
             return False

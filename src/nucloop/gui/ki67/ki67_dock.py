@@ -26,8 +26,8 @@ from nucloop.gui.widgets.appearance import style_sheet
 from nucloop.gui.widgets.jobs import How, Job
 from nucloop.gui.widgets.messages import Message, Tone
 from nucloop.ki67 import Provenance
-from nucloop.ki67.density import stain_words
 from nucloop.ki67.pictures import report_pictures
+from nucloop.ki67.words import stain_words
 from nucloop.session import EditKind
 
 if TYPE_CHECKING:
@@ -74,6 +74,7 @@ class Ki67Dock(QWidget):
         measuring.busy_changed.connect(lambda busy: self._show())
         measuring.said.connect(parts.messages.say)
         parts.meaning.chosen.connect(lambda settings: measuring.choose(**settings))
+        parts.meaning.stain_chosen.connect(measuring.choose_stain)
         parts.precision.valueChanged.connect(lambda points: measuring.choose(half_width=points / 100))
         for tool, button in parts.draw.items():
             button.clicked.connect(lambda _=False, tool=tool: self._draw(tool))
@@ -89,7 +90,7 @@ class Ki67Dock(QWidget):
     def copy_table(self) -> None:
         """Copy the table so that a spreadsheet takes it."""
         if self.measuring.result is not None:
-            rows = [["region", "index", "95%", "positive", "tumour nuclei"], *ki67_rows(self.measuring.result)]
+            rows = [["region", "index", "95% (Wilson)", "positive", "tumour nuclei"], *ki67_rows(self.measuring.result)]
             QGuiApplication.clipboard().setText("".join("\t".join(row) + "\n" for row in rows))
             self.parts.messages.say(Message("The table is in the clipboard.", Tone.GOOD))
 
@@ -104,7 +105,7 @@ class Ki67Dock(QWidget):
         except NucLoopError as error:
             self.parts.messages.say(Message(str(error), Tone.ERROR))
             return
-        session, stains = nuclei.session, measuring.densities.stains
+        session, stains = nuclei.session, measuring.stains
         about = Provenance(
             slide=SlideInfo.of(slide),
             author=session.author,
@@ -164,6 +165,8 @@ class Ki67Dock(QWidget):
         measuring, nuclei = self.measuring, self.measuring.nuclei
         if nuclei is None:
             return
+        stains = measuring.stains
+        self.parts.meaning.show_stain(stains, said=stains is not None and stains.said)
         self.parts.meaning.show_meaning(nuclei.session.scheme, measuring.settings, measuring.result)
         self.parts.show_result(measuring.result, measuring.why, measuring.busy)
 

@@ -22,11 +22,13 @@ from qtpy.QtWidgets import (
 from nucloop.gui.ki67.dab_histogram import DabHistogram
 from nucloop.gui.layer.legend import Swatch
 from nucloop.gui.widgets.dock_layout import discard
-from nucloop.ki67.words import threshold_words
+from nucloop.ki67.words import counted_words, threshold_words
+from nucloop.slides.stain_kind import StainKind
 
 if TYPE_CHECKING:
     from nucloop.classes import ClassScheme
     from nucloop.ki67 import Ki67Result, Ki67Settings
+    from nucloop.ki67.dab import SlideStains
 
 __all__ = ["Ki67Meaning"]
 
@@ -38,6 +40,8 @@ class Ki67Meaning(QWidget):
 
     chosen = Signal(object)
     """A dict of Ki67Settings's fields that a person has changed."""
+    stain_chosen = Signal(object)
+    """A StainKind that a person says, or None to let the program tell."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -48,6 +52,7 @@ class Ki67Meaning(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(8)
+        layout.addLayout(self._stain_row())
         layout.addLayout(self._ways())
         self._classes = QWidget()
         self._grid = QGridLayout(self._classes)
@@ -61,8 +66,31 @@ class Ki67Meaning(QWidget):
         self.threshold.setWordWrap(True)
         self.find = QPushButton("Let the program choose")
         self.find.clicked.connect(lambda: self.chosen.emit({"threshold": None}))
-        for widget in (self.histogram, self.threshold, self.find, self._classes):
+        self.who = QLabel()
+        self.who.setObjectName("NucloopDim")
+        self.who.setWordWrap(True)
+        for widget in (self.histogram, self.threshold, self.find, self.who, self._classes):
             layout.addWidget(widget)
+
+    def show_stain(self, stains: SlideStains | None, *, said: bool) -> None:
+        """Show what the slide is stained with, and whether a person said so."""
+        found = "not known yet" if stains is None else "not recognised" if stains.kind is None else stains.kind.words
+        self.stain.setItemText(0, "as it looks" if said else f"{found} (as it looks)")
+        row = 0 if not said or stains is None else self.stain.findData(stains.kind)
+        self.stain.setCurrentIndex(row)
+
+    def _stain_row(self) -> QHBoxLayout:
+        self.stain = QComboBox()
+        self.stain.addItem("", None)
+        for kind in StainKind:
+            self.stain.addItem(kind.words, kind)
+        self.stain.setAccessibleName("What the slide is stained with")
+        self.stain.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.stain.activated.connect(lambda row: self.stain_chosen.emit(self.stain.itemData(row)))
+        row = QHBoxLayout()
+        row.addWidget(QLabel("Stain"))
+        row.addWidget(self.stain, 1)
+        return row
 
     def show_meaning(self, scheme: ClassScheme, settings: Ki67Settings, result: Ki67Result | None) -> None:
         """Show what counts, and as what."""
@@ -79,6 +107,8 @@ class Ki67Meaning(QWidget):
             self.counted[name].setVisible(settings.by_dab)
         threshold = result.threshold if result is not None and settings.by_dab else None
         self.histogram.show_threshold(threshold)
+        self.who.setText(counted_words(settings, "uncheck them here, or correct some and learn"))
+        self.who.setVisible(settings.by_dab)
         self.threshold.setVisible(threshold is not None)
         self.find.setVisible(threshold is not None and settings.threshold is not None)
         if result is not None and threshold is not None:
@@ -137,4 +167,5 @@ class Ki67Meaning(QWidget):
         if self._settings is not None:
             only = frozenset({name})
             left_out = self._settings.left_out
-            self.chosen.emit({"left_out": left_out - only if counted else left_out | only})
+            left_out = left_out - only if counted else left_out | only
+            self.chosen.emit({"left_out": left_out, "doubted": self._settings.doubted - only})

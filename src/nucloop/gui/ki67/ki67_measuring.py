@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from nucloop.errors import DataError, RegionError
+from nucloop.errors import DataError, NucLoopError, RegionError
 from nucloop.gui.canvas.drawn_regions import drawn_regions, regions_layer
 from nucloop.gui.canvas.layer_slide import slide_of_layer
-from nucloop.gui.ki67.ki67_memory import recall_settings, remember_settings
+from nucloop.gui.ki67.ki67_memory import recall_settings, recall_stain, remember_settings, remember_stain
 from nucloop.gui.widgets.jobs import How, Job
 from nucloop.gui.widgets.messages import Message, Tone
 from nucloop.ki67 import Ki67Result, Ki67Settings, measure
 from nucloop.ki67.dab import slide_stains
 from nucloop.ki67.density import Densities, measured
 from nucloop.ki67.regions import named
+from nucloop.ki67.words import H_E_WORDS
+from nucloop.session import EditKind
+from nucloop.slides.stain_kind import StainKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,13 +30,16 @@ if TYPE_CHECKING:
     from nucloop.geometry import Region
     from nucloop.gui.layer.nuclei_layer import NucleiLayer
     from nucloop.gui.widgets.jobs import Ending
+    from nucloop.ki67.dab import SlideStains
     from nucloop.nuclei import Nuclei
+    from nucloop.session import Change
 
 __all__ = ["Ki67Measuring"]
 
 COUNTED_AT_ONCE = 20_000
 """More nuclei than this are counted in the background."""
 PAUSE_MS = 200
+_SAYS_WHO_GAVE_CLASSES = (EditKind.MODEL_RUN, EditKind.NEW_HEAD, EditKind.CLASSES, EditKind.UNDO, EditKind.REDO)
 
 
 class Ki67Measuring(QObject):
@@ -56,7 +62,7 @@ class Ki67Measuring(QObject):
         self._shapes: Shapes | None = None
         self._end_hearing: Callable[[], None] = _nothing
         self._job: Job | None = None
-        self._dab_came = False
+        self._dab_came = self._stain_failed = self._settings_stale = False
         self._shown_as: tuple[object, ...] = ()
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -80,19 +86,43 @@ class Ki67Measuring(QObject):
         self._end_hearing()
         self._stop_job()
         self._end_hearing, self.nuclei, self.result = _nothing, nuclei, None
-        self.densities = Densities()
+        self.densities, self._stain_failed = Densities(), False
         if nuclei is not None:
             self._end_hearing = nuclei.session.subscribe(self._heard)
-            self.settings = recall_settings(nuclei.session)
+            self._follow_slide(nuclei)
         self.watch_regions()
         self.later(0)
+
+    @property
+    def stain(self) -> StainKind | None:
+        """What the slide is stained with, as a person said, else as it looks."""
+        return None if self.stains is None else self.stains.kind
+
+    @property
+    def stains(self) -> SlideStains | None:
+        """The slide's stains; None while they are not known."""
+        found = self.densities.stains
+        said = None if self.nuclei is None else recall_stain(self.nuclei.session)
+        return found if found is None or said is None else found.said_to_be(said)
 
     def choose(self, **settings: Any) -> None:
         """Change settings, for good."""
         self.settings = replace(self.settings, **settings)
         if self.nuclei is not None:
-            remember_settings(self.nuclei.session, self.settings)
+            remember_settings(self.nuclei.session, settings)
         self.later(0)
+
+    def choose_stain(self, stain: StainKind | None) -> None:
+        """Take a person's word for what the slide is stained with; None lets the program tell."""
+        if self.nuclei is not None:
+            remember_stain(self.nuclei.session, stain)
+            self._follow_slide(self.nuclei)
+        self.later(0)
+
+    def _follow_slide(self, nuclei: NucleiLayer) -> None:
+        """Let what nobody has chosen follow from the slide's stain and from who gave the classes."""
+        self._settings_stale = False
+        self.settings = recall_settings(nuclei.session, self.stain)
 
     def later(self, pause: int | None = None) -> None:
         """Measure soon: at once while there are few nuclei, else when the person pauses."""
@@ -122,10 +152,16 @@ class Ki67Measuring(QObject):
         if self._job is not None:
             self.later(PAUSE_MS)
             return
+        if self.densities.stains is None and not self._stain_failed:
+            self._read_stains(nuclei)
+            return
+        if self._settings_stale:
+            self._follow_slide(nuclei)
         self.regions = self._drawn(nuclei)
         table = nuclei.shown()
         if not self.settings.ready:
-            self._show(None, "Say below which classes are positive and which negative, or let DAB decide.")
+            why = "Say below which classes are positive and which negative, or let DAB decide."
+            self._show(None, f"{H_E_WORDS} {why}" if self.stain is StainKind.H_E else why)
             return
         density = None
         if self.settings.by_dab:
@@ -153,14 +189,28 @@ class Ki67Measuring(QObject):
         self._timer.stop()
         self._stop_job()
 
+    def _read_stains(self, nuclei: NucleiLayer) -> None:
+        """Tell the slide's stains; what is measured by class goes on without them where that fails."""
+        self._stain_failed = True
+        try:
+            slide = slide_of_layer(nuclei.image)
+        except NucLoopError as error:
+            self.said.emit(Message(str(error), Tone.ERROR))
+            self.later(0)
+            return
+
+        def steps() -> Iterator[tuple[str, Any]]:
+            with slide:
+                yield "stains", slide_stains(slide)
+
+        self._run(steps)
+
     def _measure_dab(self, nuclei: NucleiLayer, new: Nuclei) -> None:
         slide, stains = slide_of_layer(nuclei.image), self.densities.stains
 
         def steps() -> Iterator[tuple[str, Any]]:
             with slide:
-                own = stains or slide_stains(slide)
-                yield "stains", own
-                for part in measured(slide, new.ids, new.yx, own):
+                for part in measured(slide, new.ids, new.yx, stains):
                     yield "dab", part
 
         self._run(steps)
@@ -177,7 +227,7 @@ class Ki67Measuring(QObject):
         for what, value in items:
             self._dab_came |= what == "dab"
             if what == "stains":
-                self.densities.stains = value
+                self.densities.stains, self._settings_stale = value, True
             elif what == "dab":
                 self.densities.keep(*value)
             else:
@@ -189,7 +239,7 @@ class Ki67Measuring(QObject):
         if ending.how is How.FAILED:
             self.said.emit(Message(ending.message, Tone.ERROR, ending.details))
             self._show(None, "")
-        elif self._dab_came:
+        if (ending.how is How.FAILED and not self.settings.by_dab) or self._dab_came or self._settings_stale:
             self.later(0)
 
     def _stop_job(self) -> None:
@@ -209,7 +259,8 @@ class Ki67Measuring(QObject):
     def _regions_edited(self, event: object = None) -> None:
         self.later()
 
-    def _heard(self, change: object) -> None:
+    def _heard(self, change: Change) -> None:
+        self._settings_stale |= change.kind in _SAYS_WHO_GAVE_CLASSES
         self.later()
 
     def _show(self, result: Ki67Result | None, why: str) -> None:

@@ -16,7 +16,7 @@ from nucloop.gui.ki67.ki67_meaning import Ki67Meaning
 from nucloop.gui.ki67.ki67_table import Ki67Table
 from nucloop.gui.widgets.dock_layout import INSET, column_of, heading, show_scrolled
 from nucloop.gui.widgets.messages import MessageLine
-from nucloop.ki67.words import cutoff_words, need_words, percent
+from nucloop.ki67.words import cutoff_words, interval_words, need_words, percent
 
 if TYPE_CHECKING:
     from nucloop.ki67 import Ki67Result
@@ -82,14 +82,10 @@ class Ki67Parts:
         if result is None:
             return
         ki67 = result.ki67
-        low, high = ki67.slide.wilson
         self.index.setText(percent(ki67.slide.value))
         self.counted.setText(f"{ki67.slide.positive:,} positive of\n{ki67.slide.total:,} tumour nuclei")
-        words = f"95% interval {100 * low:.1f} to {100 * high:.1f}% by the number of nuclei"
-        if ki67.region_interval is not None:
-            low, high = ki67.region_interval
-            words += f", {100 * low:.1f} to {100 * high:.1f}% from region to region"
-        self.interval.setText(words + "." if ki67.slide.total else "No tumour nuclei are counted here yet.")
+        words = "95% interval\n" + "\n".join(interval_words(ki67))
+        self.interval.setText(words if ki67.slide.total else "No tumour nuclei are counted here yet.")
         self.needs.setText("\n".join(need_words(ki67)))
         self.cutoffs.setText("<br>".join(_cutoff_line(cutoff) for cutoff in ki67.cutoffs))
         if not self.precision.hasFocus():

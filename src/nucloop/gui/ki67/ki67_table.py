@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["HOT_SPOT", "Ki67Table", "ki67_rows"]
 
 HOT_SPOT = "hot spot"
-_HEADS = ("", "Index", "95%", "Pos.", "All")
+_HEADS = ("", "Index", "Wilson", "Pos.", "All")
 _ROW = 24
 
 

@@ -70,6 +70,8 @@ class Card:
     """Detectors: score from which a point counts."""
     classes: dict[str, Any] | None = None
     """Heads, and detectors that name classes themselves: the class scheme."""
+    stains: list[str] = field(default_factory=list)
+    """Heads, and detectors that name classes: on which stains the classes were measured to hold, "H&E", "H-DAB"."""
     encoder_sha256: str = ""
     """Heads: the encoder whose features they read."""
     training_data: list[dict[str, Any]] = field(default_factory=list)
@@ -88,6 +90,12 @@ class Card:
             raise ValueError(f"a halo of {self.halo} pixels is outside 0 to {WIDEST_HALO}")
         if not 0 < self.threshold < 1:
             raise ValueError(f"threshold {self.threshold} must lie between 0 and 1")
+
+    @property
+    def provenance(self) -> dict[str, str]:
+        """Name and sha256, and the stains on which its classes hold: what goes along with nuclei."""
+        known = {"name": self.name, "sha256": self.sha256}
+        return {**known, "stains": ", ".join(self.stains)} if self.stains else known
 
 
 def file_sha256(path: Path) -> str:
