@@ -9,6 +9,7 @@ from nucloop.formats import SlideInfo, write_nuclei
 from nucloop.ki67 import Ki67Settings, measure
 from nucloop.ki67.regions import named_regions
 from nucloop.nuclei import Nuclei
+from nucloop.slides.stains import H_AND_E, H_DAB, od_to_rgb
 
 PATHEREA = ClassScheme.named("patherea-ki67")
 MPP = 0.5
@@ -53,6 +54,77 @@ def test_the_command_tells_positive_nuclei_by_dab(nucloop, tmp_path):
     assert found["slide"]["positive"] == len(rows[::4])
     assert found["threshold"]["method"] == "otsu"
     assert "found by the program" in run.out
+
+
+def stained(path, brown, kind=H_DAB):
+    """Paint a field of 81 nuclei, every fourth of them with the second stain; return their places."""
+    rng = np.random.default_rng(0)
+    amounts = np.zeros((200, 200, 3))
+    rows = [(y, x) for y in range(20, 200, 20) for x in range(20, 200, 20)]
+    if kind is H_AND_E:
+        amounts[..., 1] = 0.4
+    for k, (y, x) in enumerate(rows):
+        amounts[y - 5 : y + 6, x - 5 : x + 6, 0] = rng.uniform(0.5, 0.8)
+        amounts[y - 5 : y + 6, x - 5 : x + 6, 1] = brown if k % 4 == 0 else 0.05
+    Image.fromarray(od_to_rgb(amounts @ kind)).save(path)
+    return rows
+
+
+def found(path, rows, weights, label=None):
+    """Write nuclei as `nucloop detect` does, every second one called stromal."""
+    labels = np.arange(len(rows)) % 2 + 1 if label is None else label
+    table = Nuclei.from_points(ClassScheme.named("brca-m2c"), rows, label=labels, ids=np.arange(1, len(rows) + 1))
+    write_nuclei(path, table, SlideInfo(name="s", height=200, width=200, mpp=0.5), weights=weights)
+
+
+NAMED = {"name": "a", "sha256": "ff"}
+
+
+def test_on_a_dab_slide_dab_decides_and_all_count_where_no_head_knows_the_stain(nucloop, tmp_path):
+    rows = stained(tmp_path / "s.png", 2.0)
+    told = (
+        "--slide",
+        tmp_path / "s.png",
+        "--mpp",
+        "0.5",
+        "--json",
+        tmp_path / "f.json",
+        "--report",
+        tmp_path / "r.html",
+    )
+    totals = []
+    for stains in ("H&E", "H&E, H-DAB"):
+        found(tmp_path / "n.csv", rows, {"detector": NAMED, "head": {**NAMED, "stains": stains}})
+        run = nucloop("ki67", tmp_path / "n.csv", *told)
+        assert run.code == 0
+        totals.append(json.loads((tmp_path / "f.json").read_text())["slide"]["total"])
+        words = " ".join(run.out.split())
+        assert ("All nuclei are counted, except where a person said lymphocyte or stromal" in words) == (
+            len(totals) == 1
+        )
+        assert ("give --left-out" in words) == (len(totals) == 1)
+        assert "haematoxylin and DAB, recognised by its colours" in words
+        assert "with errors of finding and threshold" in words
+        assert "by the number of nuclei (Wilson)" in words
+        assert ("All nuclei are counted" in (tmp_path / "r.html").read_text()) == (len(totals) == 1)
+    assert totals == [81, 41]
+    run = nucloop("ki67", tmp_path / "n.csv", *told, "--left-out", "")
+    assert json.loads((tmp_path / "f.json").read_text())["slide"]["total"] == 81
+
+
+def test_an_h_and_e_slide_has_no_index_by_dab_unless_a_person_insists(nucloop, tmp_path):
+    rows = stained(tmp_path / "s.png", 0.9, H_AND_E)
+    found(tmp_path / "n.csv", rows, None)
+    told = ("--slide", tmp_path / "s.png", "--mpp", "0.5")
+    run = nucloop("ki67", tmp_path / "n.csv", *told)
+    assert run.code == 1
+    assert "haematoxylin and eosin, so nothing on it shows Ki-67" in " ".join(run.err.split())
+    insisted = nucloop("ki67", tmp_path / "n.csv", *told, "--dab")
+    assert insisted.code == 0
+    assert "nothing on it shows Ki-67" in " ".join(insisted.err.split())
+    overruled = nucloop("ki67", tmp_path / "n.csv", *told, "--stain", "H-DAB")
+    assert overruled.code == 0
+    assert "as a person says" in " ".join(overruled.out.split())
 
 
 @pytest.mark.parametrize(

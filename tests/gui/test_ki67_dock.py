@@ -192,7 +192,7 @@ def test_dab_decides_without_training_and_its_threshold_can_be_dragged(bench: Co
     bench.wait()
     result = bench.ki67.measuring.result
     assert result is not None
-    assert result.ki67.slide.total == counts(SCHEME.index("tumour")), "other tissue is not counted"
+    assert result.ki67.slide.total == len(LABELS), "what a model says of other tissue here is not believed"
     histogram = bench.ki67.parts.meaning.histogram
     where = QPoint(round(histogram.x_of(0.05)), 40)
     bench.qtbot.mousePress(histogram, Qt.MouseButton.LeftButton, pos=where)
@@ -207,6 +207,77 @@ def test_dab_decides_without_training_and_its_threshold_can_be_dragged(bench: Co
     bench.push(bench.ki67.parts.meaning.find)
     bench.wait()
     assert bench.ki67.measuring.result.to_dict() == result.to_dict()
+
+
+def test_what_a_model_calls_other_tissue_counts_until_a_person_says_otherwise(bench: Counted) -> None:
+    meaning = bench.ki67.parts.meaning
+    bench.push(meaning.by_dab)
+    bench.qtbot.waitUntil(lambda: bench.ki67.measuring.result is not None, timeout=LONG_MS)
+    bench.wait()
+    assert meaning.who.text().startswith("All nuclei are counted, except where a person said lymphocyte or stromal")
+    assert "To leave them out, uncheck them here" in meaning.who.text()
+    assert all(box.isChecked() for box in meaning.counted.values())
+
+    bench.session.set_class([1, 2], "stromal", force=True)
+    total = lambda: bench.ki67.measuring.result.ki67.slide.total  # noqa: E731
+    bench.qtbot.waitUntil(lambda: total() == len(LABELS) - 2, timeout=LONG_MS)
+
+    meaning.counted["stromal"].click()
+    bench.wait()
+    stromal = int((bench.session.nuclei().label == SCHEME.index("stromal")).sum())
+    bench.qtbot.waitUntil(lambda: total() == len(LABELS) - stromal, timeout=LONG_MS)
+    assert meaning.who.text() == "Not counted: stromal."
+    # what a person chose is kept, whatever else they choose
+    bench.ki67.parts.precision.setValue(4.0)
+    bench.wait()
+    assert recall_settings(bench.session).left_out == {"stromal"}
+    assert total() == len(LABELS) - stromal
+
+
+def test_a_head_that_was_taught_on_this_slide_is_believed_and_no_longer_when_that_is_undone(bench: Counted) -> None:
+    bench.push(bench.ki67.parts.meaning.by_dab)
+    bench.wait()
+    total = lambda: bench.ki67.measuring.result.ki67.slide.total  # noqa: E731
+    bench.qtbot.waitUntil(lambda: bench.ki67.measuring.result is not None and total() == len(LABELS), timeout=LONG_MS)
+    weights = {"head": {"name": "version 1", "sha256": "ff", "taught": "on this slide"}}
+    ids = bench.session.ids()
+    p = np.full((len(ids), 3), 0.2)
+    p[np.arange(len(ids)), LABELS] = 0.6
+    bench.session.relabel(ids, LABELS, p, weights=weights)
+    bench.qtbot.waitUntil(lambda: total() == counts(SCHEME.index("tumour")), timeout=LONG_MS)
+    assert bench.ki67.parts.meaning.who.text() == "Not counted: lymphocyte, stromal."
+    bench.session.undo()
+    bench.qtbot.waitUntil(lambda: total() == len(LABELS), timeout=LONG_MS)
+
+
+def test_the_stain_is_shown_and_can_be_overruled_and_what_counts_follows(bench: Counted) -> None:
+    meaning = bench.ki67.parts.meaning
+    assert meaning.stain.currentText() == "haematoxylin and DAB (as it looks)"
+
+    def say(row: int) -> None:
+        meaning.stain.setCurrentIndex(row)
+        meaning.stain.activated.emit(row)
+        bench.wait()
+
+    bench.session.remember("ki67 settings", None)
+    say(1)
+    assert "nothing on it shows Ki-67" in bench.ki67.parts.why.text()
+    assert meaning.stain.currentText() == "haematoxylin and eosin"
+    say(0)
+    bench.qtbot.waitUntil(lambda: bench.ki67.measuring.result is not None, timeout=LONG_MS)
+    assert bench.ki67.measuring.settings.by_dab
+    assert "haematoxylin and DAB" in meaning.stain.currentText()
+
+
+def test_both_intervals_are_shown_by_name(bench: Counted) -> None:
+    bench.push(bench.ki67.parts.meaning.by_dab)
+    bench.qtbot.waitUntil(lambda: bench.ki67.measuring.result is not None, timeout=LONG_MS)
+    bench.wait()
+    words = bench.ki67.parts.interval.text()
+    assert "with errors of finding and threshold" in words
+    assert "by the number of nuclei (Wilson)" in words
+    bench.by_class()
+    assert "errors of finding" not in bench.ki67.parts.interval.text()
 
 
 def test_a_nucleus_added_while_dab_decides_is_measured_too(bench: Counted) -> None:
@@ -225,7 +296,10 @@ def test_the_wanted_precision_says_how_many_more_are_needed(bench: Counted) -> N
     result = bench.ki67.measuring.result
     assert result is not None
     assert result.ki67.still_needed > 1000
-    assert f"For an interval of ± 1 points: {result.ki67.still_needed:,} more nuclei." in bench.ki67.parts.needs.text()
+    assert (
+        f"For a counting interval of ± 1 points: {result.ki67.still_needed:,} more nuclei."
+        in bench.ki67.parts.needs.text()
+    )
     bench.ki67.parts.precision.setValue(5.0)
     bench.wait()
 

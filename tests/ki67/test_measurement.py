@@ -1,3 +1,4 @@
+from dataclasses import replace
 from io import BytesIO
 
 import numpy as np
@@ -10,10 +11,13 @@ from nucloop.formats import SlideInfo
 from nucloop.geometry import Region
 from nucloop.ki67 import Ki67Settings, Provenance, measure, report_html
 from nucloop.ki67.density import Densities
+from nucloop.ki67.measurement import counted_by_dab
 from nucloop.ki67.pictures import report_pictures
 from nucloop.ki67.regions import named
-from nucloop.nuclei import Nuclei
+from nucloop.ki67.words import counted_words
+from nucloop.nuclei import Nuclei, Origin
 from nucloop.slides import slide_from_array
+from nucloop.slides.stain_kind import StainKind
 
 PATHEREA = ClassScheme.named("patherea-ki67")
 BRCA = ClassScheme.named("brca-m2c")
@@ -33,9 +37,25 @@ def test_a_scheme_that_names_them_is_counted_by_class_any_other_by_dab():
     assert (by_class.by_dab, by_class.positive, by_class.negative) == (
         False, frozenset({"tumour positive"}), frozenset({"tumour negative"}),
     )  # fmt: skip
-    by_dab = Ki67Settings.guess(BRCA)
-    assert by_dab.by_dab
-    assert by_dab.left_out == {"lymphocyte", "stromal"}
+    assert Ki67Settings.guess(BRCA).by_dab
+    assert Ki67Settings.guess(BRCA, StainKind.H_DAB).by_dab
+    assert not Ki67Settings.guess(BRCA, StainKind.H_E).by_dab, "there is no DAB to decide"
+
+
+def test_other_tissue_is_left_out_where_the_model_knows_the_stain_and_else_where_people_said_so():
+    table = nuclei(BRCA)
+    table = replace(table, origin=np.where(np.arange(200) % 2, Origin.CORRECTED, Origin.PREDICTED).astype(np.uint8))
+    other = np.isin(table.label, [BRCA.index("lymphocyte"), BRCA.index("stromal")])
+    said = table.origin == Origin.CORRECTED
+
+    believed, doubted = (Ki67Settings.guess(BRCA, believed=known) for known in (True, False))
+
+    assert (counted_by_dab(table, believed) == ~other).all()
+    assert (counted_by_dab(table, doubted) == ~(other & said)).all()
+    assert counted_by_dab(replace(table, origin=np.full(200, Origin.IMPORTED, np.uint8)), doubted).all()
+    assert "All nuclei are counted" in counted_words(doubted, "uncheck them")
+    assert "To leave them out, uncheck them." in counted_words(doubted, "uncheck them")
+    assert counted_words(believed, "uncheck them") == "Not counted: lymphocyte, stromal."
 
 
 def test_by_class_it_is_the_index_of_these_classes():
@@ -50,7 +70,7 @@ def test_by_dab_what_is_left_out_or_was_not_measured_is_not_counted():
     table = nuclei(BRCA)
     density = np.where(np.arange(200) % 3 == 0, 1.2, 0.1) + np.random.default_rng(1).normal(0, 0.02, 200)
     density[:10] = np.nan
-    result = measure(table, Ki67Settings.guess(BRCA), MPP, density=density)
+    result = measure(table, Ki67Settings.guess(BRCA, believed=True), MPP, density=density)
     counted = np.isin(table.label, [-1, BRCA.index("tumour")]) & np.isfinite(density)
     assert result.ki67.slide.total == counted.sum()
     assert result.ki67.slide.positive == (counted & (density > 0.6)).sum()

@@ -14,13 +14,15 @@ from hypothesis import strategies as st
 from nucloop.classes import ClassScheme, NucleusClass
 from nucloop.errors import DataError
 from nucloop.learning.feature_store import FeatureStore
+from nucloop.learning.head_files import LearnedHead
 from nucloop.learning.lesson import Lesson, head_in_scheme, learn, require_enough, what_was_said
 from nucloop.learning.session_features import SessionFeatures, fill_features
-from nucloop.learning.session_heads import SessionHeads, classified, head_in_use
+from nucloop.learning.session_heads import SessionHeads, classified, head_in_use, weights_in_use
 from nucloop.models.files.cards import Card
 from nucloop.nuclei import Nuclei
 from nucloop.outlines import Outlines
 from nucloop.session import Session, SlideIdentity
+from nucloop.session.exchange import newest_weights
 from nucloop.slides import slide_from_array
 
 if TYPE_CHECKING:
@@ -129,6 +131,22 @@ def test_applying_is_one_step_and_undo_goes_back_to_the_version_before(session):
     session.redo()
     assert heads.current().number == 2
     assert heads.load(heads.versions()[0]).card.name == "version 1"
+    features.close()
+
+
+def test_the_journal_says_of_a_head_whether_people_taught_it_on_this_slide(session):
+    features, truth = filled(session, 200)
+    teach(session, truth, range(40))
+    lesson = lesson_of(session, features)
+    heads = SessionHeads(session)
+    apply(session, lesson)
+    assert newest_weights(session)["head"]["taught"] == "on this slide"
+    assert weights_in_use(session) == {"head": newest_weights(session)["head"]}
+    other = LearnedHead(lesson.learned.head, replace(lesson.learned.card, name="of another slide", stains=["H&E"]))
+    change = replace(lesson.change, label=(lesson.change.label + 1) % 3)
+    heads.apply(heads.take_in(other, "embedded", ENCODER), other, change)
+    assert "taught" not in newest_weights(session)["head"]
+    assert newest_weights(session)["head"]["stains"] == "H&E"
     features.close()
 
 
