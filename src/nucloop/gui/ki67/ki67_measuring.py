@@ -59,6 +59,7 @@ class Ki67Measuring(QObject):
         self.densities = Densities()
         self.why = ""
         """Why there is no result."""
+        self._said_stain: StainKind | None = None
         self._shapes: Shapes | None = None
         self._end_hearing: Callable[[], None] = _nothing
         self._job: Job | None = None
@@ -88,7 +89,7 @@ class Ki67Measuring(QObject):
         self._end_hearing, self.nuclei, self.result = _nothing, nuclei, None
         self.densities, self._stain_failed = Densities(), False
         if nuclei is not None:
-            self._end_hearing = nuclei.session.subscribe(self._heard)
+            self._end_hearing, self._said_stain = nuclei.session.subscribe(self._heard), recall_stain(nuclei.session)
             self._follow_slide(nuclei)
         self.watch_regions()
         self.later(0)
@@ -101,8 +102,7 @@ class Ki67Measuring(QObject):
     @property
     def stains(self) -> SlideStains | None:
         """The slide's stains; None while they are not known."""
-        found = self.densities.stains
-        said = None if self.nuclei is None else recall_stain(self.nuclei.session)
+        found, said = self.densities.stains, self._said_stain
         return found if found is None or said is None else found.said_to_be(said)
 
     def choose(self, **settings: Any) -> None:
@@ -115,6 +115,7 @@ class Ki67Measuring(QObject):
     def choose_stain(self, stain: StainKind | None) -> None:
         """Take a person's word for what the slide is stained with; None lets the program tell."""
         if self.nuclei is not None:
+            self._said_stain = stain
             remember_stain(self.nuclei.session, stain)
             self._follow_slide(self.nuclei)
         self.later(0)
