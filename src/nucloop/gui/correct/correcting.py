@@ -10,7 +10,7 @@ from nucloop.gui.canvas.dock_places import DockPlaces
 from nucloop.gui.canvas.docks import correct_nuclei
 from nucloop.gui.correct.canvas_watch import CanvasWatch, follow_napari
 from nucloop.gui.correct.corrections import Corrections
-from nucloop.gui.correct.keys import KeyTargets, bind_keys, load_keys, save_keys
+from nucloop.gui.correct.keys import KeyTargets, bind_keys, load_keys, save_keys, unbind_keys
 from nucloop.gui.correct.pointer import Pointer
 from nucloop.gui.correct.review import Review
 from nucloop.gui.napari_private.brush_circle import BrushCircle
@@ -66,22 +66,25 @@ class Correcting(QObject):
         return self.sessions.active
 
     @property
-    def corrections(self) -> Corrections | None:
-        """What can be done to them."""
+    def hands(self) -> KeyTargets | None:
+        """Everything that can be done to them."""
         nuclei = self.nuclei
-        return None if nuclei is None else self._known[nuclei].corrections
+        return None if nuclei is None else self._known[nuclei]
+
+    @property
+    def corrections(self) -> Corrections | None:
+        """What can be said about them."""
+        return None if self.hands is None else self.hands.corrections
 
     @property
     def pointer(self) -> Pointer | None:
         """The mouse on them."""
-        nuclei = self.nuclei
-        return None if nuclei is None else self._known[nuclei].pointer
+        return None if self.hands is None else self.hands.pointer
 
     @property
     def review(self) -> Review | None:
         """The review queue of them."""
-        nuclei = self.nuclei
-        return None if nuclei is None else self._known[nuclei].review
+        return None if self.hands is None else self.hands.review
 
     @property
     def keys(self) -> dict[str, str]:
@@ -108,7 +111,7 @@ class Correcting(QObject):
     def _sessions_changed(self) -> None:
         present = self.sessions.all()
         for gone in set(self._known) - set(present):
-            self._known.pop(gone).review.close()
+            self._let_go(self._known.pop(gone))
         for nuclei in present:
             if nuclei not in self._known:
                 self._known[nuclei] = self._take_in_hand(nuclei)
@@ -129,6 +132,14 @@ class Correcting(QObject):
         if nuclei.current_label < 0:
             nuclei.current_label = 0
         return hands
+
+    @staticmethod
+    def _let_go(hands: KeyTargets) -> None:
+        hands.review.close()
+        hands.pointer.close()
+        layer = hands.corrections.nuclei.layer
+        unbind_keys(layer)
+        layer.bind_key("C", None)
 
     def _active_changed(self, event: object = None) -> None:
         self.changed.emit()
