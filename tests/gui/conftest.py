@@ -17,6 +17,7 @@ from nucloop.classes import ClassScheme
 from nucloop.gui.canvas.docks import open_correct_dock, open_detect_dock
 from nucloop.gui.correct.keys import COMMANDS
 from nucloop.gui.detect.detect_dock import DetectDock
+from nucloop.gui.napari_private.view_state import camera_of, canvas_size_of
 from nucloop.gui.sessions.open_sessions import OpenSessions
 from nucloop.nuclei import Nuclei
 
@@ -111,8 +112,8 @@ class Window:
 
     def look_at(self, y: float, x: float, pixels: float) -> None:
         """Zoom so that a square of about `pixels` level-0 pixels around (y, x) fills the canvas."""
-        self.viewer.scene.camera.center = (y * MPP, x * MPP)
-        self.viewer.scene.camera.zoom = max(self.viewer.canvas.size) / (pixels * MPP)
+        camera_of(self.viewer).center = (y * MPP, x * MPP)
+        camera_of(self.viewer).zoom = max(canvas_size_of(self.viewer)) / (pixels * MPP)
 
     @property
     def nuclei(self) -> NucleiLayer:
@@ -142,8 +143,8 @@ class Window:
 
     def hover(self, y: float, x: float) -> None:
         """Put the mouse on a place given in level-0 pixels."""
-        height, width = self.viewer.canvas.size
-        dy, dx = (np.array([y, x]) * MPP - self.viewer.scene.camera.center[-2:]) * self.viewer.scene.camera.zoom
+        height, width = canvas_size_of(self.viewer)
+        dy, dx = (np.array([y, x]) * MPP - camera_of(self.viewer).center[-2:]) * camera_of(self.viewer).zoom
         place = QPoint(round(width / 2 + dx), round(height / 2 + dy))
         enter(self.canvas, place)
         for point in (place + QPoint(40, 40), place):
@@ -220,15 +221,15 @@ class Bench:
         self.qtbot.waitUntil(lambda: not self.dock.showing.waiting, timeout=LONG_MS)
 
     def look_at(self, y: float, x: float, pixels: float) -> None:
-        self.viewer.scene.camera.center = (y * MPP, x * MPP)
-        self.viewer.scene.camera.zoom = max(self.viewer.canvas.size) / (pixels * MPP)
+        camera_of(self.viewer).center = (y * MPP, x * MPP)
+        camera_of(self.viewer).zoom = max(canvas_size_of(self.viewer)) / (pixels * MPP)
         self.qtbot.wait(30)
         self.settle()
 
     def at(self, yx: Any) -> QPoint:
         """Return the place on the canvas of a place in level-0 pixels."""
-        height, width = self.viewer.canvas.size
-        dy, dx = (np.asarray(yx) * MPP - self.viewer.scene.camera.center[-2:]) * self.viewer.scene.camera.zoom
+        height, width = canvas_size_of(self.viewer)
+        dy, dx = (np.asarray(yx) * MPP - camera_of(self.viewer).center[-2:]) * camera_of(self.viewer).zoom
         return QPoint(round(width / 2 + dx), round(height / 2 + dy))
 
     def mouse(

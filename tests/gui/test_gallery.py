@@ -11,6 +11,7 @@ from qtpy.QtCore import Qt
 from nucloop.gui.canvas.docks import open_gallery_dock
 from nucloop.gui.gallery import gallery_dock as gallery_module
 from nucloop.gui.gallery.gallery_order import EVERY_CLASS, Order
+from nucloop.gui.napari_private.view_state import camera_of
 from nucloop.nuclei import UNLABELLED, Origin
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def test_keys_that_a_person_has_changed_act_in_the_gallery_too(bench: Bench, gal
 def test_a_click_centres_the_slide_on_the_nucleus(bench: Bench, gallery: GalleryDock) -> None:
     click(bench, gallery, 3)
     nucleus = int(gallery.grid.ids[3])
-    centre = np.asarray(bench.viewer.scene.camera.center[-2:]) / 0.5
+    centre = np.asarray(camera_of(bench.viewer).center[-2:]) / 0.5
     np.testing.assert_allclose(centre, bench.session.positions([nucleus])[0], atol=0.6)
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from nucloop.gui.layer.points_style import empty_points
 from nucloop.gui.napari_private.light_drawing import draw_colours, draw_image_lightly, draw_points_lightly
+from nucloop.gui.napari_private.view_state import camera_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,7 +81,7 @@ def test_points_are_drawn_the_same_whether_they_come_before_or_after(picture: Pi
         picture.viewer.window._qt_viewer.canvas.layer_to_visual[picture.points].node.points_markers._method == "points"
     )
     # zoomed in they keep their largest size on screen
-    picture.viewer.scene.camera.zoom *= 3
+    camera_of(picture.viewer).zoom *= 3
     near = picture.drawn()
     picture.points.refresh_colors()
     picture.points.data = picture.points.data.copy()

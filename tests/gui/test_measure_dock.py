@@ -18,6 +18,7 @@ from nucloop.gui.canvas.docks import open_measure_dock
 from nucloop.gui.measure.measure_controls import Since
 from nucloop.gui.measure.references import RingMark
 from nucloop.gui.measure.rings import RING_STYLE, Ring
+from nucloop.gui.napari_private.view_state import camera_of
 from nucloop.metrics.rules import RULES
 from nucloop.nuclei import Nuclei
 
@@ -220,7 +221,7 @@ def test_misses_are_shown_one_after_another(bench: Measured) -> None:
     strip = bench.measure.parts.strip
     assert not strip.review.isVisible()
     bench.push(strip.next)
-    np.testing.assert_allclose(bench.viewer.scene.camera.center[-2:], np.array(MISSED) * MPP)
+    np.testing.assert_allclose(camera_of(bench.viewer).center[-2:], np.array(MISSED) * MPP)
     assert strip.count.text() == "1 of 1"
 
 

@@ -11,6 +11,7 @@ from tests.gui.conftest import on_screen
 from nucloop.gui.layer.points_style import empty_points
 from nucloop.gui.napari_private.light_drawing import draw_colours, draw_points_lightly
 from nucloop.gui.napari_private.partial_drawing import PartialDrawing
+from nucloop.gui.napari_private.view_state import camera_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,7 +105,7 @@ def test_nuclei_far_apart_are_all_drawn(field: Field):
 
 def test_whatever_else_has_changed_is_drawn_too(field: Field):
     field.colour(NUCLEUS, YELLOW)
-    field.viewer.scene.camera.zoom *= 1.4
+    camera_of(field.viewer).zoom *= 1.4
     moved = field.on_screen()
     np.testing.assert_array_equal(moved, field.drawn_whole())
     field.image.opacity = 0.4
@@ -136,7 +137,7 @@ def test_pictures_taken_of_the_canvas_are_whole_and_leave_it_whole(field: Field)
 
 
 def test_a_nucleus_out_of_sight_changes_nothing(field: Field):
-    field.viewer.scene.camera.zoom *= 4
+    camera_of(field.viewer).zoom *= 4
     before = field.on_screen()
     field.colour(0, YELLOW)
     np.testing.assert_array_equal(field.on_screen(), before)
