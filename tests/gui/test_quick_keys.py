@@ -9,16 +9,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QPoint, Qt
 from qtpy.QtGui import QGuiApplication
+from qtpy.QtWidgets import (
+    QAbstractSpinBox,
+    QApplication,
+    QComboBox,
+    QDockWidget,
+    QDoubleSpinBox,
+    QLineEdit,
+    QSpinBox,
+    QWidget,
+)
 
-from nucloop.gui.canvas.docks import open_ki67_dock, open_learn_dock, open_measure_dock
+from nucloop.gui.canvas import docks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from qtpy.QtCore import QPoint
-    from qtpy.QtWidgets import QWidget
     from tests.gui.conftest import Bench
 
 pytestmark = pytest.mark.gui
@@ -109,29 +117,94 @@ def test_each_of_thousands_of_quick_keys_means_the_nucleus_under_the_mouse_at_th
     assert field.session.labels(list(last)).tolist() == list(last.values())
 
 
-def fields(bench: Bench) -> dict[str, QWidget]:
-    """Open the docks in which something can be typed; return their fields."""
-    measure, ki67, learn = (opened(bench.viewer) for opened in (open_measure_dock, open_ki67_dock, open_learn_dock))
+def docks_of(bench: Bench) -> dict[str, QWidget]:
+    """Open every dock; return them by their names."""
+    opened = (docks.open_detect_dock, docks.open_measure_dock, docks.open_ki67_dock, docks.open_learn_dock)
+    found = {one.__name__: one(bench.viewer) for one in opened} | {"correct": docks.open_correct_dock(bench.viewer)}
+    bench.settle()
+    return found
+
+
+def within_reach(bench: Bench, *kinds: type[QWidget]) -> dict[str, QWidget]:
+    """Open every dock; return what of some kinds a person can give the keyboard there."""
     return {
-        "the reader's name": bench.dock.readers.author,
-        "radius": measure.parts.controls.radius,
-        "precision": ki67.parts.precision,
-        "epochs": learn.method.epochs,
-        "encoder": learn.method.encoder,
+        f"{name}: {type(widget).__name__} {widget.toolTip()} {k}": widget
+        for name, dock in docks_of(bench).items()
+        for k, widget in enumerate(dock.findChildren(QWidget))
+        if isinstance(widget, kinds)
+        and widget.window() is dock.window()
+        and widget.isEnabled()
+        and widget.isVisibleTo(dock)
+        and widget.focusPolicy() & Qt.FocusPolicy.TabFocus
+        and widget.focusProxy() is None
     }
+
+
+def put_into(bench: Bench, widget: QWidget) -> None:
+    """Have a widget of a dock take the keyboard."""
+    dock: QWidget | None = widget
+    while not isinstance(dock, QDockWidget):
+        assert dock is not None
+        dock = dock.parentWidget()
+    dock.raise_()
+    bench.qtbot.waitUntil(widget.isVisible, timeout=LONG_MS)
+    widget.setFocus()
+    bench.qtbot.waitUntil(widget.hasFocus, timeout=LONG_MS)
+
+
+def means_the_nucleus(bench: Bench) -> bool:
+    """Press 3 over a nucleus, wherever the keyboard is; return whether it got that class, and take it back."""
+    bench.hover(PLACES[0])
+    bench.qtbot.keyClick(QApplication.focusWidget(), Qt.Key.Key_3)
+    bench.settle()
+    given = bench.label(1) == 2
+    if given:
+        bench.session.undo()
+    return given
 
 
 @pytest.mark.parametrize("key", ["Return", "KP_Enter", "Escape"])
 def test_a_field_gives_the_keyboard_back_to_the_slide_by_enter_and_escape(field: Bench, key: str) -> None:
-    codes = {"Return": Qt.Key.Key_Return, "KP_Enter": Qt.Key.Key_Enter, "Escape": Qt.Key.Key_Escape}
-    for name, widget in fields(field).items():
-        widget.setFocus()
-        field.qtbot.keyClick(widget, codes[key])
+    code = {"Return": Qt.Key.Key_Return, "KP_Enter": Qt.Key.Key_Enter, "Escape": Qt.Key.Key_Escape}[key]
+    found = within_reach(field, QLineEdit, QAbstractSpinBox, QComboBox)
+    assert len(found) > 8
+    for name, widget in found.items():
+        put_into(field, widget)
+        field.qtbot.keyClick(widget, code)
         field.qtbot.waitUntil(field.canvas.hasFocus, timeout=LONG_MS)
-        field.hover(PLACES[0])
-        field.key(Qt.Key.Key_3)
-        assert field.label(1) == 2, name
-        field.session.undo()
+        assert means_the_nucleus(field), name
+
+
+def test_a_list_that_drops_down_gives_the_keyboard_back_when_a_person_has_chosen(field: Bench) -> None:
+    boxes = {name: box for name, box in within_reach(field, QComboBox).items() if box.count()}
+    assert len(boxes) > 4
+    for name, box in boxes.items():
+        put_into(field, box)
+        box.showPopup()
+        field.qtbot.waitUntil(box.view().isVisible, timeout=LONG_MS)
+        field.qtbot.keyClick(box.view(), Qt.Key.Key_Return)
+        field.qtbot.waitUntil(field.canvas.hasFocus, timeout=LONG_MS)
+        assert means_the_nucleus(field), name
+
+
+def test_the_arrows_of_a_number_give_the_keyboard_back(field: Bench) -> None:
+    boxes = within_reach(field, QSpinBox, QDoubleSpinBox)
+    assert boxes
+    for name, box in boxes.items():
+        put_into(field, box)
+        field.qtbot.mouseClick(box, Qt.MouseButton.LeftButton, pos=QPoint(box.width() - 6, 6))
+        field.qtbot.waitUntil(field.canvas.hasFocus, timeout=LONG_MS)
+        assert means_the_nucleus(field), name
+
+
+def test_a_key_means_the_nucleus_wherever_the_keyboard_is_but_in_text(field: Bench) -> None:
+    tried = 0
+    for name, widget in within_reach(field, QWidget).items():
+        if not isinstance(widget, (QLineEdit, QAbstractSpinBox)) and not getattr(widget, "isEditable", bool)():
+            put_into(field, widget)
+            assert means_the_nucleus(field), name
+            tried += 1
+    assert tried > 20
 
 
 def test_escape_leaves_the_reader_s_name_and_enter_takes_the_new_one(field: Bench) -> None:
@@ -139,7 +212,7 @@ def test_escape_leaves_the_reader_s_name_and_enter_takes_the_new_one(field: Benc
     author = field.dock.readers.author
     field.dock.showing.ask()
     field.qtbot.waitUntil(lambda: author.text() == "Ann", timeout=LONG_MS)
-    for key, name in ((Qt.Key.Key_Escape, "Ann"), (Qt.Key.Key_Return, "Ann2")):
+    for key, name in ((Qt.Key.Key_Escape, "Ann"), (Qt.Key.Key_Return, "Ann2"), (Qt.Key.Key_Escape, "Ann2")):
         author.setFocus()
         author.end(False)
         field.qtbot.keyClicks(author, "2")

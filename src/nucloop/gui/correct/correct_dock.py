@@ -19,7 +19,6 @@ from nucloop.gui.napari_private.parts import itself
 from nucloop.gui.widgets.appearance import style_sheet
 from nucloop.gui.widgets.deferred import DeferredCall
 from nucloop.gui.widgets.dock_layout import heading, line, section, show_scrolled
-from nucloop.gui.widgets.keyboard import KeyboardReturn
 from nucloop.gui.widgets.messages import MessageLine
 from nucloop.gui.widgets.undo_bar import UndoBar
 
@@ -52,7 +51,6 @@ class CorrectDock(QWidget):
         self._build()
         self._connect()
         self._restyle()
-        KeyboardReturn(self, self.correcting.focus)
         self._show()
         self.correcting.focus()
         self.correcting.brush_circle.make()

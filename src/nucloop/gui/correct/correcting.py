@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, Signal
+from qtpy.QtWidgets import QApplication
 
 from nucloop.gui.canvas.dock_places import DockPlaces
 from nucloop.gui.canvas.docks import correct_nuclei
@@ -14,14 +16,17 @@ from nucloop.gui.correct.keys import KeyTargets, bind_keys, load_keys, save_keys
 from nucloop.gui.correct.pointer import Pointer
 from nucloop.gui.correct.review import Review
 from nucloop.gui.napari_private.brush_circle import BrushCircle
-from nucloop.gui.napari_private.parts import canvas_widget_of, keeper_of
+from nucloop.gui.napari_private.parts import canvas_widget_of, keeper_of, window_of
+from nucloop.gui.napari_private.plugin_docks import docks_by_name
 from nucloop.gui.napari_private.selection_marks import mark_selection
 from nucloop.gui.sessions.open_sessions import OpenSessions
+from nucloop.gui.widgets.keyboard import KeyboardReturn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import napari
+    from qtpy.QtWidgets import QMainWindow, QWidget
 
     from nucloop.gui.layer.nuclei_layer import NucleiLayer
 
@@ -49,6 +54,7 @@ class Correcting(QObject):
             self._watch = CanvasWatch(canvas, self._active_pointer)
         sessions.changed.connect(self._sessions_changed)
         sessions.said.connect(self.said)
+        KeyboardReturn(partial(_is_in_dock_of, window_of(viewer)), self.focus, self)
         self.brush_circle = BrushCircle(viewer, self)
         viewer.layers.selection.events.active.connect(self._active_changed)
         self._sessions_changed()
@@ -100,13 +106,15 @@ class Correcting(QObject):
         self.changed.emit()
 
     def focus(self) -> None:
-        """Make the nuclei layer the active one and give the canvas the keyboard."""
-        nuclei = self.nuclei
+        """Make the nuclei layer, if there is one, the active one and give the canvas the keyboard."""
+        nuclei, canvas = self.nuclei, canvas_widget_of(self._viewer)
         if nuclei is not None:
             self._viewer.layers.selection.active = nuclei.layer
-            canvas = canvas_widget_of(self._viewer)
-            if canvas is not None:
-                canvas.setFocus()
+        if canvas is not None:
+            if QApplication.activeWindow() is not None:
+                # a dock may float as a window of its own
+                canvas.activateWindow()
+            canvas.setFocus()
 
     def _sessions_changed(self) -> None:
         present = self.sessions.all()
@@ -150,3 +158,8 @@ class Correcting(QObject):
             if nuclei.layer is active:
                 return hands.pointer
         return None
+
+
+def _is_in_dock_of(window: QMainWindow | None, field: QWidget) -> bool:
+    """Whether a field is in one of our docks; napari's own keep the keyboard as they do."""
+    return window is not None and any(dock.isAncestorOf(field) for dock in docks_by_name(window))

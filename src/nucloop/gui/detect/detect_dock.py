@@ -28,7 +28,6 @@ from nucloop.gui.sessions.session_question import SessionQuestion
 from nucloop.gui.widgets.appearance import style_sheet
 from nucloop.gui.widgets.dock_layout import line, section, show_scrolled
 from nucloop.gui.widgets.jobs import Ending, How, Job
-from nucloop.gui.widgets.keyboard import KeyboardReturn
 from nucloop.gui.widgets.messages import Message, MessageLine, Tone
 from nucloop.gui.widgets.undo_bar import UndoBar
 
@@ -72,7 +71,6 @@ class DetectDock(QWidget):
         self._connect()
         self._images_changed()
         self._restyle()
-        KeyboardReturn(self, self.correcting.focus)
         bind_shortcuts(self.viewer)
         self._load_models()
 

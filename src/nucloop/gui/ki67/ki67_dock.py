@@ -24,7 +24,6 @@ from nucloop.gui.napari_private.parts import itself
 from nucloop.gui.napari_private.view_state import camera_of, canvas_size_of
 from nucloop.gui.widgets.appearance import style_sheet
 from nucloop.gui.widgets.jobs import How, Job
-from nucloop.gui.widgets.keyboard import KeyboardReturn
 from nucloop.gui.widgets.messages import Message, Tone
 from nucloop.ki67 import Provenance
 from nucloop.ki67.density import stain_words
@@ -59,7 +58,6 @@ class Ki67Dock(QWidget):
         self._job: Job | None = None
         self._connect()
         self._restyle()
-        KeyboardReturn(self, self.correcting.focus)
         self._follow()
 
     def _connect(self) -> None:

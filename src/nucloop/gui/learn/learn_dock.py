@@ -17,7 +17,6 @@ from nucloop.gui.learn.tuning_curve import TuningCurve
 from nucloop.gui.napari_private.parts import itself
 from nucloop.gui.widgets.appearance import style_sheet
 from nucloop.gui.widgets.dock_layout import line, section, show_scrolled
-from nucloop.gui.widgets.keyboard import KeyboardReturn
 from nucloop.gui.widgets.messages import Message, MessageLine
 from nucloop.gui.widgets.undo_bar import UndoBar
 from nucloop.models.files.foundation import foundation_models
@@ -52,7 +51,6 @@ class LearnDock(QWidget):
         self._build()
         self._connect()
         self._restyle()
-        KeyboardReturn(self, self.correcting.focus)
         self._lesson_changed(self.learning.ready)
         self.controls.show_running(self.learning.running)
         self._show()

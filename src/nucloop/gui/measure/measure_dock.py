@@ -24,7 +24,6 @@ from nucloop.gui.measure.references import Reference, layers_to_compare_with, of
 from nucloop.gui.measure.rings import Ring, Rings
 from nucloop.gui.napari_private.parts import itself
 from nucloop.gui.widgets.appearance import style_sheet
-from nucloop.gui.widgets.keyboard import KeyboardReturn
 from nucloop.gui.widgets.messages import Message, Tone
 from nucloop.metrics.report import table_rows, table_text
 from nucloop.session import EditKind
@@ -60,7 +59,6 @@ class MeasureDock(QWidget):
         self.adjudicating = self.agreement.adjudicating
         self._connect()
         self._restyle()
-        KeyboardReturn(self, self.correcting.focus)
         self._follow()
 
     def _connect(self) -> None:
