@@ -182,7 +182,8 @@ def test_a_list_that_drops_down_gives_the_keyboard_back_when_a_person_has_chosen
         put_into(field, box)
         box.showPopup()
         field.qtbot.waitUntil(box.view().isVisible, timeout=LONG_MS)
-        field.qtbot.keyClick(box.view(), Qt.Key.Key_Return)
+        row = box.view().visualRect(box.view().currentIndex())
+        field.qtbot.mouseClick(box.view().viewport(), Qt.MouseButton.LeftButton, pos=row.center())
         field.qtbot.waitUntil(field.canvas.hasFocus, timeout=LONG_MS)
         assert means_the_nucleus(field), name
 

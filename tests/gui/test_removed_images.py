@@ -53,7 +53,7 @@ def slide(tmp_path: Path, tissue: NDArray[np.uint8]) -> Path:
 @pytest.fixture
 def viewer(correct_viewer: napari.Viewer) -> Iterator[napari.Viewer]:
     """Return a window with every dock that looks at nuclei."""
-    for name in ("correct", "gallery", "measure", "ki67", "learn"):
+    for name in ("correct", "gallery", "measure", "ki67", "learn", "detect"):
         getattr(docks, f"open_{name}_dock")(correct_viewer)
     yield correct_viewer
     correct_viewer.layers.clear()
