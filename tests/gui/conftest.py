@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from nucloop.gui.layer.nuclei_layer import NucleiLayer
 
 LONG_MS = 120_000
+HAND_MS = 20
+"""No hand moves a mouse again sooner; vispy leaves out moves that come sooner."""
+TURNS_AT_REST = 4
+"""Of Qt's event loop, 10 ms each and as long as it is busy."""
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -75,6 +79,23 @@ def on_screen(widget: Any) -> NDArray[np.int_]:
     return lines[:, : 3 * picture.width()].reshape(picture.height(), picture.width(), 3).astype(int)
 
 
+def at_rest(qtbot: QtBot, take: Callable[[], NDArray[Any]]) -> NDArray[Any]:
+    """Return a picture once it has stayed the same for some turns of the event loop: what was asked for is drawn."""
+    QApplication.sendPostedEvents()
+    QApplication.processEvents()
+    taken: list[NDArray[Any]] = []
+
+    def same() -> bool:
+        picture = take()
+        if taken and not np.array_equal(picture, taken[-1]):
+            taken.clear()
+        taken.append(picture)
+        return len(taken) >= TURNS_AT_REST
+
+    qtbot.waitUntil(same, timeout=LONG_MS)
+    return taken[-1]
+
+
 class Window:
     """A napari window as a person sees it: things to press, and what they then read."""
 
@@ -91,7 +112,7 @@ class Window:
             options |= {"scale": (mpp, mpp), "units": "um"}
         image = self.viewer.add_image(picture, **{"rgb": True, "name": "field", **options})
         self.viewer.reset_view()
-        self.qtbot.wait(50)
+        at_rest(self.qtbot, lambda: on_screen(self.canvas))
         return image
 
     def click(self, widget: Any) -> None:
@@ -149,7 +170,7 @@ class Window:
         enter(self.canvas, place)
         for point in (place + QPoint(40, 40), place):
             self.qtbot.mouseMove(self.canvas, point)
-            self.qtbot.wait(20)
+            self.qtbot.wait(HAND_MS)
 
 
 @pytest.fixture
@@ -223,7 +244,6 @@ class Bench:
     def look_at(self, y: float, x: float, pixels: float) -> None:
         camera_of(self.viewer).center = (y * MPP, x * MPP)
         camera_of(self.viewer).zoom = max(canvas_size_of(self.viewer)) / (pixels * MPP)
-        self.qtbot.wait(30)
         self.settle()
 
     def at(self, yx: Any) -> QPoint:
@@ -266,8 +286,7 @@ class Bench:
         self.press(places[0], **options)
         points = [self.at(place) for place in places]
         for point in points[1:]:
-            # no hand is quicker; vispy leaves out what is
-            self.qtbot.wait(12)
+            self.qtbot.wait(HAND_MS)
             self.mouse(QEvent.Type.MouseMove, point, **options)
         self.release(places[-1], **options)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from qtpy.QtCore import Qt
-from tests.gui.conftest import LONG_MS, enter
+from tests.gui.conftest import LONG_MS, at_rest, enter
 
 from nucloop.gui.napari_private.brush_circle import brush_overlay_of
 from nucloop.gui.napari_private.parts import visual_of
@@ -23,8 +23,7 @@ PLACE = (256, 256)
 
 def picture(bench: Bench) -> NDArray[np.uint8]:
     """What is on the canvas, (height, width, 3)."""
-    bench.qtbot.wait(100)
-    return np.asarray(bench.viewer.screenshot(canvas_only=True, flash=False))[..., :3]
+    return at_rest(bench.qtbot, lambda: np.asarray(bench.viewer.screenshot(canvas_only=True, flash=False))[..., :3])
 
 
 def test_the_circle_is_made_unseen_and_seen_around_the_mouse_while_the_brush_is_held(bench: Bench) -> None:

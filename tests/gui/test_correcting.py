@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from qtpy.QtCore import QEvent, QPoint, Qt
+from tests.gui.conftest import at_rest, on_screen
 
 from nucloop.gui.correct.pointer import Tool
 from nucloop.gui.napari_private.view_state import camera_of
@@ -41,12 +42,11 @@ def test_a_number_key_gives_its_class_to_the_nucleus_under_the_cursor(field: Ben
 
 def test_the_window_is_not_drawn_again_and_again_after_one_edit(field: Bench) -> None:
     field.hover(B)
-    field.qtbot.wait(500)
+    at_rest(field.qtbot, lambda: on_screen(field.canvas.window()))
     frames: list[None] = []
     field.canvas.frameSwapped.connect(lambda: frames.append(None))
     field.key(Qt.Key.Key_2)
-    field.settle()
-    field.qtbot.wait(500)
+    at_rest(field.qtbot, lambda: on_screen(field.canvas.window()))
     # one for the edit, and one for whatever the desktop wants meanwhile; the layer list alone once made it four
     assert 1 <= len(frames) <= 2
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from qtpy.QtCore import QObject
 from qtpy.QtWidgets import QWidget
+from tests.gui.conftest import at_rest, on_screen
 
 from nucloop.errors import DeviceError
 from nucloop.gui.widgets.jobs import Ending, How, Job
@@ -177,7 +178,7 @@ def test_the_last_items_are_drawn_before_the_end_is_told_of_where_they_are_somet
     qtbot.addWidget(picture)
     with qtbot.waitExposed(picture):
         picture.show()
-    qtbot.wait(50)
+    at_rest(qtbot, lambda: on_screen(picture))
     seen.clear()
     job = Job(lambda: iter(["one"]), draws=draws)
     job.items.connect(lambda _: (seen.append("items"), picture.update()))

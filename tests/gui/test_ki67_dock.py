@@ -42,7 +42,7 @@ class Counted(Bench):
 
     def wait(self) -> None:
         self.settle()
-        self.qtbot.wait(30)
+        self.qtbot.waitUntil(lambda: not self.ki67._follow_timer.isActive(), timeout=LONG_MS)
         self.qtbot.waitUntil(lambda: not self.ki67.measuring.busy, timeout=LONG_MS)
 
     def by_class(self) -> None:

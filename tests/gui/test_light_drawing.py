@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from tests.gui.conftest import at_rest
 
 from nucloop.gui.layer.points_style import empty_points
 from nucloop.gui.napari_private.light_drawing import draw_colours, draw_image_lightly, draw_points_lightly
@@ -32,7 +33,7 @@ class Picture:
         self.points: Points = viewer.add_layer(empty_points(self.image, MPP))
         viewer.window.resize(900, 700)
         viewer.reset_view()
-        qtbot.wait(200)
+        self.drawn()
 
     def fill(self) -> None:
         self.points.data = np.stack(np.meshgrid(np.linspace(30, 480, 17), np.linspace(25, 470, 15)), -1).reshape(-1, 2)
@@ -50,8 +51,7 @@ class Picture:
         return self.drawn()
 
     def drawn(self) -> NDArray[np.int_]:
-        self.qtbot.wait(50)
-        return self.viewer.screenshot(canvas_only=True, flash=False)[..., :3].astype(int)
+        return at_rest(self.qtbot, lambda: self.viewer.screenshot(canvas_only=True, flash=False)[..., :3].astype(int))
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QGuiApplication
-from tests.gui.conftest import LONG_MS, MPP, SCHEME, Bench
+from tests.gui.conftest import LONG_MS, MPP, SCHEME, Bench, at_rest, on_screen
 from typer.testing import CliRunner
 
 from nucloop.cli import app
@@ -198,8 +198,8 @@ def test_agreement_in_the_dock_is_the_command_lines(bench: Measured, tmp_path: P
 
 def test_a_click_on_a_cell_selects_its_nuclei_and_puts_them_first_in_the_queue(bench: Measured) -> None:
     bench.compare_with("truth")
-    bench.qtbot.wait(50)
     grid = bench.measure.parts.confusion
+    at_rest(bench.qtbot, lambda: on_screen(grid))
     bench.qtbot.mouseClick(grid, Qt.MouseButton.LeftButton, pos=grid.rect_of(1, 0).center())
     assert bench.nuclei.selected.tolist() == [2]
     assert "called lymphocyte, tumour in the reference" in bench.measure.parts.strip.what.text()
@@ -215,8 +215,8 @@ def test_a_click_on_a_cell_selects_its_nuclei_and_puts_them_first_in_the_queue(b
 
 def test_misses_are_shown_one_after_another(bench: Measured) -> None:
     bench.compare_with("truth")
-    bench.qtbot.wait(50)
     grid = bench.measure.parts.confusion
+    at_rest(bench.qtbot, lambda: on_screen(grid))
     bench.qtbot.mouseClick(grid, Qt.MouseButton.LeftButton, pos=grid.rect_of(2, 4).center())
     strip = bench.measure.parts.strip
     assert not strip.review.isVisible()

@@ -128,11 +128,11 @@ def test_without_a_private_part_nuclei_are_detected_corrected_and_shown(
     _see_the_class(bench, A, 2)
     _paste(bench)
     _detect(bench)
-    open_gallery_dock(bench.viewer)
-    qtbot.wait(1)
+    gallery: Any = open_gallery_dock(bench.viewer)
+    qtbot.waitUntil(lambda: len(gallery.grid.ids) > 0, timeout=LONG_MS)
     bench.viewer.update_status_from_cursor()
     bench.viewer.layers.remove(bench.image)
-    qtbot.wait(1)
+    qtbot.waitUntil(lambda: not bench.viewer.layers, timeout=LONG_MS)
 
 
 def _correct(bench: Bench, a: int, b: int, c: int) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from tests.gui.conftest import on_screen
+from tests.gui.conftest import at_rest, on_screen
 
 from nucloop.gui.layer.points_style import empty_points
 from nucloop.gui.napari_private.light_drawing import draw_colours, draw_points_lightly
@@ -37,9 +37,9 @@ class Field:
         draw_points_lightly(viewer, self.points)
         viewer.window.resize(900, 700)
         viewer.reset_view()
-        qtbot.wait(300)
         self.scene = viewer.window._qt_viewer.canvas._scene_canvas
         self.native = self.scene.native
+        self.on_screen()
         partial = PartialDrawing.of(viewer)
         assert partial is not None
         self.partial = partial
@@ -65,8 +65,7 @@ class Field:
 
     def on_screen(self) -> NDArray[np.int_]:
         """Return what the person sees of the canvas, (H, W, 3)."""
-        self.qtbot.wait(80)
-        return on_screen(self.native)
+        return at_rest(self.qtbot, lambda: on_screen(self.native))
 
     def drawn_whole(self) -> NDArray[np.int_]:
         """Return the same after a frame in which everything is drawn."""
@@ -118,7 +117,7 @@ def test_whatever_else_has_changed_is_drawn_too(field: Field):
 def test_a_window_of_another_size_is_drawn_whole(field: Field):
     field.colour(NUCLEUS, YELLOW)
     field.viewer.window.resize(1100, 800)
-    field.qtbot.wait(300)
+    field.on_screen()
     field.colour(NUCLEUS + 1, YELLOW)
     np.testing.assert_array_equal(field.on_screen(), field.drawn_whole())
 
