@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, Signal
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import napari
-    from qtpy.QtWidgets import QMainWindow, QWidget
+    from qtpy.QtWidgets import QWidget
 
     from nucloop.gui.layer.nuclei_layer import NucleiLayer
 
@@ -54,7 +53,7 @@ class Correcting(QObject):
             self._watch = CanvasWatch(canvas, self._active_pointer)
         sessions.changed.connect(self._sessions_changed)
         sessions.said.connect(self.said)
-        KeyboardReturn(partial(_is_in_dock_of, window_of(viewer)), self.focus, self)
+        KeyboardReturn(self._is_in_our_dock, self.focus, self)
         self.brush_circle = BrushCircle(viewer, self)
         viewer.layers.selection.events.active.connect(self._active_changed)
         self._sessions_changed()
@@ -116,6 +115,11 @@ class Correcting(QObject):
                 canvas.activateWindow()
             canvas.setFocus()
 
+    def _is_in_our_dock(self, field: QWidget) -> bool:
+        """Whether a field is in one of our docks; napari's own keep the keyboard as they do."""
+        window = window_of(self._viewer)
+        return window is not None and any(dock.isAncestorOf(field) for dock in docks_by_name(window))
+
     def _sessions_changed(self) -> None:
         present = self.sessions.all()
         for gone in set(self._known) - set(present):
@@ -158,8 +162,3 @@ class Correcting(QObject):
             if nuclei.layer is active:
                 return hands.pointer
         return None
-
-
-def _is_in_dock_of(window: QMainWindow | None, field: QWidget) -> bool:
-    """Whether a field is in one of our docks; napari's own keep the keyboard as they do."""
-    return window is not None and any(dock.isAncestorOf(field) for dock in docks_by_name(window))
