@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).parents[1]
+ORDER = "NUCLOOP_TEST_ORDER"
+"""The environment variable with which tests run in another order; its value is the seed."""
 NEEDS_NAPARI = "napari is not installed: pip install 'napari-nucloop[app,dev-app]'"
 
 
@@ -27,6 +30,25 @@ def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Col
     if path == ROOT / "tests" / "gui" and not (find_spec("napari") and find_spec("pytestqt")):
         return NeedsNapari.from_parent(parent, name=path.name)
     return None
+
+
+def pytest_report_header() -> str | None:
+    seed = os.environ.get(ORDER)
+    return f"{ORDER}={seed}: files, and the tests in each, in another order" if seed else None
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Shuffle the files, and the tests of each: a file's tests may share a window."""
+    seed = os.environ.get(ORDER)
+    if not seed:
+        return
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    order = random.Random(seed)
+    shuffled = order.sample(sorted(files), len(files))
+    items[:] = [item for file in shuffled for item in order.sample(files[file], len(files[file]))]
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nucloop.garbage import importing, leave_out_what_is_here, search_everywhere, search_everywhere_for_now
+from nucloop.garbage import importing, leave_out_what_is_here, search_everywhere, search_while
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,31 +57,25 @@ def test_what_is_imported_when_the_window_is_gone_hides_nothing_of_it():
     assert window() is None
 
 
-def test_for_a_while_everything_is_looked_at_and_what_is_left_is_left_out_again(monkeypatch: pytest.MonkeyPatch):
+def test_a_search_goes_through_everything_only_while_what_it_seeks_is_there():
     with importing():
-        dropped = weakref.ref(Loop())
-        kept, late = Loop(), Loop()
-    search_everywhere_for_now()
-    # what is imported meanwhile does not hide it
-    with importing():
-        pass
-    gc.collect()
-    assert dropped() is None
-    late_gone = weakref.ref(late)
-    del late
-    monkeypatch.setattr("nucloop.garbage.SETTLED_S", -1.0)
-    search_everywhere_for_now()
-    gc.collect()
-    assert late_gone() is None
+        imported = weakref.ref(Loop())
+    late = weakref.ref(Loop())
+    search_while(lambda: late() is not None)
+    assert late() is None
+    assert imported() is not None
+    kept = Loop()
+    search_while(lambda: imported() is not None)
+    assert imported() is None
+    # what is left is left out again
     still_kept = weakref.ref(kept)
     del kept
     gc.collect()
     assert still_kept() is not None
-    search_everywhere_for_now()
     search_everywhere()
-    gc.collect()
+    search_while(lambda: True)
     assert still_kept() is None
-    assert gc.get_freeze_count() == 0
+    assert gc.get_freeze_count() == 0, "a window is gone, and may be looked for later"
 
 
 def test_a_failed_import_leaves_the_search_as_it_was():

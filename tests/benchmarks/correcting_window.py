@@ -19,6 +19,7 @@ from vispy.scene import SceneCanvas
 from nucloop.gui.canvas.docks import open_correct_dock, open_gallery_dock
 from nucloop.gui.correct.correct_dock import CorrectDock
 from nucloop.gui.layer.nuclei_layer import NucleiLayer
+from nucloop.gui.napari_private.view_state import camera_of, canvas_size_of
 from nucloop.gui.sessions.open_sessions import OpenSessions
 from nucloop.session import Session
 
@@ -61,9 +62,9 @@ class CorrectingWindow:
 
     def look_at(self, middle: float, pixels: float) -> None:
         """Show a square of `pixels` level-0 pixels, and wait until all is at rest."""
-        camera, scale = self.viewer.scene.camera, float(self.nuclei.layer.scale[-1])
+        camera, scale = camera_of(self.viewer), float(self.nuclei.layer.scale[-1])
         camera.center = (middle * scale, middle * scale)
-        camera.zoom = min(self.viewer.canvas.size) / (pixels * scale)
+        camera.zoom = min(canvas_size_of(self.viewer)) / (pixels * scale)
         wait(3 * IDLE_MS)
         self._timer.start(TICK_MS)
 
@@ -123,7 +124,7 @@ class CorrectingWindow:
         """Sweep over the view and let go; return ms until that is shown, how many nuclei, and ms for its undo."""
         session, pointer = self.nuclei.session, self.dock.correcting.pointer
         assert pointer is not None
-        height, width = self.viewer.canvas.size
+        height, width = canvas_size_of(self.viewer)
         corrections = self.dock.correcting.corrections
         assert corrections is not None
         corrections.current = self._next_class = (self._next_class + 1) % len(session.scheme)
@@ -170,8 +171,8 @@ class CorrectingWindow:
         return max(self._shown, time.perf_counter() - TICK_MS / 1000)
 
     def _hover(self, yx: Any) -> None:
-        scale, camera = float(self.nuclei.layer.scale[-1]), self.viewer.scene.camera
-        height, width = self.viewer.canvas.size
+        scale, camera = float(self.nuclei.layer.scale[-1]), camera_of(self.viewer)
+        height, width = canvas_size_of(self.viewer)
         dy, dx = (np.asarray(yx) * scale - camera.center[-2:]) * camera.zoom
         self._hover_pixel(QPoint(round(width / 2 + dx), round(height / 2 + dy)))
 

@@ -72,10 +72,12 @@ def _open(models: Models) -> tuple[napari.Viewer, DetectDock]:
 
 def _look_inside(viewer: napari.Viewer) -> None:
     """Show as much tissue as the field has, away from the borders of the slide and of the grid of tiles."""
-    height, width = viewer.canvas.size
+    from nucloop.gui.napari_private.view_state import camera_of, canvas_size_of
+
+    camera, (height, width) = camera_of(viewer), canvas_size_of(viewer)
     side = VIEW_SIDE * FIELD_MPP
-    viewer.camera.zoom = np.sqrt(height * width) / side
-    viewer.camera.center = (1390 * FIELD_MPP, 1610 * FIELD_MPP)
+    camera.zoom = np.sqrt(height * width) / side
+    camera.center = (1390 * FIELD_MPP, 1610 * FIELD_MPP)
 
 
 def _click_often(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
@@ -16,6 +17,7 @@ from nucloop.classes import ClassScheme
 from nucloop.gui.canvas.docks import open_correct_dock, open_detect_dock
 from nucloop.gui.correct.keys import COMMANDS
 from nucloop.gui.detect.detect_dock import DetectDock
+from nucloop.gui.napari_private.view_state import camera_of, canvas_size_of
 from nucloop.gui.sessions.open_sessions import OpenSessions
 from nucloop.nuclei import Nuclei
 
@@ -23,12 +25,24 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     import napari
+    from napari.layers import Image
     from numpy.typing import NDArray
     from pytestqt.qtbot import QtBot
 
     from nucloop.gui.layer.nuclei_layer import NucleiLayer
 
 LONG_MS = 120_000
+HAND_MS = 20
+"""No hand moves a mouse again sooner; vispy leaves out moves that come sooner."""
+TURNS_AT_REST = 4
+"""Of Qt's event loop, 10 ms each and as long as it is busy."""
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Have an answer for napari's fixture, which asks how the test went, also where it never came to that."""
+    item.rep_call = SimpleNamespace(failed=True)  # type: ignore[attr-defined]
+
+
 MPP = 0.5
 
 
@@ -65,6 +79,23 @@ def on_screen(widget: Any) -> NDArray[np.int_]:
     return lines[:, : 3 * picture.width()].reshape(picture.height(), picture.width(), 3).astype(int)
 
 
+def at_rest(qtbot: QtBot, take: Callable[[], NDArray[Any]]) -> NDArray[Any]:
+    """Return a picture once it has stayed the same for some turns of the event loop: what was asked for is drawn."""
+    QApplication.sendPostedEvents()
+    QApplication.processEvents()
+    taken: list[NDArray[Any]] = []
+
+    def same() -> bool:
+        picture = take()
+        if taken and not np.array_equal(picture, taken[-1]):
+            taken.clear()
+        taken.append(picture)
+        return len(taken) >= TURNS_AT_REST
+
+    qtbot.waitUntil(same, timeout=LONG_MS)
+    return taken[-1]
+
+
 class Window:
     """A napari window as a person sees it: things to press, and what they then read."""
 
@@ -81,7 +112,7 @@ class Window:
             options |= {"scale": (mpp, mpp), "units": "um"}
         image = self.viewer.add_image(picture, **{"rgb": True, "name": "field", **options})
         self.viewer.reset_view()
-        self.qtbot.wait(50)
+        at_rest(self.qtbot, lambda: on_screen(self.canvas))
         return image
 
     def click(self, widget: Any) -> None:
@@ -102,8 +133,8 @@ class Window:
 
     def look_at(self, y: float, x: float, pixels: float) -> None:
         """Zoom so that a square of about `pixels` level-0 pixels around (y, x) fills the canvas."""
-        self.viewer.scene.camera.center = (y * MPP, x * MPP)
-        self.viewer.scene.camera.zoom = max(self.viewer.canvas.size) / (pixels * MPP)
+        camera_of(self.viewer).center = (y * MPP, x * MPP)
+        camera_of(self.viewer).zoom = max(canvas_size_of(self.viewer)) / (pixels * MPP)
 
     @property
     def nuclei(self) -> NucleiLayer:
@@ -133,13 +164,13 @@ class Window:
 
     def hover(self, y: float, x: float) -> None:
         """Put the mouse on a place given in level-0 pixels."""
-        height, width = self.viewer.canvas.size
-        dy, dx = (np.array([y, x]) * MPP - self.viewer.scene.camera.center[-2:]) * self.viewer.scene.camera.zoom
+        height, width = canvas_size_of(self.viewer)
+        dy, dx = (np.array([y, x]) * MPP - camera_of(self.viewer).center[-2:]) * camera_of(self.viewer).zoom
         place = QPoint(round(width / 2 + dx), round(height / 2 + dy))
         enter(self.canvas, place)
         for point in (place + QPoint(40, 40), place):
             self.qtbot.mouseMove(self.canvas, point)
-            self.qtbot.wait(20)
+            self.qtbot.wait(HAND_MS)
 
 
 @pytest.fixture
@@ -174,7 +205,7 @@ class Bench:
         self.viewer, self.qtbot = viewer, qtbot
         viewer.window.resize(1100, 760)
         viewer.window._qt_window.activateWindow()
-        self.image = viewer.add_image(picture, rgb=True, name="field", scale=(MPP, MPP), units="um")
+        self.image = self._image(picture)
         self.sessions = OpenSessions.of(viewer)
         self.nuclei = self.sessions.open(self.image, SCHEME)
         assert self.nuclei is not None
@@ -182,6 +213,9 @@ class Bench:
         self.dock = open_correct_dock(viewer)
         self.correcting = self.dock.correcting
         qtbot.waitUntil(self.canvas.isVisible, timeout=LONG_MS)
+
+    def _image(self, picture: NDArray[np.uint8]) -> Image:
+        return self.viewer.add_image(picture, rgb=True, name="field", scale=(MPP, MPP), units="um")
 
     @property
     def canvas(self) -> Any:
@@ -208,15 +242,14 @@ class Bench:
         self.qtbot.waitUntil(lambda: not self.dock.showing.waiting, timeout=LONG_MS)
 
     def look_at(self, y: float, x: float, pixels: float) -> None:
-        self.viewer.scene.camera.center = (y * MPP, x * MPP)
-        self.viewer.scene.camera.zoom = max(self.viewer.canvas.size) / (pixels * MPP)
-        self.qtbot.wait(30)
+        camera_of(self.viewer).center = (y * MPP, x * MPP)
+        camera_of(self.viewer).zoom = max(canvas_size_of(self.viewer)) / (pixels * MPP)
         self.settle()
 
     def at(self, yx: Any) -> QPoint:
         """Return the place on the canvas of a place in level-0 pixels."""
-        height, width = self.viewer.canvas.size
-        dy, dx = (np.asarray(yx) * MPP - self.viewer.scene.camera.center[-2:]) * self.viewer.scene.camera.zoom
+        height, width = canvas_size_of(self.viewer)
+        dy, dx = (np.asarray(yx) * MPP - camera_of(self.viewer).center[-2:]) * camera_of(self.viewer).zoom
         return QPoint(round(width / 2 + dx), round(height / 2 + dy))
 
     def mouse(
@@ -253,8 +286,7 @@ class Bench:
         self.press(places[0], **options)
         points = [self.at(place) for place in places]
         for point in points[1:]:
-            # no hand is quicker; vispy leaves out what is
-            self.qtbot.wait(12)
+            self.qtbot.wait(HAND_MS)
             self.mouse(QEvent.Type.MouseMove, point, **options)
         self.release(places[-1], **options)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from tests.gui.conftest import on_screen
+from tests.gui.conftest import at_rest, on_screen
 
 from nucloop.gui.measure.confusion_grid import ConfusionGrid
 from nucloop.metrics.points import Counts
@@ -36,8 +36,7 @@ def _score(confusion: NDArray[np.int64]) -> FieldScore:
 
 
 def _on_screen(widget: ConfusionGrid, qtbot: QtBot) -> NDArray[np.int_]:
-    qtbot.wait(60)
-    return on_screen(widget)
+    return at_rest(qtbot, lambda: on_screen(widget))
 
 
 @pytest.mark.parametrize(

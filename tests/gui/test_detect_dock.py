@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QApplication
 
 from nucloop.gui.canvas.drawn_regions import drawn_regions, regions_layer
 from nucloop.gui.detect.detection import DetectionScope
+from nucloop.gui.napari_private.view_state import camera_of
 from nucloop.nuclei import Origin
 
 if TYPE_CHECKING:
@@ -180,7 +181,7 @@ def test_a_region_outside_the_slide_gets_a_sentence(field: Window) -> None:
 
 def test_an_image_without_resolution_is_asked_about_once(window: Window, tissue: NDArray[np.uint8]) -> None:
     image = window.open(tissue, mpp=None)
-    before = window.viewer.scene.camera.zoom
+    before = camera_of(window.viewer).zoom
     window.detect()
     question = window.dock.question
     assert question.isVisible()
@@ -190,7 +191,7 @@ def test_an_image_without_resolution_is_asked_about_once(window: Window, tissue:
     window.wait_until_done()
     assert window.count() > 0
     assert image.metadata["nucloop"]["mpp"] == 0.5
-    assert window.viewer.scene.camera.zoom == pytest.approx(before / 0.5), "what is on screen stays there"
+    assert camera_of(window.viewer).zoom == pytest.approx(before / 0.5), "what is on screen stays there"
     window.detect_and_wait()
     assert not question.isVisible()
 
@@ -229,7 +230,7 @@ def test_pictures_that_are_not_brightfield_are_refused_in_a_sentence(
 
 
 def test_an_image_out_of_sight_gets_a_sentence(field: Window) -> None:
-    field.viewer.scene.camera.center = (5000, 5000)
+    camera_of(field.viewer).center = (5000, 5000)
     field.detect()
     assert "not on screen" in field.said
 

@@ -11,6 +11,8 @@ from qtpy.QtCore import Qt
 from nucloop.gui.canvas.docks import open_gallery_dock
 from nucloop.gui.gallery import gallery_dock as gallery_module
 from nucloop.gui.gallery.gallery_order import EVERY_CLASS, Order
+from nucloop.gui.napari_private.view_state import camera_of
+from nucloop.nuclei import UNLABELLED, Origin
 
 if TYPE_CHECKING:
     from tests.gui.conftest import Bench
@@ -76,10 +78,27 @@ def test_a_range_gets_a_class_by_one_key_and_leaves_the_grid(bench: Bench, galle
     assert 2 in gallery.grid.ids
 
 
+def test_keys_that_a_person_has_changed_act_in_the_gallery_too(bench: Bench, gallery: GalleryDock) -> None:
+    changed = {"delete": "X", "confirm": "?", "undo": "U", "no class": "G", "next class": ""}
+    bench.correcting.set_keys(bench.correcting.keys | changed)
+    click(bench, gallery, 1)
+    for key in (Qt.Key.Key_D, Qt.Key.Key_0, Qt.Key.Key_Y, Qt.Key.Key_Shift):
+        bench.qtbot.keyClick(gallery.grid, key)
+    assert bench.kinds() == [], "their old keys do nothing any more"
+    bench.qtbot.keyClick(gallery.grid, Qt.Key.Key_Question, Qt.KeyboardModifier.ShiftModifier)
+    assert bench.session.nuclei([2]).origin.tolist() == [Origin.CONFIRMED]
+    bench.qtbot.keyClick(gallery.grid, Qt.Key.Key_G)
+    assert bench.label(2) == UNLABELLED
+    bench.qtbot.keyClick(gallery.grid, Qt.Key.Key_X)
+    assert 2 not in bench.session.ids()
+    bench.qtbot.keyClick(gallery.grid, Qt.Key.Key_U)
+    assert 2 in bench.session.ids()
+
+
 def test_a_click_centres_the_slide_on_the_nucleus(bench: Bench, gallery: GalleryDock) -> None:
     click(bench, gallery, 3)
     nucleus = int(gallery.grid.ids[3])
-    centre = np.asarray(bench.viewer.scene.camera.center[-2:]) / 0.5
+    centre = np.asarray(camera_of(bench.viewer).center[-2:]) / 0.5
     np.testing.assert_allclose(centre, bench.session.positions([nucleus])[0], atol=0.6)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,8 +13,10 @@ from qtpy.QtCore import Qt
 from nucloop.classes import ClassScheme, NucleusClass, builtin_schemes
 from nucloop.formats import Region, SlideInfo, write_nuclei
 from nucloop.gui.canvas.drawn_regions import drawn_regions
+from nucloop.gui.files import import_dialog
 from nucloop.gui.files.dialogs import open_import
 from nucloop.gui.files.import_dialog import Use
+from nucloop.gui.files.importing import read_steps
 from nucloop.nuclei import Nuclei, Origin
 from nucloop.outlines import Outlines
 
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
     from tests.gui.conftest import Bench
 
     from nucloop.gui.files.import_dialog import ImportDialog
+    from nucloop.gui.files.importing import ReadFile
 
 pytestmark = pytest.mark.gui
 LONG_MS = 60_000
@@ -39,7 +44,9 @@ def dialog(bench: Bench) -> Iterator[ImportDialog]:
     assert opened is not None
     bench.qtbot.waitUntil(opened.isVisible, timeout=LONG_MS)
     yield opened
-    opened.close()
+    with suppress(RuntimeError):
+        # closed by the test
+        opened.close()
 
 
 def wrote(path: Path, places: np.ndarray = PLACES, slide: SlideInfo = HERE, **options: object) -> Path:
@@ -207,3 +214,41 @@ def test_a_file_that_is_not_there_is_said(bench: Bench, dialog: ImportDialog, tm
     choose(bench, dialog, tmp_path / "nowhere.csv")
 
     assert dialog.messages.text.startswith("There is no file ")
+
+
+def test_another_file_is_read_without_waiting_for_the_one_before_whose_nuclei_are_not_wanted_any_more(
+    bench: Bench, dialog: ImportDialog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow, quick = wrote(tmp_path / "slow.csv"), wrote(tmp_path / "quick.csv", PLACES[:2], label=[0, 0])
+    begun, go_on, over = threading.Event(), threading.Event(), threading.Event()
+
+    def steps(path: Path, slide: SlideInfo) -> Iterator[ReadFile]:
+        try:
+            if path == slow:
+                begun.set()
+                go_on.wait()
+            yield from read_steps(path, slide)
+        finally:
+            if path == slow:
+                over.set()
+
+    def waits(*_: object) -> None:
+        raise AssertionError("the window waits for a thread")
+
+    monkeypatch.setattr(import_dialog, "read_steps", steps)
+    monkeypatch.setattr(threading.Thread, "join", waits)
+    dialog.open_file(slow)
+    assert begun.wait(LONG_MS / 1000)
+    choose(bench, dialog, quick)
+    assert dialog.content.text() == "2 nuclei: 2 Tumor."
+    go_on.set()
+    assert over.wait(LONG_MS / 1000)
+    bench.settle()
+    assert dialog.content.text() == "2 nuclei: 2 Tumor."
+    begun.clear()
+    go_on.clear()
+    dialog.open_file(slow)
+    assert begun.wait(LONG_MS / 1000)
+    with bench.qtbot.waitSignal(dialog.destroyed, timeout=LONG_MS):
+        dialog.close()
+    go_on.set()

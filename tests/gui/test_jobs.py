@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from qtpy.QtCore import QObject
 from qtpy.QtWidgets import QWidget
+from tests.gui.conftest import at_rest, on_screen
 
 from nucloop.errors import DeviceError
 from nucloop.gui.widgets.jobs import Ending, How, Job
@@ -119,13 +120,40 @@ def test_a_job_whose_owner_is_deleted_stops_and_is_silent(qtbot: QtBot) -> None:
     assert ear.endings == []
 
 
-def test_an_abandoned_job_is_silent(qtbot: QtBot) -> None:
-    ear = Ear(lambda: iter(range(10**9)))
+def test_an_abandoned_job_is_silent_and_nobody_waits_for_its_step(qtbot: QtBot) -> None:
+    begun, go_on, closed = threading.Event(), threading.Event(), threading.Event()
+
+    def steps() -> Iterable[int]:
+        try:
+            begun.set()
+            go_on.wait()
+            yield 1
+        finally:
+            closed.set()
+
+    ear = Ear(steps)
+    gone = qtbot.waitSignal(ear.job.destroyed, timeout=LONG_MS)
     ear.job.start()
+    assert begun.wait(LONG_MS / 1000)
     ear.job.abandon()
-    qtbot.wait(100)
-    assert ear.endings == []
     assert not ear.job.running
+    # with its owner it goes while the step is still in hand
+    gone.wait()
+    assert not closed.is_set()
+    go_on.set()
+    assert closed.wait(LONG_MS / 1000)
+    assert ear.items == []
+    assert ear.endings == []
+
+
+def test_a_job_that_is_abandoned_by_whoever_gets_its_items_says_no_more(qtbot: QtBot) -> None:
+    ear = Ear(lambda: iter([1]))
+    ear.job.items.connect(lambda _: ear.job.abandon())
+    with qtbot.waitSignal(ear.job.destroyed, timeout=LONG_MS):
+        ear.job.start()
+        ear.job._thread.join()
+    assert ear.items == [1]
+    assert ear.endings == []
 
 
 class Picture(QWidget):
@@ -150,7 +178,7 @@ def test_the_last_items_are_drawn_before_the_end_is_told_of_where_they_are_somet
     qtbot.addWidget(picture)
     with qtbot.waitExposed(picture):
         picture.show()
-    qtbot.wait(50)
+    at_rest(qtbot, lambda: on_screen(picture))
     seen.clear()
     job = Job(lambda: iter(["one"]), draws=draws)
     job.items.connect(lambda _: (seen.append("items"), picture.update()))

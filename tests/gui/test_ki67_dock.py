@@ -19,6 +19,7 @@ from nucloop.gui.canvas.docks import open_ki67_dock
 from nucloop.gui.canvas.drawn_regions import add_regions, drawn_regions
 from nucloop.gui.canvas.layer_slide import slide_of_layer
 from nucloop.gui.ki67.ki67_memory import recall_settings
+from nucloop.gui.napari_private.view_state import camera_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +42,7 @@ class Counted(Bench):
 
     def wait(self) -> None:
         self.settle()
-        self.qtbot.wait(30)
+        self.qtbot.waitUntil(lambda: not self.ki67._follow_timer.isActive(), timeout=LONG_MS)
         self.qtbot.waitUntil(lambda: not self.ki67.measuring.busy, timeout=LONG_MS)
 
     def by_class(self) -> None:
@@ -114,7 +115,7 @@ def test_regions_have_their_own_indices_and_are_led_to(bench: Counted) -> None:
     assert "from region to region" in bench.ki67.parts.interval.text()
     assert "3 fields: 1 more (2 counted)." in bench.ki67.parts.needs.text()
     bench.ki67.parts.table.cellClicked.emit(0, 0)
-    np.testing.assert_allclose(bench.viewer.scene.camera.center[-2:], np.array([250, 100]) * MPP)
+    np.testing.assert_allclose(camera_of(bench.viewer).center[-2:], np.array([250, 100]) * MPP)
 
 
 def test_every_number_in_the_dock_is_the_command_lines_on_the_same_data(bench: Counted, tmp_path: Path) -> None:

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from tests.gui.conftest import at_rest
 
 from nucloop.gui.layer.points_style import empty_points
 from nucloop.gui.napari_private.light_drawing import draw_colours, draw_image_lightly, draw_points_lightly
+from nucloop.gui.napari_private.view_state import camera_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +33,7 @@ class Picture:
         self.points: Points = viewer.add_layer(empty_points(self.image, MPP))
         viewer.window.resize(900, 700)
         viewer.reset_view()
-        qtbot.wait(200)
+        self.drawn()
 
     def fill(self) -> None:
         self.points.data = np.stack(np.meshgrid(np.linspace(30, 480, 17), np.linspace(25, 470, 15)), -1).reshape(-1, 2)
@@ -49,8 +51,7 @@ class Picture:
         return self.drawn()
 
     def drawn(self) -> NDArray[np.int_]:
-        self.qtbot.wait(50)
-        return self.viewer.screenshot(canvas_only=True, flash=False)[..., :3].astype(int)
+        return at_rest(self.qtbot, lambda: self.viewer.screenshot(canvas_only=True, flash=False)[..., :3].astype(int))
 
 
 @pytest.fixture
@@ -80,7 +81,7 @@ def test_points_are_drawn_the_same_whether_they_come_before_or_after(picture: Pi
         picture.viewer.window._qt_viewer.canvas.layer_to_visual[picture.points].node.points_markers._method == "points"
     )
     # zoomed in they keep their largest size on screen
-    picture.viewer.scene.camera.zoom *= 3
+    camera_of(picture.viewer).zoom *= 3
     near = picture.drawn()
     picture.points.refresh_colors()
     picture.points.data = picture.points.data.copy()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QGuiApplication
-from tests.gui.conftest import LONG_MS, MPP, SCHEME, Bench
+from tests.gui.conftest import LONG_MS, MPP, SCHEME, Bench, at_rest, on_screen
 from typer.testing import CliRunner
 
 from nucloop.cli import app
@@ -18,6 +18,7 @@ from nucloop.gui.canvas.docks import open_measure_dock
 from nucloop.gui.measure.measure_controls import Since
 from nucloop.gui.measure.references import RingMark
 from nucloop.gui.measure.rings import RING_STYLE, Ring
+from nucloop.gui.napari_private.view_state import camera_of
 from nucloop.metrics.rules import RULES
 from nucloop.nuclei import Nuclei
 
@@ -197,8 +198,8 @@ def test_agreement_in_the_dock_is_the_command_lines(bench: Measured, tmp_path: P
 
 def test_a_click_on_a_cell_selects_its_nuclei_and_puts_them_first_in_the_queue(bench: Measured) -> None:
     bench.compare_with("truth")
-    bench.qtbot.wait(50)
     grid = bench.measure.parts.confusion
+    at_rest(bench.qtbot, lambda: on_screen(grid))
     bench.qtbot.mouseClick(grid, Qt.MouseButton.LeftButton, pos=grid.rect_of(1, 0).center())
     assert bench.nuclei.selected.tolist() == [2]
     assert "called lymphocyte, tumour in the reference" in bench.measure.parts.strip.what.text()
@@ -214,13 +215,13 @@ def test_a_click_on_a_cell_selects_its_nuclei_and_puts_them_first_in_the_queue(b
 
 def test_misses_are_shown_one_after_another(bench: Measured) -> None:
     bench.compare_with("truth")
-    bench.qtbot.wait(50)
     grid = bench.measure.parts.confusion
+    at_rest(bench.qtbot, lambda: on_screen(grid))
     bench.qtbot.mouseClick(grid, Qt.MouseButton.LeftButton, pos=grid.rect_of(2, 4).center())
     strip = bench.measure.parts.strip
     assert not strip.review.isVisible()
     bench.push(strip.next)
-    np.testing.assert_allclose(bench.viewer.scene.camera.center[-2:], np.array(MISSED) * MPP)
+    np.testing.assert_allclose(camera_of(bench.viewer).center[-2:], np.array(MISSED) * MPP)
     assert strip.count.text() == "1 of 1"
 
 

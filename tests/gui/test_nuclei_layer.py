@@ -15,6 +15,7 @@ from nucloop.classes import ClassScheme
 from nucloop.formats.slide_info import SlideInfo
 from nucloop.gui.canvas.colouring import ColourBy
 from nucloop.gui.layer.nuclei_layer import NucleiLayer
+from nucloop.gui.napari_private.view_state import camera_of, canvas_size_of
 from nucloop.nuclei import UNLABELLED, Nuclei, Origin
 from nucloop.session import Session, SlideIdentity
 
@@ -264,8 +265,8 @@ def many(nuclei: NucleiLayer) -> NucleiLayer:
 def look_at(nuclei: NucleiLayer, y: float, x: float, pixels: float, qtbot: QtBot) -> None:
     """Show `pixels` level-0 pixels across, and wait until the layer has followed."""
     viewer = nuclei.viewer
-    viewer.scene.camera.center = nuclei.image.data_to_world((y, x))
-    viewer.scene.camera.zoom = max(viewer.canvas.size) / (pixels * MPP)
+    camera_of(viewer).center = nuclei.image.data_to_world((y, x))
+    camera_of(viewer).zoom = max(canvas_size_of(viewer)) / (pixels * MPP)
     qtbot.waitUntil(lambda: not nuclei._view_timer.isActive(), timeout=WAIT_MS)
 
 

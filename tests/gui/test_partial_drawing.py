@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from tests.gui.conftest import on_screen
+from tests.gui.conftest import at_rest, on_screen
 
 from nucloop.gui.layer.points_style import empty_points
 from nucloop.gui.napari_private.light_drawing import draw_colours, draw_points_lightly
 from nucloop.gui.napari_private.partial_drawing import PartialDrawing
+from nucloop.gui.napari_private.view_state import camera_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,9 +37,9 @@ class Field:
         draw_points_lightly(viewer, self.points)
         viewer.window.resize(900, 700)
         viewer.reset_view()
-        qtbot.wait(300)
         self.scene = viewer.window._qt_viewer.canvas._scene_canvas
         self.native = self.scene.native
+        self.on_screen()
         partial = PartialDrawing.of(viewer)
         assert partial is not None
         self.partial = partial
@@ -64,8 +65,7 @@ class Field:
 
     def on_screen(self) -> NDArray[np.int_]:
         """Return what the person sees of the canvas, (H, W, 3)."""
-        self.qtbot.wait(80)
-        return on_screen(self.native)
+        return at_rest(self.qtbot, lambda: on_screen(self.native))
 
     def drawn_whole(self) -> NDArray[np.int_]:
         """Return the same after a frame in which everything is drawn."""
@@ -104,7 +104,7 @@ def test_nuclei_far_apart_are_all_drawn(field: Field):
 
 def test_whatever_else_has_changed_is_drawn_too(field: Field):
     field.colour(NUCLEUS, YELLOW)
-    field.viewer.scene.camera.zoom *= 1.4
+    camera_of(field.viewer).zoom *= 1.4
     moved = field.on_screen()
     np.testing.assert_array_equal(moved, field.drawn_whole())
     field.image.opacity = 0.4
@@ -117,7 +117,7 @@ def test_whatever_else_has_changed_is_drawn_too(field: Field):
 def test_a_window_of_another_size_is_drawn_whole(field: Field):
     field.colour(NUCLEUS, YELLOW)
     field.viewer.window.resize(1100, 800)
-    field.qtbot.wait(300)
+    field.on_screen()
     field.colour(NUCLEUS + 1, YELLOW)
     np.testing.assert_array_equal(field.on_screen(), field.drawn_whole())
 
@@ -136,7 +136,7 @@ def test_pictures_taken_of_the_canvas_are_whole_and_leave_it_whole(field: Field)
 
 
 def test_a_nucleus_out_of_sight_changes_nothing(field: Field):
-    field.viewer.scene.camera.zoom *= 4
+    camera_of(field.viewer).zoom *= 4
     before = field.on_screen()
     field.colour(0, YELLOW)
     np.testing.assert_array_equal(field.on_screen(), before)

@@ -8,7 +8,7 @@ import dask.array as da
 import numpy as np
 import pytest
 from qtpy.QtCore import Qt
-from tests.gui.conftest import MPP, SCHEME
+from tests.gui.conftest import MPP, SCHEME, at_rest, on_screen
 
 from nucloop.gui.canvas.drawn_regions import draw_regions
 from nucloop.gui.canvas.view import lead_to
@@ -130,7 +130,7 @@ def test_the_first_picture_after_space_shows_the_place_itself(bench: Bench, tiss
     run.add(Nuclei.from_points(SCHEME, [(2500, 2600)], label=[0], score=[0.9]))
     bench.viewer.layers.selection.active = nuclei.layer
     lead_to(bench.viewer, nuclei.layer, np.array([300, 300]), 200)
-    bench.qtbot.wait(200)
+    at_rest(bench.qtbot, lambda: on_screen(bench.canvas))
     assert (slide.corner_pixels[1, :2] < 2000).all()
     drawn = []
     canvas = bench.viewer.window._qt_viewer.canvas._scene_canvas

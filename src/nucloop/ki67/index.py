@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from nucloop.metrics.intervals import Interval, wilson
 
@@ -93,7 +93,7 @@ def cells_for_precision(share: float, half_width: float, level: float = 0.95) ->
     """
     if not 0 <= share <= 1 or not 0 < half_width < 0.5:
         raise ValueError(f"an index of {share} cannot be known to {half_width}")
-    z = float(norm.ppf((1 + level) / 2))
+    z = float(ndtri((1 + level) / 2))
     low, high = 0, int(np.ceil(z**2 / (2 * half_width) ** 2)) + 1
     while high - low > 1:
         middle = (low + high) // 2

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -107,7 +107,7 @@ def wilson(successes: int, total: int, level: float = 0.95) -> Interval:
         raise ValueError(f"{successes} of {total} is not a proportion")
     if total == 0:
         return 0.0, 1.0
-    z = float(norm.ppf((1 + level) / 2))
+    z = float(ndtri((1 + level) / 2))
     share = successes / total
     centre = (share + z**2 / (2 * total)) / (1 + z**2 / total)
     half = z * float(np.sqrt(share * (1 - share) / total + z**2 / (4 * total**2))) / (1 + z**2 / total)

@@ -93,17 +93,18 @@ class Listeners:
     """Calls everybody who wants to hear, in the order in which changes were made."""
 
     def __init__(self) -> None:
-        self._callbacks: list[Callable[[Change], None]] = []
+        self._callbacks: dict[object, Callable[[Change], None]] = {}
         self._waiting: deque[Change] = deque()
         self._telling = False
 
     def add(self, callback: Callable[[Change], None]) -> Callable[[], None]:
         """Begin to tell somebody; the function returned ends it."""
-        self._callbacks.append(callback)
+        # the function returned knows a token only: kept by whoever heard, it would otherwise keep them alive
+        token = object()
+        self._callbacks[token] = callback
 
         def end() -> None:
-            if callback in self._callbacks:
-                self._callbacks.remove(callback)
+            self._callbacks.pop(token, None)
 
         return end
 
@@ -123,7 +124,7 @@ class Listeners:
         try:
             while self._waiting:
                 current = self._waiting.popleft()
-                for callback in list(self._callbacks):
+                for callback in list(self._callbacks.values()):
                     try:
                         callback(current)
                     except Exception as fault:  # noqa: BLE001 - raised below: one listener must not silence the others

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 from napari.layers import Image
+from qtpy.QtCore import QTimer
 
 from nucloop.errors import RegionError
 from nucloop.gui.napari_private.parts import slice_now
@@ -13,6 +14,8 @@ from nucloop.gui.napari_private.view_state import camera_of, canvas_size_of
 from nucloop.slides import Box
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from napari.components import ViewerModel
     from napari.layers import Layer
     from numpy.typing import NDArray
@@ -22,6 +25,7 @@ __all__ = [
     "is_picture",
     "lead_to",
     "placement",
+    "remove_soon",
     "to_image",
     "view_box",
     "view_centre",
@@ -92,6 +96,20 @@ def lead_to(viewer: ViewerModel, layer: Layer, place: NDArray[np.floating], most
         camera.zoom = max(camera.zoom, min(canvas_size_of(viewer)) / (most_pixels * float(abs(layer.scale[-1]))))
     camera.center = layer.data_to_world(place)
     slice_now(viewer)
+
+
+def remove_soon(viewer: ViewerModel, layers: Sequence[Layer]) -> None:
+    """Take layers out of a viewer, those that are still in it, as soon as napari is done with what it is doing.
+
+    It may be removing several layers that a person has selected, these among them, and cannot do without one.
+    """
+
+    def remove() -> None:
+        for layer in layers:
+            if layer in viewer.layers:
+                viewer.layers.remove(layer)
+
+    QTimer.singleShot(0, remove)
 
 
 def to_image(image: Image, world: NDArray[np.floating]) -> NDArray[np.float64]:

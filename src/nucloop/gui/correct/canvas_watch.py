@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QEvent, QObject
+from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtGui import QMouseEvent
 from qtpy.QtWidgets import QApplication
 
@@ -38,6 +38,8 @@ class CanvasWatch(QObject):
         super().__init__(canvas)
         self._canvas, self._pointer = canvas, pointer
         canvas.installEventFilter(self)
+        # while the window is busy X11 would leave out a move for a later one, also for one that comes after a key
+        QApplication.setAttribute(Qt.ApplicationAttribute.AA_CompressHighFrequencyEvents, False)
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
         """Turn double clicks into clicks, and notice when mouse or keyboard go elsewhere."""

@@ -152,6 +152,9 @@ class CorrectDock(QWidget):
         self._content.setVisible(there)
         if nuclei is not None and there:
             self._show_nuclei(nuclei)
+        else:
+            # a session that is closed goes, also from here
+            self.undo.show_session(None)
 
     def _show_nuclei(self, nuclei: NucleiLayer) -> None:
         corrections, pointer = self.correcting.corrections, self.correcting.pointer

@@ -5,23 +5,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, Signal
+from qtpy.QtWidgets import QApplication
 
 from nucloop.gui.canvas.dock_places import DockPlaces
 from nucloop.gui.canvas.docks import correct_nuclei
 from nucloop.gui.correct.canvas_watch import CanvasWatch, follow_napari
 from nucloop.gui.correct.corrections import Corrections
-from nucloop.gui.correct.keys import KeyTargets, bind_keys, load_keys, save_keys
+from nucloop.gui.correct.keys import KeyTargets, bind_keys, load_keys, save_keys, unbind_keys
 from nucloop.gui.correct.pointer import Pointer
 from nucloop.gui.correct.review import Review
 from nucloop.gui.napari_private.brush_circle import BrushCircle
-from nucloop.gui.napari_private.parts import canvas_widget_of, keeper_of
+from nucloop.gui.napari_private.parts import canvas_widget_of, keeper_of, window_of
+from nucloop.gui.napari_private.plugin_docks import docks_by_name
 from nucloop.gui.napari_private.selection_marks import mark_selection
 from nucloop.gui.sessions.open_sessions import OpenSessions
+from nucloop.gui.widgets.keyboard import KeyboardReturn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import napari
+    from qtpy.QtWidgets import QWidget
 
     from nucloop.gui.layer.nuclei_layer import NucleiLayer
 
@@ -49,6 +53,7 @@ class Correcting(QObject):
             self._watch = CanvasWatch(canvas, self._active_pointer)
         sessions.changed.connect(self._sessions_changed)
         sessions.said.connect(self.said)
+        KeyboardReturn(self._is_in_our_dock, self.focus, self)
         self.brush_circle = BrushCircle(viewer, self)
         viewer.layers.selection.events.active.connect(self._active_changed)
         self._sessions_changed()
@@ -66,22 +71,25 @@ class Correcting(QObject):
         return self.sessions.active
 
     @property
-    def corrections(self) -> Corrections | None:
-        """What can be done to them."""
+    def hands(self) -> KeyTargets | None:
+        """Everything that can be done to them."""
         nuclei = self.nuclei
-        return None if nuclei is None else self._known[nuclei].corrections
+        return None if nuclei is None else self._known[nuclei]
+
+    @property
+    def corrections(self) -> Corrections | None:
+        """What can be said about them."""
+        return None if self.hands is None else self.hands.corrections
 
     @property
     def pointer(self) -> Pointer | None:
         """The mouse on them."""
-        nuclei = self.nuclei
-        return None if nuclei is None else self._known[nuclei].pointer
+        return None if self.hands is None else self.hands.pointer
 
     @property
     def review(self) -> Review | None:
         """The review queue of them."""
-        nuclei = self.nuclei
-        return None if nuclei is None else self._known[nuclei].review
+        return None if self.hands is None else self.hands.review
 
     @property
     def keys(self) -> dict[str, str]:
@@ -97,18 +105,25 @@ class Correcting(QObject):
         self.changed.emit()
 
     def focus(self) -> None:
-        """Make the nuclei layer the active one and give the canvas the keyboard."""
-        nuclei = self.nuclei
+        """Make the nuclei layer, if there is one, the active one and give the canvas the keyboard."""
+        nuclei, canvas = self.nuclei, canvas_widget_of(self._viewer)
         if nuclei is not None:
             self._viewer.layers.selection.active = nuclei.layer
-            canvas = canvas_widget_of(self._viewer)
-            if canvas is not None:
-                canvas.setFocus()
+        if canvas is not None:
+            if QApplication.activeWindow() is not None:
+                # a dock may float as a window of its own
+                canvas.activateWindow()
+            canvas.setFocus()
+
+    def _is_in_our_dock(self, field: QWidget) -> bool:
+        """Whether a field is in one of our docks; napari's own keep the keyboard as they do."""
+        window = window_of(self._viewer)
+        return window is not None and any(dock.isAncestorOf(field) for dock in docks_by_name(window))
 
     def _sessions_changed(self) -> None:
         present = self.sessions.all()
         for gone in set(self._known) - set(present):
-            self._known.pop(gone).review.close()
+            self._let_go(self._known.pop(gone))
         for nuclei in present:
             if nuclei not in self._known:
                 self._known[nuclei] = self._take_in_hand(nuclei)
@@ -129,6 +144,14 @@ class Correcting(QObject):
         if nuclei.current_label < 0:
             nuclei.current_label = 0
         return hands
+
+    @staticmethod
+    def _let_go(hands: KeyTargets) -> None:
+        hands.review.close()
+        hands.pointer.close()
+        layer = hands.corrections.nuclei.layer
+        unbind_keys(layer)
+        layer.bind_key("C", None)
 
     def _active_changed(self, event: object = None) -> None:
         self.changed.emit()

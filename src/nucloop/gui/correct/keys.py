@@ -1,7 +1,7 @@
 """The keys of correcting: which there are, what a person has changed them to, and putting them on a nuclei layer.
 
 They are bound to the layer itself, so they act only while it is the active one and the canvas has the focus; napari's
-own keys on all other layers stay as they are.
+own keys on all other layers stay as they are. Where crops of nuclei are shown, the same keys mean the selected ones.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from qtpy.QtCore import Qt
 from qtpy.QtGui import QKeySequence
 
 from nucloop.gui.correct.corrections import Corrections
@@ -22,8 +23,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from napari.layers import Points
+    from qtpy.QtGui import QKeyEvent
 
-__all__ = ["COMMANDS", "MOST_CLASS_KEYS", "Command", "KeyTargets", "bind_keys", "load_keys", "save_keys"]
+__all__ = [
+    "COMMANDS",
+    "MOST_CLASS_KEYS",
+    "Command",
+    "KeyTargets",
+    "bind_keys",
+    "load_keys",
+    "press",
+    "save_keys",
+    "unbind_keys",
+]
 
 MOST_CLASS_KEYS = 9
 _GROUP = "correcting keys"
@@ -45,6 +57,8 @@ class Command:
     """Further keys that always do it."""
     hold: Tool | None = None
     """A tool that is used while the key is held."""
+    needs_slide: bool = False
+    """Means a place on the slide, or what of it is on screen."""
 
 
 class KeyTargets(NamedTuple):
@@ -56,19 +70,23 @@ class KeyTargets(NamedTuple):
 
 
 COMMANDS = (
-    Command("add", "Add a nucleus", "A", lambda c, _p, _r: c.add_here()),
+    Command("add", "Add a nucleus", "A", lambda c, _p, _r: c.add_here(), needs_slide=True),
     Command("delete", "Delete", "D", lambda c, _p, _r: c.delete(), also=("Del", "Backspace")),
     Command("confirm", "Confirm the class", "Y", lambda c, _p, _r: c.confirm()),
-    Command("brush", "Brush, while held", "B", lambda _c, _p, _r: None, hold=Tool.BRUSH),
-    Command("lasso", "Lasso, while held", "L", lambda _c, _p, _r: None, hold=Tool.LASSO),
+    Command("brush", "Brush, while held", "B", lambda _c, _p, _r: None, hold=Tool.BRUSH, needs_slide=True),
+    Command("lasso", "Lasso, while held", "L", lambda _c, _p, _r: None, hold=Tool.LASSO, needs_slide=True),
     Command("next class", "Next class", "N", lambda c, _p, _r: c.step_class(+1)),
     Command("previous class", "Previous class", "P", lambda c, _p, _r: c.step_class(-1)),
     Command("no class", "Take the class away", "0", lambda c, _p, _r: c.give_class(UNLABELLED)),
-    Command("select view", "Select all on screen", "Ctrl+Shift+A", lambda c, _p, _r: c.select_in_view()),
-    Command("confirm view", "Confirm all on screen", "Ctrl+Shift+Y", lambda c, _p, _r: c.confirm_in_view()),
+    Command(
+        "select view", "Select all on screen", "Ctrl+Shift+A", lambda c, _p, _r: c.select_in_view(), needs_slide=True
+    ),
+    Command(
+        "confirm view", "Confirm all on screen", "Ctrl+Shift+Y", lambda c, _p, _r: c.confirm_in_view(), needs_slide=True
+    ),
     Command("clear", "Select nothing", "Esc", lambda c, _p, _r: c.clear_selection()),
-    Command("review", "Review: next nucleus", "Space", lambda _c, _p, r: r.next()),
-    Command("review back", "Review: the one before", "Shift+Space", lambda _c, _p, r: r.back()),
+    Command("review", "Review: next nucleus", "Space", lambda _c, _p, r: r.next(), needs_slide=True),
+    Command("review back", "Review: the one before", "Shift+Space", lambda _c, _p, r: r.back(), needs_slide=True),
     Command("undo", "Undo", "Ctrl+Z", lambda c, _p, _r: c.undo()),
     Command("redo", "Redo", "Ctrl+Y", lambda c, _p, _r: c.redo(), also=("Ctrl+Shift+Z",)),
 )
@@ -98,8 +116,7 @@ def save_keys(keys: Mapping[str, str]) -> None:
 def bind_keys(hands: KeyTargets, keys: Mapping[str, str]) -> None:
     """Put the keys on the layer of some nuclei, in place of those that were put there before."""
     layer = hands.corrections.nuclei.layer
-    for old in layer.metadata.pop("nucloop keys", ()):
-        layer.bind_key(old, None, overwrite=True)
+    unbind_keys(layer)
     bound: list[str] = []
 
     def bind(key: str, function: Callable[[Points], Any]) -> None:
@@ -114,6 +131,38 @@ def bind_keys(hands: KeyTargets, keys: Mapping[str, str]) -> None:
         for key in (*command.also, keys[command.name]):
             bind(key, _function(command, hands))
     layer.metadata["nucloop keys"] = tuple(bound)
+
+
+def unbind_keys(layer: Points) -> None:
+    """Take the keys off a layer."""
+    for old in layer.metadata.pop("nucloop keys", ()):
+        layer.bind_key(old, None)
+
+
+def press(event: QKeyEvent, hands: KeyTargets, keys: Mapping[str, str]) -> bool:
+    """Do what a key means away from the slide; return whether it means anything there."""
+    pressed = _pressed(event)
+    if pressed in map(str, range(1, MOST_CLASS_KEYS + 1)):
+        hands.corrections.give_class(int(pressed) - 1)
+        return True
+    for command in COMMANDS:
+        if not command.needs_slide and pressed in map(_portable, (*command.also, keys[command.name])):
+            command.act(*hands)
+            return True
+    return False
+
+
+def _pressed(event: QKeyEvent) -> str:
+    """Return what was pressed as `_portable` writes it."""
+    modifiers, text = event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier, event.text()
+    if text.isprintable() and not text.isalnum() and text.strip():
+        # Shift has made the key what it is, as Qt sees it where keys are changed
+        modifiers &= ~Qt.KeyboardModifier.ShiftModifier
+    return _portable(event.key() | modifiers.value)
+
+
+def _portable(key: str | int) -> str:
+    return QKeySequence(key).toString(QKeySequence.SequenceFormat.PortableText)
 
 
 def _giving(label: int, corrections: Corrections) -> Callable[[Points], None]:
@@ -137,7 +186,7 @@ def _nothing(_: object) -> None:
 
 def _napari_key(key: str) -> str:
     """Return a key as napari writes it; empty when there is none."""
-    text = QKeySequence(key).toString(QKeySequence.SequenceFormat.PortableText)
+    text = _portable(key)
     if not text or "," in text.strip(","):
         return ""
     *modifiers, last = text.split("+") if text != "+" else ["+"]

@@ -134,6 +134,12 @@ class Pointer(QObject):
         else:
             self._corrections.pixel = None
 
+    def close(self) -> None:
+        """Let go of the layer."""
+        layer = self._nuclei.layer
+        layer.mouse_drag_callbacks.remove(self._drag)
+        layer.mouse_wheel_callbacks.remove(self._wheel)
+
     def _show_cursor(self) -> None:
         layer = self._nuclei.layer
         layer.mouse_pan = self._tool is Tool.POINT and layer.mode == "pan_zoom"

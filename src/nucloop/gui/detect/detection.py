@@ -175,12 +175,6 @@ class Detection(QObject):
         if self._job is not None:
             self._job.cancel()
 
-    def abandon(self) -> None:
-        """Stop for good: the viewer closes."""
-        if self._job is not None:
-            self._job.abandon()
-            self._job = None
-
     def prepare(self, image: Image, choice: PipelineSpec) -> None:
         """Open the image's session and make its layer, so that the first nuclei do not wait for them.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +14,7 @@ from nucloop.errors import NucLoopError
 from nucloop.slides import Box
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -34,6 +33,9 @@ anew, which without a GPU takes longer than to read the crops, and from the same
 THREADS = 2
 """Decoding a slide's tiles is most of the work, and frees the window meanwhile."""
 
+Key = tuple[int, float, float]
+"""A nucleus and its place: an id, y and x."""
+
 
 class CropReader(QObject):
     """Reads crops of one slide.
@@ -41,7 +43,7 @@ class CropReader(QObject):
     Parameters
     ----------
     slide : Slide
-        With a resolution; closed together with the reader.
+        With a resolution. It is the reader's from now on, and closed when nobody reads it any more.
     """
 
     arrived = Signal()
@@ -51,22 +53,12 @@ class CropReader(QObject):
 
     def __init__(self, slide: Slide, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._slide, self._mpp = slide, slide.require_mpp()
-        self._kept: OrderedDict[tuple[int, float, float], QImage] = OrderedDict()
-        self._wanted: list[tuple[int, float, float]] = []
-        self._in_hand: set[tuple[int, float, float]] = set()
-        self._read: list[tuple[tuple[int, float, float], QImage]] = []
-        self._lock, self._work, self._over = threading.Lock(), threading.Event(), threading.Event()
+        self._kept: OrderedDict[Key, QImage] = OrderedDict()
         self._timer = QTimer(self)
         self._timer.timeout.connect(self._take)
         self._all_read.connect(self._take)
-        self.destroyed.connect(self._over.set)
-        self.destroyed.connect(self._work.set)
-        self._threads = [
-            threading.Thread(target=self._walk, daemon=True, name=f"nucloop-crops-{k}") for k in range(THREADS)
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._reading = _Reading(slide, self._all_read.emit)
+        self.destroyed.connect(self._reading.end)
 
     def ask(self, ids: Sequence[int], yx: NDArray[np.floating]) -> dict[int, QImage]:
         """Return the crops that are here, and read the others; what was asked for before and is not here is dropped."""
@@ -75,12 +67,7 @@ class CropReader(QObject):
         for key in keys:
             if key in self._kept:
                 self._kept.move_to_end(key)
-        with self._lock:
-            coming = {*self._in_hand, *(key for key, _ in self._read)}
-            self._wanted = [key for key in keys if key not in self._kept and key not in coming]
-            waiting = bool(self._wanted)
-        if waiting:
-            self._work.set()
+        if self._reading.want([key for key in keys if key not in self._kept]):
             self._timer.start(POLL_MS)
         return here
 
@@ -90,20 +77,13 @@ class CropReader(QObject):
         return self._timer.isActive()
 
     def close(self) -> None:
-        """Read no more."""
+        """Read no more; nobody waits for what is being read."""
         self._timer.stop()
-        self._over.set()
-        self._work.set()
-        for thread in self._threads:
-            thread.join(2)
-        self._slide.close()
+        self._reading.end()
 
     def _take(self) -> None:
-        with self._lock:
-            read, self._read = self._read, []
-            done = not self._wanted and not self._in_hand
-        for key, crop in read:
-            self._kept[key] = crop
+        read, done = self._reading.take()
+        self._kept.update(read)
         while len(self._kept) > MOST_KEPT:
             self._kept.popitem(last=False)
         if done:
@@ -111,30 +91,79 @@ class CropReader(QObject):
         if read:
             self.arrived.emit()
 
+
+class _Reading:
+    """The threads that read one slide, and what they share with the window. The last of them to end closes the slide.
+
+    Parameters
+    ----------
+    slide : Slide
+        What is read.
+    all_read : callable
+        Called in one of the threads when all that was wanted is read; never again once `end` has returned.
+    """
+
+    def __init__(self, slide: Slide, all_read: Callable[[], object]) -> None:
+        self._slide, self._mpp, self._all_read = slide, slide.require_mpp(), all_read
+        self._wanted: list[Key] = []
+        self._in_hand: set[Key] = set()
+        self._read: list[tuple[Key, QImage]] = []
+        self._over, self._readers = False, THREADS
+        # the window holds it for no longer than it takes to look at these
+        self._changed = threading.Condition()
+        for k in range(THREADS):
+            threading.Thread(target=self._walk, daemon=True, name=f"nucloop-crops-{k}").start()
+
+    def want(self, keys: Sequence[Key]) -> bool:
+        """Read these and nothing else that was wanted before; return whether there is anything to read."""
+        with self._changed:
+            coming = {*self._in_hand, *(key for key, _ in self._read)}
+            self._wanted = [key for key in keys if key not in coming]
+            self._changed.notify_all()
+            return bool(self._wanted)
+
+    def take(self) -> tuple[list[tuple[Key, QImage]], bool]:
+        """Return what was read since the last time, and whether it is all that was wanted."""
+        with self._changed:
+            read, self._read = self._read, []
+            return read, not self._wanted and not self._in_hand
+
+    def end(self) -> None:
+        """Read no more than the crops in hand."""
+        with self._changed:
+            self._over = True
+            self._changed.notify_all()
+
     def _walk(self) -> None:
         """Read what is wanted, one crop after another. Runs in each of the threads."""
-        while not self._over.is_set():
-            with self._lock:
-                key = self._wanted.pop(0) if self._wanted else None
-                if key is None:
-                    self._work.clear()
-                else:
-                    self._in_hand.add(key)
-            if key is None:
-                if not self._over.is_set():
-                    self._work.wait()
-                continue
-            crop = self._crop(key)
-            with self._lock:
-                self._in_hand.discard(key)
-                self._read.append((key, crop))
-                done = not self._wanted and not self._in_hand
-            if done:
-                # the window may be gone by now
-                with suppress(RuntimeError):
-                    self._all_read.emit()
+        try:
+            while (key := self._next()) is not None:
+                self._put(key, self._crop(key))
+        finally:
+            with self._changed:
+                self._readers -= 1
+                last = not self._readers
+            if last:
+                self._slide.close()
 
-    def _crop(self, key: tuple[int, float, float]) -> QImage:
+    def _next(self) -> Key | None:
+        """Wait for something to read; None when there will be nothing any more."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._over or self._wanted)
+            if self._over:
+                return None
+            key = self._wanted.pop(0)
+            self._in_hand.add(key)
+            return key
+
+    def _put(self, key: Key, crop: QImage) -> None:
+        with self._changed:
+            self._in_hand.discard(key)
+            self._read.append((key, crop))
+            if not self._wanted and not self._in_hand and not self._over:
+                self._all_read()
+
+    def _crop(self, key: Key) -> QImage:
         side = max(8, round(CROP_UM / self._mpp))
         box = Box(round(key[1]) - side // 2, round(key[2]) - side // 2, side, side)
         try:

@@ -13,6 +13,7 @@ from nucloop.gui.canvas.colouring import NO_CLASS_COLOUR
 from nucloop.gui.canvas.layer_slide import slide_of_layer
 from nucloop.gui.canvas.view import lead_to
 from nucloop.gui.correct.correcting import Correcting
+from nucloop.gui.correct.keys import press
 from nucloop.gui.gallery.crop_grid import CropGrid
 from nucloop.gui.gallery.crops import CropReader
 from nucloop.gui.gallery.gallery_order import EVERY_CLASS, Order, in_order, nuclei_of_class
@@ -272,27 +273,13 @@ class GalleryDock(QWidget):
             lead_to(self.viewer, self._nuclei.layer, self._nuclei.session.positions([nucleus])[0])
 
     def _key(self, event: QKeyEvent) -> None:
-        corrections = self.correcting.corrections
-        if corrections is None:
+        hands = self.correcting.hands
+        if hands is None:
             return
         # here a key means the selected crops, wherever the mouse is
-        corrections.pixel = None
-        key, modifiers = event.key(), event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
-        if Qt.Key.Key_1 <= key <= Qt.Key.Key_9 and not modifiers:
-            corrections.give_class(key - Qt.Key.Key_1)
-        elif key == Qt.Key.Key_0 and not modifiers:
-            corrections.give_class(UNLABELLED)
-        elif key in (Qt.Key.Key_Delete, Qt.Key.Key_D) and not modifiers:
-            corrections.delete()
-        elif key == Qt.Key.Key_Y and not modifiers:
-            corrections.confirm()
-        elif key == Qt.Key.Key_Z and modifiers == Qt.KeyboardModifier.ControlModifier:
-            corrections.undo()
-        elif modifiers & Qt.KeyboardModifier.ControlModifier and key in (Qt.Key.Key_Y, Qt.Key.Key_Z):
-            corrections.redo()
-        else:
-            return
-        event.accept()
+        hands.corrections.pixel = None
+        if press(event, hands, self.correcting.keys):
+            event.accept()
 
     def _restyle(self, event: object = None) -> None:
         self.setStyleSheet(style_sheet(self.viewer.theme))

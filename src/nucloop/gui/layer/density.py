@@ -77,11 +77,10 @@ class DensityLayer:
         if self.layer is not None and self.layer.visible:
             self.layer.visible = False
 
-    def remove(self) -> None:
-        """Take the layer out of the viewer."""
-        if self.layer is not None and self.layer in self._viewer.layers:
-            self._viewer.layers.remove(self.layer)
-        self.layer = None
+    def release(self) -> list[Image]:
+        """Let go of the layer, if there is one, for somebody to take it out of the viewer."""
+        layer, self.layer = self.layer, None
+        return [] if layer is None else [layer]
 
     def _make(self, picture: NDArray[np.uint8]) -> Image:
         where = {name: value for name, value in placement(self._image).items() if name not in ("scale", "translate")}

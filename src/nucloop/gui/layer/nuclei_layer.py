@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from qtpy.QtCore import QTimer, Signal
 
-from nucloop.gui.canvas.view import lead_to
+from nucloop.gui.canvas.view import lead_to, remove_soon
 from nucloop.gui.layer.density import DensityLayer, density_picture
 from nucloop.gui.layer.layer_contents import one_update, write_labels, write_texts, write_window
 from nucloop.gui.layer.point_edits import PointEdits
@@ -143,14 +143,14 @@ class NucleiLayer(ShownNuclei):
         self._edits.dragging = dragging
 
     def close(self) -> None:
-        """Stop looking at the session, which stays open."""
+        """Stop looking at the session, which stays open; what shows it leaves the viewer a moment later."""
         self._end_hearing()
         self._view_timer.stop()
         self._text_timer.stop()
         self._edits.close()
         for event in self._view_events:
             event.disconnect(self._view_heard)
-        self.density.remove()
+        remove_soon(self.viewer, [self.layer, *self.density.release()])
 
     def _show_density(self) -> None:
         if self.loaded.afar and self.loaded.viewport is not None and self.layer.visible:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -49,7 +50,8 @@ class PointEdits:
     """
 
     def __init__(self, nuclei: EditedLayer, parent: QObject) -> None:
-        self._nuclei = nuclei
+        # it owns this, and goes with its image without waiting for a search for garbage
+        self._nuclei: EditedLayer = weakref.proxy(nuclei)
         self.ids = np.zeros(0, np.int64)
         self.dragging = False
         """Whether napari moves points about and has not let go of them yet."""
@@ -79,7 +81,9 @@ class PointEdits:
     def close(self) -> None:
         """Stop listening."""
         self._timer.stop()
-        self._nuclei.layer.events.data.disconnect(self._heard)
+        layer = self._nuclei.layer
+        layer.events.data.disconnect(self._heard)
+        layer.bind_key("Control-V", None)
 
     def _heard(self, event: Any) -> None:
         if self._nuclei.is_pushing:

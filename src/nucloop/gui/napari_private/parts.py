@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+import napari
+from napari.components import ViewerModel
 from qtpy.QtCore import QObject
 from qtpy.QtOpenGLWidgets import QOpenGLWidget
 from qtpy.QtWidgets import QMainWindow
@@ -15,8 +17,6 @@ from nucloop.gui.napari_private.access import part
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import napari
-    from napari.components import ViewerModel
     from napari.layers import Layer
 
 __all__ = [
@@ -37,7 +37,9 @@ _keepers: WeakKeyDictionary[ViewerModel, QObject] = WeakKeyDictionary()
 
 def itself(viewer: napari.Viewer) -> napari.Viewer:
     """Return the viewer behind the proxy that napari hands to plugins."""
-    return part(viewer, "__wrapped__") or viewer
+    if issubclass(type(viewer), ViewerModel):
+        return viewer
+    return part(viewer, "__wrapped__") or napari.current_viewer() or viewer
 
 
 def window_of(viewer: ViewerModel) -> QMainWindow | None:

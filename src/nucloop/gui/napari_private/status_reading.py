@@ -34,10 +34,13 @@ def read_when_whole(layer: Points) -> None:
     Napari would show a person the traceback of its own thread, and say nothing about the nucleus. What goes wrong while
     nothing is being changed is a fault: the log has it once, and the status bar says nothing about the layer.
     """
-    readings: dict[str, Callable[[], Any]] = {"get_status": lambda: _no_status(layer), "_get_tooltip_text": str}
-    for name, nothing in readings.items():
-        if has_parts(layer, name):
-            setattr(layer, name, _patient(layer, getattr(layer, name), nothing))
+    _make_patient(layer, "get_status", lambda: _no_status(layer))
+    if has_parts(layer, "_get_tooltip_text"):
+        _make_patient(layer, "_get_tooltip_text", str)
+
+
+def _make_patient(layer: Points, name: str, nothing: Callable[[], Any]) -> None:
+    setattr(layer, name, _patient(layer, getattr(layer, name), nothing))
 
 
 def _patient(layer: Points, read: Callable[..., Any], nothing: Callable[[], Any]) -> Callable[..., Any]:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["camera_of", "canvas_size_of", "view_events_of"]
 
-_SIZE_WITHOUT_CANVAS = (600, 800)
+_SIZE_WITHOUT_CANVAS = (800, 600)
 
 
 def camera_of(viewer: ViewerModel) -> Any:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QCoreApplication, QEvent, QObject, Signal
 
 from nucloop.errors import NucLoopError
-from nucloop.garbage import leave_out_what_is_here, search_everywhere, search_everywhere_for_now
+from nucloop.garbage import leave_out_what_is_here, search_everywhere
 from nucloop.gui.canvas.layer_slide import mpp_of_layer, slide_of_layer
 from nucloop.gui.canvas.view import is_picture
 from nucloop.gui.layer.nuclei_layer import NucleiLayer
 from nucloop.gui.napari_private.own_context import keep_to_own_context
 from nucloop.gui.napari_private.parts import keeper_of
+from nucloop.gui.sessions.removed_layers import RemovedLayers
 from nucloop.gui.sessions.session_places import (
     Answer,
     OpeningChoice,
@@ -62,6 +63,7 @@ class OpenSessions(QObject):
         self._ways: dict[Image, OpeningChoice] = {}
         self.author = ""
         keep_to_own_context(viewer)
+        self._removed = RemovedLayers(self)
         viewer.layers.events.removed.connect(self._layer_removed)
         # this is as old as the first dock and as long-lived as the window
         leave_out_what_is_here()
@@ -205,8 +207,9 @@ class OpenSessions(QObject):
             self._close_session(gone)
             self._troubles.pop(gone, None)
             self._ways.pop(gone, None)
+        self._removed.add(gone)
         if is_picture(gone):
-            search_everywhere_for_now()
+            self._removed.search()
 
     def _drop_layer(self, image: Image) -> None:
         nuclei = self._layers.get(image)
@@ -235,5 +238,5 @@ def _note(session: Session, why_not: str) -> str:
     if session.read_only:
         return "Opened to look only: nothing can be changed here."
     if session.path is None:
-        return why_not or "What you do is kept only while the window is open."
+        return why_not or "What you do is kept only while the image is open in this window."
     return f"Kept in {session.path.name}"

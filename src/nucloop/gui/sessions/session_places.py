@@ -78,9 +78,9 @@ def trouble_with(error: NucLoopError, slide: Slide) -> Trouble:
 def why_not_kept(slide: Slide) -> str:
     """Say why a slide's session ends with the window, as its samples' do; empty when it is kept."""
     if slide.path is None:
-        return "This image has no file, so what you do is kept only while the window is open."
+        return "This image has no file, so what you do is kept only while it is open in this window."
     if slide.path.parent == _samples():
-        return "This is a sample, so what you do is kept only while the window is open."
+        return "This is a sample, so what you do is kept only while it is open in this window."
     return ""
 
 

@@ -80,6 +80,7 @@ class Job(QObject):
     ) -> None:
         super().__init__(parent)
         self._draws = draws
+        self._running = False
         self._inbox: deque[Any] = deque()
         self._stop = threading.Event()
         self._thread = threading.Thread(
@@ -92,12 +93,12 @@ class Job(QObject):
         self.destroyed.connect(self._stop.set)
         app = QCoreApplication.instance()
         if app is not None:
-            app.aboutToQuit.connect(self.abandon)
+            app.aboutToQuit.connect(self._end_with_program)
 
     @property
     def running(self) -> bool:
         """Whether `ended` is still to come."""
-        return self._timer.isActive()
+        return self._running
 
     @property
     def cancelling(self) -> bool:
@@ -106,6 +107,7 @@ class Job(QObject):
 
     def start(self) -> None:
         """Begin; once."""
+        self._running = True
         self._thread.start()
         self._timer.start(SHORTEST_WAIT_MS)
 
@@ -114,9 +116,16 @@ class Job(QObject):
         self._stop.set()
 
     def abandon(self) -> None:
-        """Stop, and say nothing any more: whoever listened is going away."""
+        """Stop, and say nothing any more: nobody wants it. The step in hand ends by itself, and nobody waits for it."""
         self._stop.set()
         self._timer.stop()
+        self._running = False
+        self.deleteLater()
+
+    def _end_with_program(self) -> None:
+        self._stop.set()
+        self._timer.stop()
+        self._running = False
         if self._thread.is_alive():
             self._thread.join(PATIENCE_S)
 
@@ -137,7 +146,11 @@ class Job(QObject):
         began = time.perf_counter()
         if batch:
             self.items.emit(batch)
+        if not self._running:
+            # whoever got the items has abandoned it
+            return
         if ending is not None:
+            self._running = False
             self.ended.emit(ending)
             self.deleteLater()
         else:
