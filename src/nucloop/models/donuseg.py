@@ -47,7 +47,7 @@ class DonusegConfig:
     """Probability from which a pixel is nucleus."""
     apart_um: float = 3.5
     """Nuclei lie no nearer to each other than this, µm."""
-    box: float = 1.3
+    box: float = 1.0
     """How much larger than its box a nucleus may be: boxes are learned from distances between points."""
     least_um2: float = 5.0
     """Area of the smallest nucleus, µm²."""
