@@ -1,4 +1,4 @@
-"""From a map of nuclear pixels and detected boxes to nuclei: each pixel goes to a detection, within its box."""
+"""From maps of nuclear pixels and of boxes to nuclei: each pixel goes to a detection, within the ellipse in its box."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def propose(output: NDArray[np.float32], config: DonusegConfig, threshold: float
 def _detected(
     cells: NDArray[np.float32], config: DonusegConfig, threshold: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float32], NDArray[np.float64]]:
-    """Places (K, 2) and boxes (K, 4: up, left, down, right) in working pixels, and scores, of the peaks of a map."""
+    """Places (K, 2) and halves of boxes (K, 2), in working pixels, and scores, of the peaks of a map."""
     stride = 2 * config.stride
     score = np.sqrt(expit(cells[0]) * expit(cells[1]))
     # a peak of the smoothed map, with none higher nearer than nuclei lie to each other
@@ -55,17 +55,20 @@ def _detected(
     # the middle of the box, unless that lies beyond the cell's neighbours
     middle = ((boxes[:, 2:] - boxes[:, :2]) / 2).clip(-stride, stride)
     yx = cell * stride + (stride - 1) / 2 + middle
-    half = np.tile((boxes[:, :2] + boxes[:, 2:]) / 2, 2)
+    half = np.maximum((boxes[:, :2] + boxes[:, 2:]) / 2, 1.0)
     return yx, score[cell[:, 0], cell[:, 1]], half
 
 
 def _within(labels: NDArray[np.int32], places: NDArray[np.int64], half: NDArray[np.float64]) -> NDArray[np.int32]:
-    """Take away what lies outside the boxes around `places` (K, 2), half of whose sides are given (K, 4)."""
+    """Take away what lies outside ellipses around `places` (K, 2), as high and wide as boxes given by half their sides.
+
+    Nuclei are round: corners of boxes are none of theirs.
+    """
     pixels = np.flatnonzero(labels)
     number = labels.ravel()[pixels] - 1
     y, x = np.divmod(pixels, labels.shape[1])
-    outside = np.abs(y - places[number, 0]) > half[number, 0]
-    outside |= np.abs(x - places[number, 1]) > half[number, 1]
+    down, across = (y - places[number, 0]) / half[number, 0], (x - places[number, 1]) / half[number, 1]
+    outside = down**2 + across**2 > 1
     left = labels.copy()
     left.ravel()[pixels[outside]] = 0
     return left

@@ -48,7 +48,7 @@ class DonusegConfig:
     apart_um: float = 3.5
     """Nuclei lie no nearer to each other than this, µm."""
     box: float = 1.0
-    """How much larger than its box a nucleus may be: boxes are learned from distances between points."""
+    """How much larger than its box a nucleus may be."""
     least_um2: float = 5.0
     """Area of the smallest nucleus, µm²."""
     largest_um: float = 20.0
