@@ -45,7 +45,7 @@ class DonusegConfig:
     """Working resolution, µm per pixel."""
     cut: float = 0.5
     """Probability from which a pixel is nucleus."""
-    apart_um: float = 3.5
+    apart_um: float = 2.5
     """Nuclei lie no nearer to each other than this, µm."""
     box: float = 1.0
     """How much larger than its box a nucleus may be."""
