@@ -35,7 +35,6 @@ from nucloop.training.fields import Field
 from nucloop.training.histonext import HistonextRecipe, HistonextTask
 from nucloop.training.loop import LoopConfig
 from nucloop.training.product import Origins
-from nucloop.training.recipe import load_recipe, recipe_names
 from nucloop.training.task import Batch, train
 
 PLAIN = AugmentConfig(scale=1.1, stain_amount=0.05, stain_colour=0, density=0.05, blur=0, noise=0)
@@ -207,9 +206,3 @@ def test_points_and_ground_weigh_the_same_however_few_points_there_are():
     torch.testing.assert_close(segmentation_loss(logits, known, torch.ones(1)), expected)
     activations = torch.tensor([[[[0.5, 0.1, 0.1, 0.1, 7]]]])
     torch.testing.assert_close(location_loss(activations, known), torch.tensor((0.25 + 0.01) / 2))
-
-
-@pytest.mark.parametrize("name", [name for name in recipe_names() if name.startswith(("histonext", "donuseg"))])
-def test_every_recipe_of_theirs_can_be_read(name):
-    kind = HistonextRecipe if name.startswith("histonext") else DonusegRecipe
-    assert load_recipe(name, kind).name == name
