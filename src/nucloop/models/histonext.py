@@ -47,7 +47,7 @@ class HistonextConfig:
     """Working resolution, µm per pixel."""
     cut: float = 0.5
     """Probability from which a pixel is nucleus."""
-    border: float = 0.12
+    border: float = 0.0
     """How steeply the distances must fall for a border, as a share of a whole jump."""
     least_um2: float = 5.0
     """Area of the smallest nucleus, µm²."""
@@ -67,7 +67,7 @@ class HistonextConfig:
             raise ValueError(f"working resolution {self.mpp} µm/px is outside 0.05 to 4")
         if not NARROWEST <= self.growth <= 4096 or not 0 <= self.classes <= 1000:
             raise ValueError(f"growth {self.growth} or {self.classes} classes are out of range")
-        if not 0 < self.cut < 1 or not 0 < self.border < 1:
+        if not 0 < self.cut < 1 or not -1 < self.border < 1:
             raise ValueError(f"cut {self.cut} and border {self.border} must lie between 0 and 1")
         if not 0 <= self.least_um2 <= 1000 or not 1 <= self.largest_um <= 100:
             raise ValueError(f"{self.least_um2} µm² to {self.largest_um} µm is no size of nuclei")
