@@ -81,6 +81,11 @@ def why_not_kept(slide: Slide) -> str:
         return "This image has no file, so what you do is kept only while the window is open."
     if slide.path.parent == _samples():
         return "This is a sample, so what you do is kept only while the window is open."
+    if not slide.is_usual_image:
+        return (
+            f"This is image {slide.image} of a file whose session is of another image, so what you do is kept only "
+            "while the window is open. Export it."
+        )
     return ""
 
 
