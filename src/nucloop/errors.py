@@ -31,3 +31,15 @@ class DeviceError(NucLoopError):
 
 class SessionError(NucLoopError):
     """A session cannot be opened, or an edit cannot be kept."""
+
+
+class MisfitError(ValueError):
+    """What does not fit, in half a sentence of our own that may stand in brackets in a sentence for a person."""
+
+
+def why(error: BaseException) -> str:
+    """Return the reason in brackets, behind a blank, where an error gives one in our own words; else nothing.
+
+    What Python or a library says of its own insides helps nobody: it stays in the chain of causes.
+    """
+    return f" ({error})" if isinstance(error, MisfitError) else ""

@@ -20,7 +20,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from nucloop.errors import RegionError
+from nucloop.errors import MisfitError, RegionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
     from shapely.geometry.base import BaseGeometry
 
-__all__ = ["FARTHEST", "Region", "as_region", "checked_ring", "first_of", "in_any"]
+__all__ = ["FARTHEST", "Region", "as_region", "checked_ring", "encloses_nothing", "first_of", "in_any"]
 
 FARTHEST = 1e9
 """Pixels: a place beyond this is on no slide, and overflows what is computed from it."""
@@ -36,6 +36,7 @@ MOST_CORNERS = 1_000_000
 """Of one outline: more come from no hand and no segmentation."""
 FEWEST_CORNERS = 3
 ROWS_AT_A_TIME = 64
+_ON_A_LINE = 1e-9
 
 
 def checked_ring(corners: ArrayLike) -> NDArray[np.float64]:
@@ -43,19 +44,31 @@ def checked_ring(corners: ArrayLike) -> NDArray[np.float64]:
 
     Raises
     ------
-    ValueError
+    MisfitError
         With half a sentence: if they enclose nothing, are too many, or lie on no slide.
     """
     ring = np.asarray(corners, np.float64)
     if ring.ndim != 2 or ring.shape[1] != 2:
-        raise ValueError("corners that are no pairs of numbers")
+        raise MisfitError("corners that are no pairs of numbers")
     if len(ring) > FEWEST_CORNERS and (ring[0] == ring[-1]).all():
         ring = ring[:-1]
     if len(ring) > MOST_CORNERS:
-        raise ValueError(f"more than {MOST_CORNERS:,} corners")
+        raise MisfitError(f"more than {MOST_CORNERS:,} corners")
     if len(ring) < FEWEST_CORNERS or not (np.abs(ring) < FARTHEST).all():
-        raise ValueError("fewer than three corners, or one that is nowhere near a slide")
+        raise MisfitError("fewer than three corners, or one that is nowhere near a slide")
     return ring
+
+
+def encloses_nothing(corners: NDArray[np.floating]) -> bool:
+    """Tell whether corners (N, 2) are too few for an area, or all lie on one line."""
+    if len(corners) < FEWEST_CORNERS:
+        return True
+    if not (np.abs(corners) < FARTHEST).all():
+        return False  # nowhere near a slide, which is for others to say
+    arms = corners - corners[0]
+    longest = arms[np.argmax(np.abs(arms).sum(axis=1))]
+    aside = np.abs(arms[:, 0] * longest[1] - arms[:, 1] * longest[0])
+    return bool(aside.max() <= _ON_A_LINE * float(longest @ longest))
 
 
 @dataclass(frozen=True, eq=False)

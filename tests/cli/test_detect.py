@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from tests.slides.written import ome_xml, write_pages
 
 from nucloop.classes import ClassScheme
 from nucloop.formats import FORMATS, read_nuclei, read_slide_info
@@ -141,3 +142,22 @@ def test_the_module_is_the_command_and_ends_with_one_sentence(tmp_path):
     assert run.returncode == 1
     assert run.stdout == ""
     assert run.stderr == f"nucloop: There is no format 'xml'. Choose one of: {', '.join(FORMATS)}.\n"
+
+
+def test_of_several_images_the_command_says_which_it_took_and_takes_another_when_asked(nucloop, models, tmp_path):
+    macro, tissue = np.full((90, 200, 3), 200, np.uint8), np.full((160, 208, 3), 220, np.uint8)
+    slide = tmp_path / "a.ome.tif"
+    described = ({"name": "macro", "shape": (90, 200)}, {"name": "tissue", "shape": (160, 208)})
+    write_pages(slide, [macro, tissue], ome_xml(*described))
+
+    first = nucloop("detect", slide, "--mpp", 0.5, "--out", tmp_path, *models)
+    taken = read_slide_info(tmp_path / "a.ome.csv")
+    second = nucloop("detect", slide, "--mpp", 0.5, "--out", tmp_path, "--image", "macro", *models)
+    other = read_slide_info(tmp_path / "a.ome.csv")
+    third = nucloop("detect", slide, "--mpp", 0.5, "--out", tmp_path, "--image", 2, *models)
+
+    assert (first.code, second.code, third.code) == (0, 0, 1)
+    assert "a.ome.tif holds 2 images: 0 'macro' (90 x 200), 1 'tissue' (160 x 208)" in first.err
+    assert "images" not in second.err
+    assert ((taken.height, taken.width), (other.height, other.width)) == ((160, 208), (90, 200))
+    assert "a.ome.tif has no image '2'. It holds 0 'macro'" in third.err

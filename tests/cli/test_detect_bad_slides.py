@@ -100,7 +100,7 @@ def test_a_regions_file_that_holds_none_is_one_sentence(nucloop, models, slide, 
     ("corners", "sentence"),
     [
         ([[5000, 5000], [6000, 5000], [6000, 6000]], "The region lies outside the slide"),
-        ([[0, 0], [50, 50], [100, 100]], "Draw it"),
+        ([[0, 0], [50, 50], [100, 100]], "1 areas enclose nothing and were left out"),
         ([[float("nan"), 0], [100, 0], [0, 100]], "drawn.geojson"),
         ([[1e308, 0], [100, 0], [0, 1e308]], "Feature 1 of drawn.geojson has a malformed outline"),
         ([["a", 0], [100, 0], [0, 100]], "Feature 1 of drawn.geojson has a malformed outline"),

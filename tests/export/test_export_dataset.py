@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+import tifffile
 import yaml
+import zarr
 from PIL import Image
 
 from nucloop.classes import builtin_schemes
@@ -16,13 +19,14 @@ from nucloop.errors import DataError
 from nucloop.export.build import DatasetConfig, export_dataset
 from nucloop.export.cutting import CutConfig, patch_pixels, patches_of
 from nucloop.export.folds import TEST, divide, touching
+from nucloop.export.groups import groups_of
 from nucloop.export.manifest import FILE_NAME, Manifest
 from nucloop.export.reading import altered_files
 from nucloop.export.sources import Source
 from nucloop.geometry import Region
 from nucloop.nuclei import UNLABELLED, Nuclei
 from nucloop.outlines import Outlines
-from nucloop.slides import slide_from_array
+from nucloop.slides import open_slide, slide_from_array
 from nucloop.training.datasets import open_dataset
 
 if TYPE_CHECKING:
@@ -157,6 +161,59 @@ def test_no_two_folds_share_a_group(tmp_path: Path, group_by: str) -> None:
 def test_a_slide_of_two_patients_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="belongs to two patients"):
         exported(tmp_path / "set", [marked(1, patient="a"), marked(1, patient="b")])
+
+
+@pytest.mark.parametrize("other", ["P 1", "p 1", " P 1 ", "P  1", "P\t1"])
+def test_patients_that_differ_in_blanks_and_case_are_one(tmp_path: Path, other: str) -> None:
+    sources = [marked(k, patient=patient) for k, patient in enumerate(["P 1", other, "P 2", "P2"])]
+
+    groups = groups_of(sources, "patient", CutConfig())
+
+    assert groups == [["P 1"], ["P 1"], ["P 2"], ["P2"]]
+    with pytest.raises(DataError, match=r"3 group\(s\) cannot be divided into 4 fold"):
+        exported(tmp_path / "set", sources, folds=4)
+
+
+def in_file(path: Path, seed: int, patient: str = "") -> Source:
+    """A slide in a file of bare pixels that begins with white paper."""
+    source = marked(seed, side=700)
+    pixels = source.slide.read_region(source.slide.box)
+    pixels[:600] = 255
+    if path.suffix == ".zarr":
+        zarr.save_array(path, pixels)
+    else:
+        tifffile.imwrite(path, pixels, photometric="rgb")
+    return replace(source, slide=open_slide(path, mpp=0.5), patient=patient)
+
+
+@pytest.mark.parametrize("ending", [".tif", ".zarr"])
+@pytest.mark.parametrize("group_by", ["patient", "slide"])
+def test_copies_of_a_slide_under_two_names_are_one_slide(tmp_path: Path, ending: str, group_by: str) -> None:
+    first = in_file(tmp_path / f"a{ending}", 1)
+    copied = shutil.copytree if ending == ".zarr" else shutil.copy
+    copied(tmp_path / f"a{ending}", tmp_path / f"b{ending}")
+    second = replace(first, slide=open_slide(tmp_path / f"b{ending}", mpp=0.5))
+    other = in_file(tmp_path / f"c{ending}", 2)
+
+    (a,), (b,), (c,) = groups_of([first, second, other], group_by, CutConfig())
+
+    assert a == b
+    assert a != c
+
+
+def test_a_copy_of_a_slide_for_another_patient_is_refused(tmp_path: Path) -> None:
+    first = in_file(tmp_path / "a.tif", 1, "P1")
+    shutil.copy(tmp_path / "a.tif", tmp_path / "b.tif")
+    second = replace(first, slide=open_slide(tmp_path / "b.tif", mpp=0.5), patient="P2")
+
+    with pytest.raises(DataError, match="belongs to two patients, 'P1' and 'P2'"):
+        groups_of([first, second], "slide", CutConfig())
+
+
+def test_slides_that_begin_alike_are_two(tmp_path: Path) -> None:
+    sources = [in_file(tmp_path / f"{k}.tif", k, f"P{k}") for k in range(2)]
+
+    assert groups_of(sources, "slide", CutConfig())[0] != groups_of(sources, "slide", CutConfig())[1]
 
 
 def test_training_reads_what_was_exported(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ import pytest
 
 from nucloop.classes import ClassScheme, builtin_schemes
 from nucloop.errors import DataError
-from nucloop.formats import SlideInfo, json_records, read_nuclei, read_slide_info, write_nuclei
+from nucloop.formats import SlideInfo, read_nuclei, read_slide_info, write_nuclei
+from nucloop.formats.source import json_records
 from nucloop.nuclei import UNLABELLED, Nuclei, Origin
 
 SLIDE = SlideInfo(name="s", height=100, width=100)
@@ -134,18 +135,21 @@ POINT = {"type": "Point", "coordinates": [1, 1]}
         ("", "is empty"),
         ("hello", "not whole JSON"),
         ('{"type": "FeatureCollection", "features": [{"type": "Feat', "not whole JSON"),
-        ('[{"type": "Feature", "geometry": {"type": "Point", "coordinates": [NaN, 1]}}]', "not valid JSON"),
+        ('[{"type": "Feature", "geometry": {"type": "Point", "coordinates": [NaN, 1]}}]', "is no place"),
         ('[{"geometry": ' + "[" * 5000 + "]" * 5000 + "}]", "Feature 1"),
         ({"some": "settings"}, "no geometry"),
         ([feature({"type": "Point", "coordinates": [1e300, 1]})], "outside any slide"),
         ([feature({"type": "Point", "coordinates": ["a", 1]})], "not an object as QuPath writes"),
         ([feature({"type": "Point"})], "not an object as QuPath writes"),
-        ([feature(None)], "not an object as QuPath writes"),
-        ([feature({"type": "Polygon", "coordinates": [[[0, 0], [1, 1]]]}, objectType="cell")], "Feature 1"),
+        ([feature(None)], "encloses nothing, or none"),
+        ([feature({"type": "Polygon", "coordinates": [[[0, 0], [1, 1]]]}, objectType="cell")], "encloses nothing"),
         ([feature(POINT, classification={"name": "unicorn"})], r"'unicorn' \(1\) is not in scheme"),
-        ([feature(POINT, classification="tumour")], "not an object as QuPath writes"),
+        ([feature(POINT, classification=["tumour"])], "not an object as QuPath writes"),
         ([feature(POINT, metadata={"NucLoop origin": "guessed"})], "not an object as QuPath writes"),
-        ([feature({"type": "Polygon", "coordinates": [[[0, 0], [1, 0], [1, 1], [0, 0]]]})], "1 drawn areas"),
+        (
+            [feature({"type": "Polygon", "coordinates": [[[0, 0], [1, 0], [1, 1], [0, 0]]]})],
+            "1 drawn area .*--areas-are nuclei",
+        ),
     ],
 )
 def test_malformed_or_hostile_geojson_is_refused_in_a_sentence(

@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nucloop.errors import DataError
-from nucloop.formats import geojson_reading, read_document
+from nucloop.formats import read_document
+from nucloop.formats.geojson import reading
 
 MEASURED = ["NucLoop score", "NucLoop p(a)", "Area"]
 
@@ -48,7 +49,7 @@ def test_a_block_of_points_is_read_alike_in_columns_and_one_by_one(data: st.Data
         path = Path(folder) / "a.geojson"
         path.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
         quick = read_document(path)
-        with patch.object(geojson_reading, "plain_points", return_value=None):
+        with patch.object(reading, "plain_points", return_value=None):
             slow = read_document(path)
 
     assert quick.nuclei.scheme == slow.nuclei.scheme

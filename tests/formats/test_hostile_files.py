@@ -243,7 +243,7 @@ def test_an_archive_that_would_unpack_to_more_than_memory_is_refused(
     path = tmp_path / "bomb.npz"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("yx.npy", bytes(2_000_000))
-    monkeypatch.setattr("nucloop.formats.numpy_archive.LARGEST_ARRAY", 1_000_000)
+    monkeypatch.setattr("nucloop.formats.tables.numpy_archive.LARGEST_ARRAY", 1_000_000)
 
     with pytest.raises(DataError, match="unpacks to"):
         read_document(path)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QPoint, Qt
 
 from nucloop.classes import ClassScheme, NucleusClass, builtin_schemes
 from nucloop.formats import Region, SlideInfo, write_nuclei
@@ -184,6 +185,31 @@ def test_a_file_of_another_slide_is_taken_only_when_a_person_insists(
     press(bench, dialog.start)
 
     assert len(bench.session) == 3
+
+
+def test_areas_are_nuclei_where_a_person_says_so(bench: Bench, dialog: ImportDialog, tmp_path: Path) -> None:
+    path = tmp_path / "drawn.geojson"
+    rings = [(SQUARE + place + 0.5)[:, ::-1].tolist() for place in PLACES]
+    features = [
+        {
+            "type": "Feature",
+            "geometry": {"type": "Polygon", "coordinates": [[*ring, ring[0]]]},
+            "properties": {"objectType": "annotation", "classification": {"name": "Tumor"}},
+        }
+        for ring in rings
+    ]
+    path.write_text(json.dumps(features))
+    choose(bench, dialog, path)
+    assert dialog.content.text() == "No nuclei."
+    assert dialog.areas.isVisible()
+
+    bench.qtbot.mouseClick(dialog.areas, Qt.MouseButton.LeftButton, pos=QPoint(8, dialog.areas.height() // 2))
+    bench.qtbot.waitUntil(lambda: dialog._job is None and dialog.content.text().startswith("3 nuclei"), timeout=LONG_MS)
+
+    assert dialog.areas.isVisible()
+    assert not dialog.regions.isVisible()
+    choose(bench, dialog, wrote(tmp_path / "other.csv"))
+    assert not dialog.areas.isChecked()
 
 
 def test_regions_of_a_file_are_drawn(bench: Bench, dialog: ImportDialog, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ pytest.importorskip("napari", reason="napari is not installed: pip install 'napa
 from napari.components import ViewerModel
 from napari.layers import Image
 from napari.utils.notifications import notification_manager
+from tests.slides.written import ome_xml, write_pages
 
 from nucloop.errors import SlideError
 from nucloop.gui.canvas.layer_slide import mpp_of_layer, set_layer_mpp, slide_of_layer
@@ -98,6 +99,19 @@ def test_a_damaged_file_is_said_in_one_sentence_and_adds_no_layer(tmp_path: Path
     [notification] = notification_manager.records
     assert "a.svs" in notification.message
     assert "Copy or export" in notification.message
+
+
+def test_of_several_images_the_window_says_which_was_opened(tmp_path: Path) -> None:
+    described = ({"name": "macro", "shape": (500, 600)}, {"name": "tissue", "shape": BASE.shape[:2]})
+    write_pages(tmp_path / "a.ome.tif", [np.zeros((500, 600, 3), np.uint8), BASE], ome_xml(*described))
+    notification_manager.records.clear()
+
+    layer = opened(tmp_path / "a.ome.tif")
+
+    [notification] = notification_manager.records
+    assert "Image 1 'tissue' (300 x 400) was opened" in notification.message
+    assert layer.data.shape == BASE.shape
+    assert slide_of_layer(layer).shape == BASE.shape[:2]
 
 
 @pytest.mark.parametrize(

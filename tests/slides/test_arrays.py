@@ -97,7 +97,7 @@ def test_no_level_at_all_is_refused() -> None:
 def test_a_store_that_fails_is_reported_with_the_place() -> None:
     def broken(block: np.ndarray) -> np.ndarray:
         if block.size:
-            raise OSError("disk gone")
+            raise OSError(5, "disk gone")
         return block
 
     array = da.from_array(RGB, chunks=-1).map_blocks(broken, dtype=np.uint8, meta=np.empty((0, 0, 0), np.uint8))

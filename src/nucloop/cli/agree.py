@@ -5,11 +5,11 @@ from typing import Annotated
 
 import typer
 
+from nucloop.cli.annotations import AREAS_HELP, Areas, drawn_areas, read_told
 from nucloop.cli.terminal import check_writable, say, write_json
 from nucloop.errors import DataError
 from nucloop.evaluation.live import with_ids
 from nucloop.evaluation.readers import compare_readers
-from nucloop.formats import read_document, read_regions
 
 __all__ = ["agree_command"]
 
@@ -20,17 +20,18 @@ def agree_command(
     mpp: Annotated[float | None, typer.Option(min=0.01, max=100, help="µm per pixel; else as the files say.")] = None,
     radius_um: Annotated[float, typer.Option(min=0.1, max=100, help="Two marks this near can be one nucleus.")] = 3.0,
     regions: Annotated[Path | None, typer.Option(help="GeoJSON: only inside these areas, each on its own.")] = None,
+    areas_are: Annotated[Areas | None, typer.Option("--areas-are", help=AREAS_HELP)] = None,
     json: Annotated[Path | None, typer.Option(help="Write everything measured to this file.")] = None,
 ) -> None:
     """Compare two readers: F1 both ways, Cohen's kappa, the Ki-67 index by region, and where they differ."""
     if json is not None:
         check_writable(json.parent)
-    mine, theirs = read_document(first), read_document(second)
+    mine, theirs = (read_told(path, areas=areas_are, mpp=mpp) for path in (first, second))
     said = [d.slide.mpp for d in (mine, theirs) if d.slide is not None and d.slide.mpp]
     pixel = mpp or (said[0] if said else None)
     if pixel is None:
         raise DataError(f"Neither {first.name} nor {second.name} says how many µm a pixel is. Give it with --mpp.")
-    areas = read_regions(regions) if regions else []
+    areas = drawn_areas(regions)
     readings = compare_readers(with_ids(mine.nuclei), with_ids(theirs.nuclei), pixel, radius_um, areas)
     report = readings.to_dict()
     if json is not None:

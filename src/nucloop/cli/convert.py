@@ -7,13 +7,12 @@ from typing import Annotated
 import typer
 
 from nucloop.classes import ClassScheme, builtin_schemes
-from nucloop.cli.terminal import complain, say
+from nucloop.cli.annotations import AREAS_HELP, Areas, drawn_areas, read_told
+from nucloop.cli.terminal import IMAGE_HELP, complain, opened_slide, say
 from nucloop.errors import DataError
-from nucloop.formats import FORMATS, Document, SlideInfo, adopt, format_of, read_regions, write_document
+from nucloop.formats import FORMATS, SOURCES, Document, SlideInfo, adopt, format_of, write_document
 from nucloop.formats.fitting import misfits
 from nucloop.formats.scope import select
-from nucloop.session.exchange import read_annotations
-from nucloop.slides import open_slide
 
 __all__ = ["convert", "parse_mapping"]
 
@@ -26,12 +25,16 @@ def convert(
     file_format: Annotated[
         str | None, typer.Option("--format", help=f"Of OUT, where its name does not say: {', '.join(FORMATS)}.")
     ] = None,
-    source_format: Annotated[str | None, typer.Option("--from", help="Of IN, where it does not show.")] = None,
+    source_format: Annotated[
+        str | None, typer.Option("--from", help=f"Of IN, where it does not show; also {', '.join(SOURCES)}.")
+    ] = None,
+    areas_are: Annotated[Areas | None, typer.Option("--areas-are", help=AREAS_HELP)] = None,
     scheme: Annotated[str | None, typer.Option(help="Give the nuclei classes of this scheme.")] = None,
     mapping: Annotated[
         list[str] | None, typer.Option("--map", help="CLASS=CLASS, from the file's to the scheme's; - for none.")
     ] = None,
     slide: Annotated[Path | None, typer.Option(help="The slide they lie on: the file is checked against it.")] = None,
+    image: Annotated[str | None, typer.Option(help=IMAGE_HELP)] = None,
     mpp: Annotated[
         float | None, typer.Option(min=0.01, max=50, help="µm per pixel of IN, where neither it nor the slide says.")
     ] = None,
@@ -44,12 +47,17 @@ def convert(
 ) -> None:
     """Convert a file of nuclei; say what the new format cannot carry."""
     kind = format_of(target, file_format)
-    document = read_annotations(source, source_format)
-    for remark in document.remarks:
-        complain(remark, about=source.name)
+    about = None if slide is None else _slide_info(slide, mpp, image)
+    document = read_told(
+        source,
+        areas=areas_are,
+        mpp=mpp if about is None else about.mpp,
+        file_format=source_format,
+        regions_will_do=kind.carries.regions,
+    )
     document = _classified(document, scheme or kind.carries.classes, parse_mapping(mapping or []), source.name)
-    document = _placed(document, slide, mpp, anyway=anyway)
-    areas = None if regions is None else read_regions(regions)
+    document = _placed(document, about, mpp, anyway=anyway)
+    areas = None if regions is None else drawn_areas(regions)
     document = select(document, regions=areas, confirmed=confirmed, classes=only)
     if out_mpp is not None:
         document = _rescaled(document, out_mpp)
@@ -86,16 +94,19 @@ def _classified(document: Document, scheme: str | None, mapping: dict[str, str |
     return replace(document, nuclei=adopt(document.nuclei, ClassScheme.named(scheme), mapping, source=source))
 
 
-def _placed(document: Document, path: Path | None, mpp: float | None, *, anyway: bool) -> Document:
+def _slide_info(path: Path, mpp: float | None, image: str | None) -> SlideInfo:
+    with opened_slide(path, mpp=mpp, image=image) as slide:
+        return SlideInfo.of(slide)
+
+
+def _placed(document: Document, about: SlideInfo | None, mpp: float | None, *, anyway: bool) -> Document:
     """Check a document against its slide, and say on which slide it lies."""
-    if path is not None:
-        with open_slide(path, mpp=mpp) as slide:
-            about = SlideInfo.of(slide)
+    if about is not None:
         wrong = misfits(document, about)
         if wrong and not anyway:
             raise DataError(" ".join(wrong) + " Give the right slide, or --anyway.")
         for line in wrong:
-            complain(line, about=path.name)
+            complain(line, about=about.name)
         return replace(document, slide=about)
     if mpp is not None:
         known = document.slide or SlideInfo(name="unknown", height=0, width=0)

@@ -5,14 +5,25 @@ from typing import Annotated
 
 import typer
 
-from nucloop.cli.terminal import ENCODER_HELP, HEAD_HELP, check_writable, complain, parse_box, progress_bar, say
+from nucloop.cli.annotations import drawn_areas
+from nucloop.cli.terminal import (
+    ENCODER_HELP,
+    HEAD_HELP,
+    IMAGE_HELP,
+    check_writable,
+    complain,
+    opened_slide,
+    parse_box,
+    progress_bar,
+    say,
+)
 from nucloop.detection.pipeline import Pipeline
 from nucloop.detection.spec import InferenceConfig, PipelineSpec
 from nucloop.errors import NucLoopError
-from nucloop.formats import FORMATS, SlideInfo, read_regions, write_nuclei
+from nucloop.formats import FORMATS, SlideInfo, write_nuclei
 from nucloop.geometry import Region
 from nucloop.nuclei import Nuclei
-from nucloop.slides import Box, Slide, open_slide
+from nucloop.slides import Box, Slide
 
 __all__ = ["detect"]
 
@@ -23,6 +34,7 @@ def detect(
     region: Annotated[str | None, typer.Option(help="Y,X,HEIGHT,WIDTH in level-0 pixels.")] = None,
     regions: Annotated[Path | None, typer.Option(help="GeoJSON file with polygons, as QuPath writes.")] = None,
     mpp: Annotated[float | None, typer.Option(min=0.01, max=50, help="µm per pixel of slides that do not say.")] = None,
+    image: Annotated[str | None, typer.Option(help=IMAGE_HELP)] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
     detector: Annotated[str, typer.Option(help="Name or .safetensors file.")] = "denuc-mobilenet",
     encoder: Annotated[str | None, typer.Option(help=ENCODER_HELP)] = None,
@@ -36,14 +48,14 @@ def detect(
     if region is not None:
         parts = [parse_box(region)]
     if regions is not None:
-        parts = [*(parts or []), *read_regions(regions)]
+        parts = [*(parts or []), *drawn_areas(regions)]
     check_writable(out)
     spec = PipelineSpec(detector, encoder, head, device, InferenceConfig(threshold=threshold))
     pipeline = Pipeline.open(spec)
     failed = 0
     for path, target in zip(slides, targets, strict=True):
         try:
-            with open_slide(path, mpp=mpp) as slide:
+            with opened_slide(path, mpp=mpp, image=image) as slide:
                 _detect_one(pipeline, slide, parts, target, file_format)
         except NucLoopError as error:
             if len(slides) == 1:

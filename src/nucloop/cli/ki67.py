@@ -9,15 +9,25 @@ import typer
 from numpy.typing import NDArray
 from rich.table import Table
 
-from nucloop.cli.terminal import check_writable, complain, output, progress_bar, say, write_json
+from nucloop.cli.annotations import AREAS_HELP, Areas, drawn_areas, read_told
+from nucloop.cli.terminal import (
+    IMAGE_HELP,
+    check_writable,
+    complain,
+    opened_slide,
+    output,
+    progress_bar,
+    say,
+    write_json,
+)
 from nucloop.errors import DataError
-from nucloop.formats import Document, SlideInfo, read_document
+from nucloop.formats import Document, SlideInfo
 from nucloop.formats.atomic import replacing
 from nucloop.ki67 import Ki67Result, Ki67Settings, Provenance, measure, report_html
 from nucloop.ki67.class_giver import model_knows
 from nucloop.ki67.dab import SlideStains, dab_of_slide, slide_stains
 from nucloop.ki67.pictures import report_pictures
-from nucloop.ki67.regions import named_regions
+from nucloop.ki67.regions import named
 from nucloop.ki67.words import (
     H_E_WORDS,
     counted_words,
@@ -28,7 +38,7 @@ from nucloop.ki67.words import (
     stain_words,
     threshold_words,
 )
-from nucloop.slides import Slide, open_slide
+from nucloop.slides import Slide
 from nucloop.slides.stain_kind import StainKind
 
 __all__ = ["ki67_command"]
@@ -38,7 +48,9 @@ def ki67_command(
     nuclei: Annotated[Path, typer.Argument(metavar="NUCLEI", help="File of nuclei, of any format.")],
     slide: Annotated[Path | None, typer.Option(help="The slide: for DAB, and for the pictures of the report.")] = None,
     mpp: Annotated[float | None, typer.Option(min=0.01, max=100, help="µm per pixel; else as the files say.")] = None,
+    image: Annotated[str | None, typer.Option(help=IMAGE_HELP)] = None,
     regions: Annotated[Path | None, typer.Option(help="GeoJSON: only inside these areas, each on its own.")] = None,
+    areas_are: Annotated[Areas | None, typer.Option("--areas-are", help=AREAS_HELP)] = None,
     dab: Annotated[bool, typer.Option("--dab", help="Tell positive nuclei by DAB, without training.")] = False,
     threshold: Annotated[float | None, typer.Option(min=0, help="With --dab: optical density; else found.")] = None,
     left_out: Annotated[str | None, typer.Option(help="With --dab: classes not counted, A,B,...")] = None,
@@ -57,12 +69,12 @@ def ki67_command(
         raise DataError(f"A report is written as .html, not as {report.name}. The window also prints it as PDF.")
     if dab and slide is None:
         raise DataError("To tell positive nuclei by DAB the slide is needed. Give it with --slide.")
-    document = read_document(nuclei)
     asked = _Asked(dab, threshold, left_out, positive, negative, half_width)
-    opened = None if slide is None else open_slide(slide, mpp=mpp)
+    opened = None if slide is None else opened_slide(slide, mpp=mpp, image=image)
     try:
+        document = read_told(nuclei, areas=areas_are, mpp=mpp if opened is None else opened.mpp)
         pixel = _mpp(nuclei, document, opened, mpp)
-        areas = named_regions(regions) if regions else {}
+        areas = named(drawn_areas(regions))
         stains = _stains(opened, stain) if opened is not None and asked.needs_stains(document) else None
         settings = _settings(document, asked, stains)
         density = _density(opened, document, stains) if settings.by_dab else None

@@ -1,18 +1,18 @@
 """``nucloop score``: F1 of any two annotation files, whoever made them."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from nucloop.cli.annotations import AREAS_HELP, Areas, drawn_areas, read_told
 from nucloop.cli.tables import check_table_name, confusion_table, score_table, write_table
 from nucloop.cli.terminal import check_writable, output, progress_bar, say, write_json
 from nucloop.errors import DataError
 from nucloop.evaluation.comparison import ComparisonConfig, compare, pair_files
-from nucloop.formats import read_regions
 from nucloop.metrics.report import table_rows
 from nucloop.metrics.rules import RULES
-from nucloop.session.exchange import read_annotations
 from nucloop.session.place import SUFFIX
 
 __all__ = ["check_rule", "score_command"]
@@ -29,6 +29,7 @@ def score_command(
     classes: Annotated[str, typer.Option(help="Classes to count, A,B,...; else those of REF.")] = "",
     regions: Annotated[Path | None, typer.Option(help="GeoJSON: only inside these areas.")] = None,
     ignore: Annotated[Path | None, typer.Option(help="GeoJSON: not inside these areas.")] = None,
+    areas_are: Annotated[Areas | None, typer.Option("--areas-are", help=AREAS_HELP)] = None,
     json: Annotated[Path | None, typer.Option(help="Write everything measured to this file.")] = None,
     table: Annotated[Path | None, typer.Option(help="Write the table to this file (.md, .csv).")] = None,
 ) -> None:
@@ -43,13 +44,14 @@ def score_command(
         radius_um=radius_um,
         rule=rule,
         classes=tuple(name.strip() for name in classes.split(",") if name.strip()),
-        regions=tuple(read_regions(regions)) if regions else (),
-        ignored=tuple(read_regions(ignore)) if ignore else (),
+        regions=tuple(drawn_areas(regions)),
+        ignored=tuple(drawn_areas(ignore)),
     )
+    read = partial(read_told, areas=areas_are, mpp=mpp, told=set())
     pairs = pair_files(predicted, reference, also=(SUFFIX,))
     with progress_bar() as bar:
         task = bar.add_task(reference.name, total=len(pairs), note="")
-        for result in compare(pairs, config, read_annotations):
+        for result in compare(pairs, config, read):
             bar.update(task, advance=1, note=f"detection F1 {result.total.detection.f1:.3f}")
     report = result.report()
     if json is not None:

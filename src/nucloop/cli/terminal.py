@@ -10,13 +10,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from nucloop.errors import NucLoopError, RegionError
 from nucloop.formats.atomic import replacing
-from nucloop.slides import Box
+from nucloop.slides import Box, Slide, open_slide
 
 __all__ = [
     "ENCODER_HELP",
     "HEAD_HELP",
+    "IMAGE_HELP",
     "check_writable",
     "complain",
+    "opened_slide",
     "output",
     "parse_box",
     "progress_bar",
@@ -26,6 +28,7 @@ __all__ = [
 
 ENCODER_HELP = "Name or .safetensors file; a foundation model, NAME=PATH. By default what the detector needs."
 HEAD_HELP = "Name or .safetensors file. By default what the detector needs."
+IMAGE_HELP = "Number or name of the image, of a file that holds several. By default the slide among them."
 
 output = Console()
 errors = Console(stderr=True)
@@ -39,6 +42,14 @@ def say(line: str) -> None:
 def complain(line: object, about: str = "nucloop") -> None:
     """Print one sentence on standard error; brackets in file names and in error texts stay what they are."""
     errors.print(f"[bold red]{escape(about)}:[/] {escape(str(line))}", highlight=False, soft_wrap=True)
+
+
+def opened_slide(path: Path, *, mpp: float | None, image: str | None) -> Slide:
+    """Open a slide, and say on standard error which of several images of its file that is."""
+    slide = open_slide(path, mpp=mpp, image=image)
+    if slide.notice:
+        complain(slide.notice)
+    return slide
 
 
 def progress_bar() -> Progress:

@@ -15,8 +15,8 @@ from nucloop.errors import DataError
 from nucloop.export.folds import TEST
 from nucloop.formats import Document, SlideInfo
 from nucloop.formats.coco import coco_annotations, coco_categories
-from nucloop.formats.csv import write_csv
 from nucloop.formats.plain_text import rounded, write_brca_m2c, write_ocelot_csv
+from nucloop.formats.tables.csv import write_csv
 from nucloop.nuclei import UNLABELLED
 
 if TYPE_CHECKING:

@@ -145,7 +145,7 @@ class Manifest:
         except ValidationError as error:
             raise DataError(f"{path} is not as NucLoop writes it ({first_fault(error)}). Export it again.") from error
         except (ValueError, RecursionError, AttributeError) as error:
-            raise DataError(f"{path} is damaged: {error}. Export it again.") from error
+            raise DataError(f"{path} is damaged. Export it again.") from error
         for patch in manifest.patches:
             for name in (patch.image, patch.labels):
                 if Path(name).is_absolute() or ".." in Path(name).parts:

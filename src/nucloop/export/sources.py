@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nucloop.errors import DataError
-from nucloop.formats.csv import check_lines
+from nucloop.formats.tables.dialect import check_lines
 from nucloop.geometry import Region
 from nucloop.nuclei import Nuclei
 from nucloop.slides import Slide
@@ -71,9 +71,9 @@ def read_source_list(path: Path) -> list[SourceFiles]:
         with path.open(newline="", encoding="utf-8-sig") as file:
             rows = list(csv.DictReader(file))
     except OSError as error:
-        raise DataError(f"Cannot read {path}: {error.strerror or error}. Check the path.") from error
+        raise DataError(f"Cannot read {path}: {error.strerror or 'it cannot be opened'}. Check the path.") from error
     except (csv.Error, UnicodeDecodeError) as error:
-        raise DataError(f"{path.name} is not a CSV file ({error}). Save it as CSV.") from error
+        raise DataError(f"{path.name} is not a CSV file. Save it as CSV.") from error
     columns = set(rows[0]) if rows else set()
     if not {"slide", "nuclei"} <= columns or not columns <= _COLUMNS:
         raise DataError(

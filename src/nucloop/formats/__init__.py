@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 from nucloop.classes import ClassScheme, builtin_schemes
 from nucloop.errors import DataError
+from nucloop.formats.asked import NOTHING_ASKED, Asked
 from nucloop.formats.carries import Carries, left_out
 from nucloop.formats.document import Document, checked
 from nucloop.formats.mapping import UnknownClassesError, adopt, suggested_mapping, unknown_classes
 from nucloop.formats.regions import read_regions
-from nucloop.formats.registry import FORMATS, Format, format_of
+from nucloop.formats.registry import FORMATS, SOURCES, Format, format_of
 from nucloop.formats.slide_info import SlideInfo, Weights
+from nucloop.formats.source.plain import PACKED, plain
 from nucloop.garbage import no_search
 from nucloop.geometry import Region
 
@@ -27,6 +29,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FORMATS",
+    "NOTHING_ASKED",
+    "PACKED",
+    "SOURCES",
+    "Asked",
     "Carries",
     "Document",
     "Format",
@@ -35,6 +41,7 @@ __all__ = [
     "UnknownClassesError",
     "adopt",
     "format_of",
+    "only_areas",
     "read_document",
     "read_nuclei",
     "read_regions",
@@ -106,17 +113,38 @@ def write_document(path: str | Path, document: Document, format: str | None = No
     return left_out(document, kind.carries)
 
 
-def read_document(path: str | Path, format: str | None = None) -> Document:
+def read_document(path: str | Path, format: str | None = None, asked: Asked = NOTHING_ASKED) -> Document:
     """Read a file with the classes that it names itself, in level-0 pixels.
+
+    Parameters
+    ----------
+    path : str or Path
+        Also packed with gzip, ZIP or Snappy.
+    format : str, optional
+        Name of a format; by default what the file's name and beginning say.
+    asked : Asked
+        What a person says of the file, where it leaves that open.
 
     Raises
     ------
     DataError
         If the format is not known or the file is damaged.
     """
-    path = Path(path)
-    with no_search():
-        return checked(format_of(path, format, look=True).read(path), path.name)
+    with plain(Path(path)) as file, no_search():
+        kind = format_of(file, format, look=True)
+        document = kind.read(file) if kind.read_asked is None else kind.read_asked(file, asked)
+        return checked(document, file.name)
+
+
+def only_areas(document: Document, source: str) -> str:
+    """Say that a file holds areas and no nuclei, and what to do; empty where that is not so."""
+    if len(document.nuclei) or not document.regions:
+        return ""
+    number = len(document.regions)
+    return (
+        f"{source} holds {number:,} drawn area{'s' * (number > 1)} and no nuclei. If each is the outline of a nucleus, "
+        "say so: --areas-are nuclei on the command line, the choice Areas are nuclei in the window."
+    )
 
 
 def read_nuclei(
@@ -147,16 +175,16 @@ def read_nuclei(
         If the format is not known, or the file is damaged or holds no nuclei but areas.
     """
     document = read_document(path, format)
-    if document.regions and not len(document.nuclei):
-        raise DataError(
-            f"{Path(path).name} holds {len(document.regions)} drawn areas, and no points, detections or cells to read "
-            "as nuclei."
-        )
+    trouble = only_areas(document, Path(path).name)
+    if trouble:
+        raise DataError(trouble)
+    if document.remarks and not len(document.nuclei):
+        raise DataError(f"{Path(path).name} holds no nuclei. {' '.join(document.remarks)}")
     return adopt(document.nuclei, scheme, mapping, source=Path(path).name)
 
 
 def read_slide_info(path: str | Path, format: str | None = None) -> SlideInfo | None:
     """Return what a file of nuclei says about its slide, None when it says nothing."""
-    path = Path(path)
-    kind = format_of(path, format, look=True)
-    return kind.read(path).slide if kind.read_slide is None else kind.read_slide(path)
+    with plain(Path(path)) as file:
+        kind = format_of(file, format, look=True)
+        return kind.read(file).slide if kind.read_slide is None else kind.read_slide(file)

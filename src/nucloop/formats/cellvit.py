@@ -1,24 +1,26 @@
-"""CellViT and CellViT++: cells.json and cell_detection.json, and their GeoJSON of one object a class."""
+"""CellViT and CellViT++: cells.json, cell_detection.json and their GeoJSON of one object a class; HoVer-Net's JSON."""
 
 from __future__ import annotations
 
 import math
+import re
 import uuid
 from array import array
+from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import orjson
 
-from nucloop.errors import DataError
+from nucloop.errors import DataError, why
 from nucloop.formats.atomic import replacing
 from nucloop.formats.document import file_header
 from nucloop.formats.found_classes import FoundClasses
-from nucloop.formats.json_records import JsonRecords
-from nucloop.formats.json_rows import WRONG, JsonRows, extras_of, finite_pair, ring_of
+from nucloop.formats.json_rows import WRONG, JsonRows, extras_of, finite_pair, number_or_nan, ring_of
 from nucloop.formats.rings import bounds_of, corner_lists
 from nucloop.formats.slide_info import FileHeader
+from nucloop.formats.source.json_records import JsonRecords
 from nucloop.nuclei import UNLABELLED
 
 if TYPE_CHECKING:
@@ -28,8 +30,12 @@ if TYPE_CHECKING:
 
     from nucloop.formats.document import Document
 
-__all__ = ["read_cellvit", "write_cellvit", "write_cellvit_geojson"]
+__all__ = ["HOVERNET", "read_cellvit", "write_cellvit", "write_cellvit_geojson"]
 
+_NUMBERED = r'\A\s*\{\s*"\d{1,9}"\s*:\s*\{\s*"(bbox|centroid|contour)"'
+HOVERNET = rf'"nuc"\s*:\s*\{{|{_NUMBERED}'
+"""Pattern of the beginning of HoVer-Net's JSON, which has cells by number where CellViT has a list."""
+_HEAD = 65_536
 ROWS_AT_A_TIME = 10_000
 DECIMALS = 3
 NUCLEUS_UM = 8.0
@@ -118,37 +124,57 @@ def write_cellvit_geojson(path: Path, document: Document) -> None:
 
 
 def read_cellvit(path: Path) -> Document:
-    """Read cells by their centroids, with their contours; the file may be compressed with Snappy.
+    """Read cells of CellViT or HoVer-Net by their centroids, with their contours.
 
     Raises
     ------
     DataError
-        If the file is not CellViT's.
+        If the file is neither's.
     """
-    records = JsonRecords(path, "cells", noun="Cell")
-    header = FileHeader.found_in(records.head(), path.name)
+    hovernet, records = _records(path)
+    header = FileHeader() if hovernet else FileHeader.found_in(records.head(), path.name)
     rows = JsonRows(FoundClasses(path.name, header.scheme))
     codes: list[int] = []
     for number, cell in enumerate(chain.from_iterable(records.blocks()), 1):
         try:
             centre = finite_pair(*cell["centroid"])
-            contour = cell.get("contour")
-            codes.append(int(cell["type"]))
+            contour, code = cell.get("contour"), cell["type"]
+            codes.append(0 if code is None and hovernet else int(code))
             extra = cell.get("nucloop") or {}
             rows.add(
                 centre,
                 0,
                 extra,
-                score=float(cell.get("type_prob", math.nan)) if not extra else math.nan,
+                score=math.nan if extra else number_or_nan(cell.get("type_prob")),
                 outline=ring_of(contour) if contour else None,
             )
         except WRONG as error:
+            program = "HoVer-Net" if hovernet else "CellViT"
             raise DataError(
-                f"Cell {number} of {path.name} is not as CellViT writes them ({error}). Export it again."
+                f"Cell {number} of {path.name} is not as {program} writes them{why(error)}. Export it again."
             ) from error
     top = records.around if isinstance(records.around, dict) else {}
-    rows.label = array("q", _labels(codes, top.get("type_map"), rows.classes, path).tolist())
-    return rows.document(header, path.name)
+    type_map = {"0": "Background"} if hovernet else top.get("type_map")
+    rows.label = array("q", _labels(codes, type_map, rows.classes, path).tolist())
+    document = rows.document(header, path.name)
+    magnification = top.get("mag") if hovernet else None
+    if magnification is None:
+        return document
+    remark = f"HoVer-Net says that its places are pixels at {str(magnification)[:20]}x."
+    return replace(document, remarks=(remark, *document.remarks))
+
+
+def _records(path: Path) -> tuple[bool, JsonRecords]:
+    """Return whether a file is HoVer-Net's, and its cells."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+    except OSError as error:
+        raise DataError(f"Cannot read {path}: {error.strerror or 'it is not there'}. Check the path.") from error
+    if re.search(HOVERNET.encode(), head) is None:
+        return False, JsonRecords(path, "cells", noun="Cell")
+    numbered = re.search(_NUMBERED.encode(), head) is not None
+    return True, JsonRecords(path, "nuc", keyed=True, bare=numbered, noun="Cell")
 
 
 def _labels(codes: list[int], type_map: Any, classes: FoundClasses, path: Path) -> NDArray[np.int64]:
@@ -159,7 +185,7 @@ def _labels(codes: list[int], type_map: Any, classes: FoundClasses, path: Path) 
             code, name = (int(value), str(key)) if not str(key).lstrip("-").isdigit() else (int(key), str(value))
             names[code] = name
     except WRONG as error:
-        raise DataError(f"The type map of {path.name} is not as CellViT writes it ({error}).") from error
+        raise DataError(f"The type map of {path.name} is not as CellViT writes it{why(error)}.") from error
     known, places = np.unique(np.array(codes, np.int64), return_inverse=True)
     labels = [
         UNLABELLED if (name := names.get(code, f"class {code}")).casefold() == "background" else classes.label(name)

@@ -1,24 +1,25 @@
-"""COCO: nuclei as keypoints, one a nucleus, with their outlines or a small box; one image in a file."""
+"""COCO: nuclei as keypoints, boxes, polygons or masks; one image in a file."""
 
 from __future__ import annotations
 
-import math
 from array import array
+from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import orjson
 
-from nucloop.errors import DataError
+from nucloop.errors import DataError, why
 from nucloop.formats.atomic import replacing
 from nucloop.formats.cellvit import box_side
+from nucloop.formats.coco_masks import Mask, mask_of
 from nucloop.formats.document import file_header
 from nucloop.formats.found_classes import FoundClasses
-from nucloop.formats.json_records import JsonRecords
-from nucloop.formats.json_rows import WRONG, JsonRows, extras_of, finite_pair, ring_of
-from nucloop.formats.rings import bounds_of, corner_lists, polygons_of, ring_area
+from nucloop.formats.json_rows import WRONG, JsonRows, extras_of, finite_pair, number_or_nan, ring_of
+from nucloop.formats.rings import bounds_of, corner_lists, polygons_of, ring_area, ring_centre
 from nucloop.formats.slide_info import FileHeader, SlideInfo
+from nucloop.formats.source.json_records import JsonRecords
 from nucloop.nuclei import UNLABELLED
 
 if TYPE_CHECKING:
@@ -116,7 +117,9 @@ def _shapes(part: Nuclei) -> Iterator[dict[str, Any]]:
 
 
 def read_coco(path: Path) -> Document:
-    """Read the annotations of one image: by keypoint, else by the middle of the box, with polygons as outlines.
+    """Read the annotations of one image: by keypoint, else the middle of the box, else that of the polygon or mask.
+
+    Polygons and masks give outlines. Crowds are no nuclei, nor is what has no place at all.
 
     Raises
     ------
@@ -127,40 +130,70 @@ def read_coco(path: Path) -> Document:
     rows = JsonRows(FoundClasses(path.name))
     codes: list[int] = []
     images: set[int] = set()
+    crowds = nowhere = 0
     for number, one in enumerate(chain.from_iterable(records.blocks()), 1):
         try:
+            if one.get("iscrowd"):
+                crowds += 1
+                continue
             extra = one.get("nucloop") or {}
-            ring = _ring(one.get("segmentation"), rows.outlines)
-            rows.add(_place(one), 0, extra, score=float(one.get("score", math.nan)), outline=ring)
+            ring, mean = _shape(one.get("segmentation"), rows.outlines)
+            place = _place(one) or mean or (None if ring is None else tuple(ring_centre(ring).tolist()))
+            if place is None:
+                nowhere += 1
+                continue
+            rows.add(place, 0, extra, score=number_or_nan(one.get("score")), outline=ring)
             codes.append(int(one["category_id"]))
             images.add(int(one["image_id"]))
         except WRONG as error:
             raise DataError(
-                f"Annotation {number} of {path.name} is not as COCO has them ({error}). Export it again."
+                f"Annotation {number} of {path.name} is not as COCO has them{why(error)}. Export it again."
             ) from error
     if len(images) > 1:
         raise DataError(f"{path.name} annotates {len(images):,} images, and one is read at a time. Split it.")
-    return _document(rows, codes, records.around, images, path)
+    document = _document(rows, codes, records.around, images, path)
+    said = ((crowds, "crowds, which are no single nuclei"), (nowhere, "annotations without any place"))
+    remarks = tuple(f"{count:,} {words}, were left out." for count, words in said if count)
+    return replace(document, remarks=(*remarks, *document.remarks))
 
 
-def _place(one: dict[str, Any]) -> tuple[float, float]:
-    keypoints = one.get("keypoints")
-    if keypoints:
-        return finite_pair(keypoints[0], keypoints[1])
+def _place(one: dict[str, Any]) -> tuple[float, float] | None:
+    """Return the first keypoint that is labelled, else the middle of the box, (y, x); None where there is neither."""
+    keypoints = one.get("keypoints") or ()
+    for k in range(0, len(keypoints) - 1, 3):
+        # the third number says whether it was labelled
+        if len(keypoints) < k + 3 or keypoints[k + 2]:
+            return finite_pair(keypoints[k], keypoints[k + 1])
+    if not one.get("bbox") or not any(one["bbox"]):
+        return None
     left, top, width, height = one["bbox"]
     return finite_pair(left + width / 2, top + height / 2)
 
 
-def _ring(segmentation: Any, outlines: GrowingOutlines) -> NDArray[np.float64] | None:
-    """Return the outline of a nucleus, of several polygons the largest; of a mask, which is no polygon, none."""
+def _shape(
+    segmentation: Any, outlines: GrowingOutlines
+) -> tuple[NDArray[np.float64] | None, tuple[float, float] | None]:
+    """Return the outline of a nucleus, of several pieces the largest, and of a mask the mean (y, x) of its pixels."""
     if not segmentation:
-        return None
-    if not isinstance(segmentation, list):
-        outlines.others += 1
-        return None
+        return None, None
+    if isinstance(segmentation, dict):
+        mask = _mask(segmentation)
+        if mask is None:
+            outlines.others += 1
+            return None, None
+        outlines.pieces += mask.pieces > 1
+        return mask.outline, mask.centre
     rings = [ring_of(zip(flat[::2], flat[1::2], strict=True)) for flat in segmentation if flat]
     outlines.pieces += len(rings) > 1
-    return max(rings, key=ring_area, default=None)
+    return (rings[0] if len(rings) == 1 else max(rings, key=ring_area, default=None)), None
+
+
+def _mask(segmentation: dict[str, Any]) -> Mask | None:
+    """Return a mask; None for one that is empty or none, which leaves the nucleus its box."""
+    try:
+        return mask_of(segmentation)
+    except WRONG:
+        return None
 
 
 def _document(rows: JsonRows, codes: list[int], top: Any, images: set[int], path: Path) -> Document:
@@ -182,5 +215,5 @@ def _document(rows: JsonRows, codes: list[int], top: Any, images: set[int], path
                 name = str(shown[0].get("file_name", ""))
                 header = FileHeader(SlideInfo(name=name, height=height, width=width), header.scheme, None)
     except WRONG as error:
-        raise DataError(f"The images and categories of {path.name} are not as COCO has them ({error}).") from error
+        raise DataError(f"The images and categories of {path.name} are not as COCO has them{why(error)}.") from error
     return rows.document(header, path.name)

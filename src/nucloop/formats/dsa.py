@@ -6,24 +6,23 @@ refuses properties that it does not list: what is ours goes into ``user`` and ``
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import replace
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import orjson
 
-from nucloop.errors import DataError
+from nucloop.errors import DataError, MisfitError, why
+from nucloop.formats.asked import NOTHING_ASKED, Asked
 from nucloop.formats.atomic import replacing
 from nucloop.formats.document import Document, file_header
+from nucloop.formats.dsa_shapes import AREAS, CORNER, Areas, piece_of, round_of
 from nucloop.formats.found_classes import FoundClasses
-from nucloop.formats.json_records import JsonRecords
 from nucloop.formats.json_rows import WRONG, JsonRows, extras_of, finite_pair, ring_of
 from nucloop.formats.rings import corner_lists, ring_centre
 from nucloop.formats.slide_info import FileHeader
-from nucloop.geometry import Region, checked_ring
+from nucloop.formats.source.json_records import JsonRecords
 from nucloop.nuclei import UNLABELLED
 
 if TYPE_CHECKING:
@@ -32,9 +31,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from nucloop.geometry import Region
+
 __all__ = ["read_dsa", "write_dsa"]
 
-CORNER = 0.5
 DECIMALS = 3
 ROWS_AT_A_TIME = 10_000
 # Ids are 24 hexadecimal digits: "NucLoop" in ASCII, then the number.
@@ -117,91 +117,89 @@ def _corners(ring: NDArray[np.float64]) -> list[list[float]]:
     return [[x, y, 0] for y, x in np.round(ring + CORNER, DECIMALS).tolist()]
 
 
-def read_dsa(path: Path) -> Document:
-    """Read points as nuclei, and closed polylines and rectangles as regions or, where the file says so, as nuclei.
+def read_dsa(path: Path, asked: Asked = NOTHING_ASKED) -> Document:
+    """Read points as nuclei, and areas (closed polylines, rectangles, circles, ellipses) as regions or as nuclei.
 
-    It says so where NucLoop wrote it, and for a whole document of HistomicsTK's nucleus detection by its name.
+    They are nuclei where the file says so: where NucLoop wrote it, and for a whole document of HistomicsTK's nucleus
+    detection by its name; and where a person says so.
+
+    Parameters
+    ----------
+    path : Path
+        One annotation document, or a list of them as the server gives it for a slide.
+    asked : Asked
+        What a person says of it.
 
     Raises
     ------
     DataError
         If the file is no annotation document.
     """
-    records = JsonRecords(path, "elements", noun="Element")
-    head = _about(records.head())
-    document = _read(records, head, all_nuclei=_detected(head))
-    if not _detected(head) and _detected(_about(records.around)):
+    records = JsonRecords(path, "elements", several=True, noun="Element")
+    head = _documents(records.head())
+    detected = _detected(head)
+    document = _read(records, head, detected, asked)
+    around = _documents(records.around)
+    if not asked.areas_are_nuclei and not _detected(around) <= detected:
         # the name stood behind the list
-        document = _read(records, head, all_nuclei=True)
+        document = _read(records, head, _detected(around), asked)
     return document
 
 
-def _about(top: Any) -> dict[str, Any]:
-    inner = top.get("annotation", top) if isinstance(top, dict) else None
-    return inner if isinstance(inner, dict) else {}
+def _documents(top: Any) -> list[dict[str, Any]]:
+    """Return what stands around each list of elements, in order."""
+    inner = [one.get("annotation", one) for one in (top if isinstance(top, list) else [top]) if isinstance(one, dict)]
+    return [one for one in inner if isinstance(one, dict) and "elements" in one] or [{}]
 
 
-def _detected(about: dict[str, Any]) -> bool:
-    return _DETECTED.search(str(about.get("name"))) is not None
+def _detected(documents: list[dict[str, Any]]) -> set[int]:
+    """Return the numbers, from 1, of the documents of a nucleus detection."""
+    return {k for k, one in enumerate(documents, 1) if _DETECTED.search(str(one.get("name")))}
 
 
-def _read(records: JsonRecords, about: dict[str, Any], *, all_nuclei: bool) -> Document:
+def _read(records: JsonRecords, about: list[dict[str, Any]], detected: set[int], asked: Asked) -> Document:
     path = records.path
-    header = FileHeader.found_in(about.get("attributes"), path.name)
+    header = FileHeader.found_in(about[0].get("attributes"), path.name)
     rows = JsonRows(FoundClasses(path.name, header.scheme))
-    areas = _Areas()
-    others = 0
-    for number, element in enumerate(chain.from_iterable(records.blocks()), 1):
-        try:
-            kind = element["type"]
-            if kind == "point":
-                _add_nucleus(rows, element, *element["center"][:2])
-            elif (kind == "polyline" and element.get("closed")) or kind == "rectangle":
-                if all_nuclei or _CENTRE in _ours(element):
-                    _add_outlined(rows, element)
-                else:
-                    areas.add(_piece(element), element)
-            elif isinstance(kind, str):
-                others += 1
-            else:
-                raise TypeError("its type is no text")
-        except DataError as error:
-            raise DataError(f"Element {number} of {path.name}: {error}") from error
-        except WRONG as error:
-            raise DataError(
-                f"Element {number} of {path.name} is not as HistomicsUI writes them ({error}). Export it again."
-            ) from error
+    areas = Areas()
+    number, others = 0, 0
+    for block in records.blocks():
+        all_nuclei = asked.areas_are_nuclei or records.lists in detected
+        for element in block:
+            number += 1
+            try:
+                others += not _take(element, rows, areas, all_nuclei=all_nuclei)
+            except DataError as error:
+                raise DataError(f"Element {number} of {path.name}: {error}") from error
+            except WRONG as error:
+                raise DataError(
+                    f"Element {number} of {path.name} is not as HistomicsUI writes them{why(error)}. Export it again."
+                ) from error
     remarks = (f"{others:,} open lines, arrows, heat maps and the like were left out.",) if others else ()
     document = rows.document(header, path.name)
-    return replace(document, regions=areas.regions, remarks=(*remarks, *document.remarks))
+    return replace(document, regions=areas.regions, remarks=(*remarks, *areas.remarks, *document.remarks))
 
 
-class _Areas:
-    """Regions as they are met; those whose pieces NucLoop wrote one by one are put together again."""
-
-    def __init__(self) -> None:
-        self._names: list[str] = []
-        self._pieces: list[list[list[NDArray[np.float64]]]] = []
-        self._place: dict[Any, int] = {}
-
-    def add(self, piece: list[NDArray[np.float64]], element: dict[str, Any]) -> None:
-        number = _ours(element).get(_PIECE_OF)
-        place = self._place.get(number)
-        if number is None or place is None:
-            self._place[number] = len(self._names)
-            self._names.append(str(_said(element) or ""))
-            self._pieces.append([piece])
-        else:
-            self._pieces[place].append(piece)
-
-    @property
-    def regions(self) -> tuple[Region, ...]:
-        return tuple(map(Region.of_pieces, self._pieces, self._names))
+def _take(element: dict[str, Any], rows: JsonRows, areas: Areas, *, all_nuclei: bool) -> bool:
+    """Take in an element as a nucleus or an area; return whether it is one."""
+    kind = element["type"]
+    if not isinstance(kind, str):
+        raise MisfitError("its type is no text")
+    if kind == "point":
+        _add_nucleus(rows, element, *element["center"][:2])
+        return True
+    if kind not in AREAS and not (kind == "polyline" and element.get("closed")):
+        return False
+    if all_nuclei or _CENTRE in _ours(element):
+        areas.empty += not _add_outlined(rows, element)
+    else:
+        areas.add(piece_of(element), _ours(element).get(_PIECE_OF), str(_said(element) or ""))
+    return True
 
 
 def _said(element: dict[str, Any]) -> str | None:
     label = element.get("label")
-    return label["value"] if label else None
+    return label.get("value") if label else None
 
 
 def _ours(element: dict[str, Any]) -> dict[str, Any]:
@@ -210,15 +208,19 @@ def _ours(element: dict[str, Any]) -> dict[str, Any]:
     return dict((user.get("nucloop") if user else None) or {})
 
 
-def _add_outlined(rows: JsonRows, element: dict[str, Any]) -> None:
+def _add_outlined(rows: JsonRows, element: dict[str, Any]) -> bool:
+    """Take in a nucleus with its outline; return whether it says where it is."""
     if element["type"] == "rectangle":
         # the box around a nucleus is no outline
         _add_nucleus(rows, element, *element["center"][:2])
-        return
-    ring = ring_of(element["points"], CORNER)
+        return True
+    ring = round_of(element) if element["type"] in AREAS else ring_of(element["points"], CORNER)
+    if not len(ring):
+        return False
     x, y = _ours(element).get(_CENTRE) or (ring_centre(ring)[::-1] + CORNER).tolist()
     rows.outlines.holes += bool(element.get("holes"))
     _add_nucleus(rows, element, x, y, ring)
+    return True
 
 
 def _add_nucleus(
@@ -238,22 +240,3 @@ def _color(text: Any) -> str | None:
     if isinstance(text, str) and len(text) == 7 and text[0] == "#":
         return text
     return None
-
-
-def _ring(points: Any) -> NDArray[np.float64]:
-    return checked_ring([finite_pair(point[0], point[1]) for point in points]) - CORNER
-
-
-def _piece(element: dict[str, Any]) -> list[NDArray[np.float64]]:
-    if element["type"] == "rectangle":
-        return [_rectangle(element)]
-    return [_ring(element["points"]), *map(_ring, element.get("holes") or ())]
-
-
-def _rectangle(element: dict[str, Any]) -> NDArray[np.float64]:
-    y, x = finite_pair(*element["center"][:2])
-    height, width, angle = float(element["height"]), float(element["width"]), float(element.get("rotation") or 0)
-    dy, dx = np.array([-1, -1, 1, 1]) * height / 2, np.array([-1, 1, 1, -1]) * width / 2
-    turned_x = dx * math.cos(angle) - dy * math.sin(angle)
-    turned_y = dx * math.sin(angle) + dy * math.cos(angle)
-    return checked_ring(np.column_stack([y + turned_y, x + turned_x])) - CORNER

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nucloop.errors import DataError
+from nucloop.errors import DataError, MisfitError
 from nucloop.formats.document import NOTES, Document
 from nucloop.formats.rings import GrowingOutlines
 from nucloop.geometry import FARTHEST
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from nucloop.formats.found_classes import FoundClasses
     from nucloop.formats.slide_info import FileHeader
 
-__all__ = ["WRONG", "JsonRows", "extras_of", "finite_pair", "ring_of"]
+__all__ = ["WRONG", "JsonRows", "extras_of", "finite_pair", "number_or_nan", "ring_of"]
 
 WRONG = (TypeError, ValueError, KeyError, IndexError, AttributeError, OverflowError)
 """What Python raises where an object is not what a format says."""
@@ -65,11 +65,16 @@ def ring_of(corners: Iterable[Any], shift: float = 0.0) -> NDArray[np.float64]:
 def finite_pair(x: Any, y: Any) -> tuple[float, float]:
     """Return a place as (y, x); ValueError when it is not two numbers near a slide."""
     if type(x) not in _NUMBERS or type(y) not in _NUMBERS or not (abs(x) < FARTHEST and abs(y) < FARTHEST):
-        raise ValueError(f"({str(x)[:20]}, {str(y)[:20]}) is no place on a slide")
+        raise MisfitError(f"({str(x)[:20]}, {str(y)[:20]}) is no place on a slide")
     return float(y), float(x)
 
 
 _NUMBERS = {int, float}
+
+
+def number_or_nan(value: Any) -> float:
+    """Return a number of a file; NaN where it has none, or one that is none."""
+    return math.nan if value is None else float(value)
 
 
 class JsonRows:
@@ -135,7 +140,7 @@ class JsonRows:
     def _add_probabilities(self, row: int, p: list[float | None]) -> None:
         self._wide = self._wide or len(p)
         if len(p) != self._wide:
-            raise ValueError("it has another number of probabilities than those before")
+            raise MisfitError("it has another number of probabilities than those before")
         before = len(self._p)
         try:
             self._p.extend(p)  # type: ignore[arg-type]

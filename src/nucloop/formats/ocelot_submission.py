@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import orjson
 
-from nucloop.errors import DataError
+from nucloop.errors import DataError, why
 from nucloop.formats.atomic import replacing
 from nucloop.formats.document import Document
-from nucloop.formats.json_records import JsonRecords
 from nucloop.formats.json_rows import WRONG, finite_pair
 from nucloop.formats.plain_text import coded_nuclei, rounded
+from nucloop.formats.source.json_records import JsonRecords
 from nucloop.nuclei import UNLABELLED, Nuclei, Origin
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def read_ocelot_json(path: Path) -> Document:
             images.add(str(record["name"]))
         except WRONG as error:
             raise DataError(
-                f"Point {number} of {path.name} is not as OCELOT writes them ({error}). Export it again."
+                f"Point {number} of {path.name} is not as OCELOT writes them{why(error)}. Export it again."
             ) from error
     if len(images) > 1:
         named = ", ".join(sorted(images, key=lambda name: (len(name), name))[:5])

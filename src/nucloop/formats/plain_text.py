@@ -11,9 +11,9 @@ import numpy as np
 from nucloop.classes import builtin_schemes
 from nucloop.errors import DataError
 from nucloop.formats.atomic import replacing
-from nucloop.formats.csv import check_lines
 from nucloop.formats.document import Document
 from nucloop.formats.found_classes import FoundClasses
+from nucloop.formats.tables.dialect import check_lines
 from nucloop.geometry import FARTHEST
 from nucloop.nuclei import UNLABELLED, Nuclei, Origin
 
@@ -81,9 +81,11 @@ def _read(path: Path, layout: _Layout) -> Document:
             frame = pd.read_csv(path, header=None, sep=separator, dtype=np.float64, encoding="utf-8-sig")
             values = frame.to_numpy()
     except OSError as error:
-        raise DataError(f"Cannot read {path}: {error.strerror or error}. Check the path.") from error
+        raise DataError(f"Cannot read {path}: {error.strerror or 'it is not there'}. Check the path.") from error
     except (ValueError, OverflowError) as error:
-        raise DataError(f"{path.name} is not a label file of {layout.title}: {error}. Export it again.") from error
+        raise DataError(
+            f"{path.name} is not a label file of {layout.title}: every line holds three numbers. Export it again."
+        ) from error
     if values.shape[1] != 3 or not (np.abs(values) < FARTHEST).all():
         raise DataError(
             f"{path.name} is not a label file of {layout.title}: every line holds three numbers, a place and a "

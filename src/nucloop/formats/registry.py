@@ -9,23 +9,26 @@ from pathlib import Path
 from typing import Any
 
 from nucloop.errors import DataError
+from nucloop.formats.asked import Asked
 from nucloop.formats.carries import Carries
-from nucloop.formats.cellvit import read_cellvit, write_cellvit, write_cellvit_geojson
+from nucloop.formats.cellvit import HOVERNET, read_cellvit, write_cellvit, write_cellvit_geojson
 from nucloop.formats.coco import read_coco, write_coco
-from nucloop.formats.csv import MARK, read_csv, read_csv_slide, write_csv
 from nucloop.formats.document import Document
 from nucloop.formats.dsa import read_dsa, write_dsa
-from nucloop.formats.geojson import write_geojson
-from nucloop.formats.geojson_reading import read_geojson, read_geojson_slide, read_multipoint_geojson
-from nucloop.formats.numpy_archive import read_npz, write_npz
+from nucloop.formats.geojson.reading import read_geojson, read_geojson_slide, read_multipoint_geojson
+from nucloop.formats.geojson.writing import write_geojson
+from nucloop.formats.markers import read_markers, write_markers
 from nucloop.formats.ocelot_submission import read_ocelot_json, write_ocelot_json
-from nucloop.formats.parquet import read_parquet, read_parquet_slide, write_parquet
 from nucloop.formats.plain_text import read_brca_m2c, read_ocelot_csv, write_brca_m2c, write_ocelot_csv
 from nucloop.formats.slide_info import SlideInfo
 from nucloop.formats.spatialdata import read_spatialdata, write_spatialdata
+from nucloop.formats.tables.csv import read_csv, read_csv_slide, write_csv
+from nucloop.formats.tables.dialect import MARK
+from nucloop.formats.tables.numpy_archive import read_npz, write_npz
+from nucloop.formats.tables.parquet import read_parquet, read_parquet_slide, write_parquet
 from nucloop.formats.tiatoolbox import read_tiatoolbox, write_tiatoolbox
 
-__all__ = ["EXTRAS", "FORMATS", "Format", "format_of"]
+__all__ = ["EXTRAS", "FORMATS", "SOURCES", "Format", "format_of"]
 
 _HEAD = 65_536
 
@@ -43,6 +46,8 @@ class Format:
     """What survives in it."""
     read_slide: Callable[[Path], SlideInfo | None] | None = None
     """A quick way to what the file says about its slide; without it the whole file is read."""
+    read_asked: Callable[[Path, Asked], Document] | None = None
+    """The same as `read`, with what a person says of a file that leaves something open."""
     known_by: str = ""
     """Pattern that the beginning of such a file has, for endings that several formats share."""
 
@@ -58,21 +63,23 @@ _TABLE: dict[str, Any] = {
 FORMATS: dict[str, Format] = {
     "csv": Format(
         title="Table (CSV)",
-        suffixes=(".csv",),
+        suffixes=(".csv", ".tsv"),
         write=write_csv,
         read=read_csv,
+        read_asked=read_csv,
         read_slide=read_csv_slide,
         carries=Carries(**_TABLE, outlines=True, cells=True, microns=True),
-        known_by=rf"\A(\xef\xbb\xbf)?({MARK.decode()}|[^\n]*[a-zA-Z])",
+        known_by=rf"\A(\xef\xbb\xbf)?({MARK.decode()}|([ \t]*(#[^\n]*)?\r?\n)*+[^\n]*[a-zA-Z])",
     ),
     "geojson": Format(
         title="QuPath GeoJSON",
-        suffixes=(".geojson", ".json"),
+        suffixes=(".geojson", ".json", ".geojsonl", ".geojsonseq", ".ndjson", ".jsonl"),
         write=write_geojson,
         read=read_geojson,
+        read_asked=read_geojson,
         read_slide=read_geojson_slide,
         carries=Carries(**_TABLE, outlines=True, cells=True, regions=True),
-        known_by=r'"(Feature|FeatureCollection)"',
+        known_by=r'"(Feature|FeatureCollection|GeometryCollection|(Multi)?(Point|Polygon))"',
     ),
     "parquet": Format(
         title="Table (Parquet)",
@@ -98,26 +105,29 @@ FORMATS: dict[str, Format] = {
     ),
     "dsa": Format(
         title="Digital Slide Archive (HistomicsUI)",
-        suffixes=(".dsa.json",),
+        suffixes=(".dsa.json", ".anot"),
         write=write_dsa,
         read=read_dsa,
+        read_asked=read_dsa,
         carries=Carries(**_TABLE, outlines=True, regions=True),
         known_by=r'"elements"\s*:\s*\[',
     ),
     "cellvit": Format(
         title="CellViT cells",
-        suffixes=(".cellvit.json", "cells.json", "cell_detection.json", ".json.snappy"),
+        suffixes=(".cellvit.json", "cells.json", "cell_detection.json"),
         write=write_cellvit,
         read=read_cellvit,
         carries=Carries(**_TABLE, outlines=True),
-        known_by=r'"cells"\s*:\s*\[',
+        known_by=rf'"cells"\s*:\s*\[|{HOVERNET}',
     ),
     "cellvit-geojson": Format(
         title="CellViT GeoJSON (one object a class)",
-        suffixes=(".cellvit.geojson",),
+        suffixes=(".cellvit.geojson", "cells.geojson", "cell_detection.geojson"),
         write=write_cellvit_geojson,
         read=read_multipoint_geojson,
         carries=Carries(),
+        # QuPath's cells may lie in a file of the same name: only CellViT has all of a class in one object
+        known_by=r'(?s)\A\s*\[((?!"geometry").)*"geometry"\s*:\s*\{\s*"type"\s*:\s*"Multi(Point|Polygon)"',
     ),
     "coco": Format(
         title="COCO keypoints",
@@ -149,6 +159,7 @@ FORMATS: dict[str, Format] = {
         write=write_brca_m2c,
         read=read_brca_m2c,
         carries=Carries(fractions=False, unlabelled=False, classes="brca-m2c"),
+        known_by=r"\A\s*-?\d+(\.\d+)?[ \t]+-?\d+(\.\d+)?[ \t]+\d+\s*(\n|\Z)",
     ),
 }
 """Every format by the name a person types."""
@@ -163,6 +174,26 @@ EXTRAS: dict[str, Format] = {
     ),
 }
 """Formats that are folders and need libraries of their own (the extra of that name); not offered in the window."""
+
+
+SOURCES: dict[str, Format] = {
+    "markers": Format(
+        title="Markers (XML of ImageJ's Cell Counter, cellfinder or ASAP)",
+        suffixes=(".xml",),
+        write=write_markers,
+        read=read_markers,
+        read_asked=read_markers,
+        carries=Carries(),
+        known_by=r"<(CellCounter_Marker_File|ASAP_Annotations)\b",
+    ),
+}
+"""Formats that are read and not written."""
+
+_KINDS: tuple[frozenset[str], ...] = (
+    frozenset({".json", ".geojson", ".anot"}),
+    frozenset({".csv", ".tsv", ".txt"}),
+)
+"""Endings of files whose beginning says which format they are."""
 
 
 def format_of(path: Path, name: str | None = None, *, look: bool = False) -> Format:
@@ -182,7 +213,7 @@ def format_of(path: Path, name: str | None = None, *, look: bool = False) -> For
     DataError
         If the format is not known.
     """
-    every = FORMATS | EXTRAS
+    every = FORMATS | EXTRAS | SOURCES
     if name is not None and name in every:
         return every[name]
     if name is None:
@@ -196,7 +227,7 @@ def format_of(path: Path, name: str | None = None, *, look: bool = False) -> For
 
 def _ends(path: Path, suffix: str) -> bool:
     name = path.name.lower()
-    return name.endswith(suffix) if suffix.startswith(".") else name == suffix
+    return name.endswith(suffix) if suffix.startswith(".") else name == suffix or name.endswith(f"_{suffix}")
 
 
 def _by_content(path: Path, named: Format) -> Format:
@@ -211,7 +242,10 @@ def _by_content(path: Path, named: Format) -> Format:
         return named
     if named.recognises(head):
         return named
-    last = named.suffixes[0].rpartition(".")[2]
-    akin = {"json", "geojson"} if last in {"json", "geojson"} else {last}
-    alike = [one for one in FORMATS.values() if one.suffixes[0].rpartition(".")[2] in akin and one.recognises(head)]
+    akin = next((kind for kind in _KINDS if not kind.isdisjoint(map(_last_ending, named.suffixes))), frozenset())
+    alike = [one for one in FORMATS.values() if _last_ending(one.suffixes[0]) in akin and one.recognises(head)]
     return alike[0] if alike else named
+
+
+def _last_ending(suffix: str) -> str:
+    return f".{suffix.rpartition('.')[2]}"

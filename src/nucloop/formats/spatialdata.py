@@ -18,10 +18,10 @@ import numpy as np
 import orjson
 
 from nucloop.errors import DataError
-from nucloop.formats.columns import GrowingTable, outlines_of
 from nucloop.formats.document import NOTES, file_header
 from nucloop.formats.rings import polygons_of
 from nucloop.formats.slide_info import FileHeader
+from nucloop.formats.tables.columns import GrowingTable, outlines_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import orjson
 
-from nucloop.errors import DataError, RegionError
+from nucloop.errors import DataError, MisfitError, RegionError, why
 from nucloop.formats.atomic import replacing_path
 from nucloop.formats.document import Document, file_header
 from nucloop.formats.found_classes import FoundClasses
@@ -188,7 +188,9 @@ def read_tiatoolbox(path: Path) -> Document:
             about = _metadata(store, path)
             return _read_rows(store, about, path)
     except sqlite3.Error as error:
-        raise DataError(f"{path.name} is not an annotation store of TIAToolbox, or is damaged: {error}.") from error
+        raise DataError(
+            f"{path.name} is not an annotation store of TIAToolbox, or is damaged. Copy or export it again."
+        ) from error
 
 
 def _check_whole(path: Path) -> None:
@@ -218,7 +220,7 @@ def _metadata(store: sqlite3.Connection, path: Path) -> dict[str, Any]:
     try:
         about = {key: orjson.loads(value) for key, value in store.execute("SELECT key, value FROM metadata LIMIT 1000")}
     except (orjson.JSONDecodeError, *WRONG) as error:
-        raise DataError(f"The metadata of {path.name} are damaged ({error}). Export it again.") from error
+        raise DataError(f"The metadata of {path.name} are damaged{why(error)}. Export it again.") from error
     if about.get("compression") not in {"zlib", None}:
         raise DataError(f"{path.name} is compressed in a way NucLoop does not know ({about['compression']!r}).")
     return about
@@ -237,7 +239,7 @@ def _read_rows(store: sqlite3.Connection, about: dict[str, Any], path: Path) -> 
             shape = None if geometry is None else _shape(geometry, packed)
             if "region" in extra:
                 if shape is None:
-                    raise ValueError("its region has no area")
+                    raise MisfitError("its region has no area")
                 regions.append(Region.of_shape(shape, str(extra["region"])))
                 continue
             centre = finite_pair(*extra.pop("centre")) if "centre" in extra else finite_pair(x, y)
@@ -249,7 +251,7 @@ def _read_rows(store: sqlite3.Connection, about: dict[str, Any], path: Path) -> 
             raise
         except (orjson.JSONDecodeError, zlib.error, RegionError, *WRONG) as error:
             raise DataError(
-                f"Annotation {number} of {path.name} is not as TIAToolbox writes them ({error}). Export it again."
+                f"Annotation {number} of {path.name} is not as TIAToolbox writes them{why(error)}. Export it again."
             ) from error
     return replace(rows.document(header, path.name), regions=tuple(regions))
 
@@ -268,11 +270,11 @@ def _shape(blob: Any, packed: bool) -> BaseGeometry | None:
         unpacking = zlib.decompressobj()
         blob = unpacking.decompress(blob, LARGEST_GEOMETRY)
         if unpacking.unconsumed_tail:
-            raise ValueError("its outline is too large")
+            raise MisfitError("its outline is too large")
     try:
         shape = shapely.from_wkb(blob)
     except ShapelyError as error:
-        raise ValueError(str(error)) from error
+        raise MisfitError("its outline is no geometry") from error
     return shape if shape.geom_type in {"Polygon", "MultiPolygon"} and not shape.is_empty else None
 
 

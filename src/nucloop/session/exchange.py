@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 import numpy as np
 
 from nucloop.errors import DataError, RegionError
-from nucloop.formats import Document, read_document
+from nucloop.formats import NOTHING_ASKED, Asked, Document, read_document
 from nucloop.geometry import Region
 from nucloop.session.faults import damaged
 from nucloop.session.history import EditKind
@@ -81,9 +81,9 @@ def is_session(path: str | Path) -> bool:
     return Path(path).name.lower().endswith(SUFFIX)
 
 
-def read_annotations(path: str | Path, format: str | None = None) -> Document:
+def read_annotations(path: str | Path, format: str | None = None, asked: Asked = NOTHING_ASKED) -> Document:
     """Read a session or a file of any format; see `read_session` and `nucloop.formats.read_document`."""
-    return read_session(path) if format is None and is_session(path) else read_document(path, format)
+    return read_session(path) if format is None and is_session(path) else read_document(path, format, asked)
 
 
 def slide_of_session(path: Path) -> Path:

@@ -8,6 +8,7 @@ import zarr
 from numpy.typing import NDArray
 
 from nucloop.errors import SlideError
+from nucloop.slides.channels import ChannelLabel, are_colours, channels_of_arrays
 from nucloop.slides.pixels import Layout, ToRgb, choose_conversion, find_layout
 from nucloop.slides.protocol import RgbArray
 from nucloop.slides.slide import Slide, build_levels
@@ -49,15 +50,15 @@ class ArraySource:
         except Exception as error:
             raise SlideError(
                 f"Cannot read {self._name} at rows {y0}-{y1}, columns {x0}-{x1} of a level of "
-                f"{self.shape[0]} x {self.shape[1]} pixels ({_short(error)}). If it is a file, "
+                f"{self.shape[0]} x {self.shape[1]} pixels{_system(error)}. If it is a file, "
                 "copy it again."
             ) from error
         return self._convert(self._layout.to_hwc(block))
 
 
-def _short(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0][:160]}" if lines else type(error).__name__
+def _system(error: Exception) -> str:
+    """Say in brackets what the operating system says."""
+    return f" ({error.strerror})" if isinstance(error, OSError) and error.strerror else ""
 
 
 def slide_from_array(array: Any, *, mpp: float | None = None, name: str = "array") -> Slide:
@@ -66,8 +67,8 @@ def slide_from_array(array: Any, *, mpp: float | None = None, name: str = "array
     Parameters
     ----------
     array : numpy, dask or zarr array
-        (y, x), (y, x, c) or (c, y, x), c of 1, 3 or 4; uint8, full-range uint16, bool, or floats
-        from 0 to 1.
+        (y, x), (c, y, x) with c of 1 or 3, or (y, x, c) with c of 1, 3 or 4, the fourth being opacity; uint8,
+        full-range uint16, bool, or floats from 0 to 1.
     mpp : float, optional
         µm per pixel.
     name : str
@@ -86,7 +87,13 @@ def slide_from_levels(arrays: Sequence[Any], *, mpp: float | None = None, name: 
     return Slide(name, None, mpp, build_levels(array_sources(arrays, None, name), name))
 
 
-def array_sources(arrays: Sequence[Any], axes: str | None, name: str, owner: object = None) -> list[ArraySource]:
+def array_sources(
+    arrays: Sequence[Any],
+    axes: str | None,
+    name: str,
+    owner: object = None,
+    labels: Sequence[ChannelLabel] | None = None,
+) -> list[ArraySource]:
     """Make the levels of a pyramid from arrays of one kind.
 
     Parameters
@@ -99,6 +106,9 @@ def array_sources(arrays: Sequence[Any], axes: str | None, name: str, owner: obj
         What to call the slide in an error.
     owner : object, optional
         Kept as long as the levels are: the open file they read from.
+    labels : sequence of ChannelLabel, optional
+        What their file says of the channels, empty when it says nothing. Without it, the fourth of four last-axis
+        channels is opacity, as numpy, napari and Pillow have it.
 
     Raises
     ------
@@ -110,14 +120,18 @@ def array_sources(arrays: Sequence[Any], axes: str | None, name: str, owner: obj
     layouts = [find_layout(array.shape, axes, name) for array in arrays]
     coarsest = min(range(len(arrays)), key=lambda i: int(np.prod(arrays[i].shape)))
     array, layout = arrays[coarsest], layouts[coarsest]
-    channels = 1 if layout.channel is None else int(array.shape[layout.channel])
+    count = 1 if layout.channel is None else int(array.shape[layout.channel])
+    if labels is None:
+        alpha = count == 4 and layout.channel is not None and layout.channel > layout.y
+    else:
+        alpha = are_colours(labels, count, name)
     dtype = np.dtype(array.dtype)
-    sample = None if dtype in (np.uint8, np.bool_) else _sample(array, layout)
-    convert = choose_conversion(channels, dtype, sample, name)
+    sample = None if dtype in (np.uint8, np.bool_) else sample_of(array, layout)
+    convert = choose_conversion(channels_of_arrays(count, name, alpha=alpha), dtype, sample, name)
     return [ArraySource(a, lay, convert, name, owner) for a, lay in zip(arrays, layouts, strict=True)]
 
 
-def _sample(array: Any, layout: Layout) -> NDArray[Any]:
+def sample_of(array: Any, layout: Layout) -> NDArray[Any]:
     """Read pixels that show the range of values: all of a small level, or its four quarters' middles."""
     height, width = int(array.shape[layout.y]), int(array.shape[layout.x])
     if height * width <= _SAMPLE_PIXELS:

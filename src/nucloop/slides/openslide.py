@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from nucloop.errors import SlideError
+from nucloop.slides.channels import Channels
+from nucloop.slides.headers.resolution import plausible
 from nucloop.slides.pixels import ToRgb
 from nucloop.slides.protocol import RgbArray
 from nucloop.slides.slide import Slide, build_levels
-from nucloop.slides.tiff_metadata import plausible
 
 
 def open_with_openslide(path: Path) -> Slide:
@@ -32,8 +33,8 @@ def open_with_openslide(path: Path) -> Slide:
         handle = openslide.OpenSlide(path)
     except openslide.OpenSlideError as error:
         raise SlideError(
-            f"Cannot open {path.name}: {str(error)[:160]}. Copy the file again, with the folder "
-            "beside it when it has one."
+            f"Cannot open {path.name}: OpenSlide does not know it, or it is damaged. Copy the file again, with the "
+            "folder beside it when it has one."
         ) from error
     sources = [OpenSlideLevel(handle, level, path.name) for level in range(handle.level_count)]
     said = handle.properties
@@ -56,7 +57,7 @@ class OpenSlideLevel:
 
     def __init__(self, handle: Any, level: int, name: str) -> None:
         self._handle, self._level, self._name = handle, level, name
-        self._convert = ToRgb(4, np.dtype(np.uint8))
+        self._convert = ToRgb(Channels(4, 3, alpha=3), np.dtype(np.uint8))
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -78,7 +79,7 @@ class OpenSlideLevel:
             picture = self._handle.read_region(corner, self._level, (x1 - x0, y1 - y0))
         except Exception as error:
             raise SlideError(
-                f"Cannot read {self._name} at row {y0}, column {x0} of level {self._level}: "
-                f"{str(error)[:160]}. Copy the file again."
+                f"Cannot read {self._name} at row {y0}, column {x0} of level {self._level}: it is damaged there. "
+                "Copy the file again."
             ) from error
         return self._convert(np.asarray(picture))

@@ -1,6 +1,5 @@
 """From whatever an array holds to 8-bit RGB, or a clear refusal."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nucloop.errors import SlideError
+from nucloop.slides.channels import Channels
 from nucloop.slides.protocol import RgbArray
 
 _FULL_RANGE_16_BIT = 0x4000
-_FLUORESCENCE = re.compile(
-    r"dapi|hoechst|fitc|tritc|texas|gfp|rfp|yfp|cfp|alexa|\baf ?\d{3}|\bcy ?[357]|draq|sytox", re.I
-)
+_BAND_PIXELS = 4_000_000
+_STACKS = {"z": "planes of a stack", "t": "points in time", "i": "planes"}
 
 
 @dataclass(frozen=True)
@@ -78,11 +77,7 @@ def find_layout(shape: Sequence[int], axes: str | None, name: str) -> Layout:
                 )
             channel = axis
         elif size > 1:
-            what = {"z": "planes of a stack", "t": "points in time"}.get(letter, "pictures")
-            raise SlideError(
-                f"{name} holds {size} {what}. NucLoop reads one flat picture: export the one "
-                "that is in focus, or a projection."
-            )
+            raise refuse_stack(letter, size, name)
     if y > x:
         raise SlideError(f"{name} has its columns before its rows. Transpose it to (y, x).")
     return Layout(len(shape), y, x, channel)
@@ -101,64 +96,102 @@ def _guess_axes(shape: Sequence[int]) -> str | None:
     return lead + ("yxc" if shape[-1] < 16 else "qyx")
 
 
-def refuse_fluorescence(channel_names: Sequence[str], name: str) -> None:
-    """Raise SlideError when the names of the channels are those of fluorescent dyes."""
-    dyes = [channel for channel in channel_names if _FLUORESCENCE.search(channel)]
-    if dyes:
-        raise SlideError(
-            f"{name} is a fluorescence image (channels {', '.join(map(str, channel_names))}). "
-            "NucLoop reads brightfield slides: H&E or immunohistochemistry, in RGB."
-        )
+def refuse_stack(letter: str, size: int, name: str) -> SlideError:
+    """Return the refusal of a picture that has several planes, points in time or the like along one axis."""
+    return SlideError(
+        f"{name} holds {size:,} {_STACKS.get(letter.lower(), 'pictures')}. NucLoop reads one flat picture: export the "
+        "one that is in focus, or a projection."
+    )
 
 
 @dataclass(frozen=True)
 class ToRgb:
     """Turns (h, w, channels) blocks of one slide into RGB, always the same way."""
 
-    channels: int
+    channels: Channels
     dtype: np.dtype[Any]
+    white: int | None = None
+    """Highest value of whole numbers that do not use all their bits."""
+    inverted: bool = False
+    """Whether 0 is white."""
 
     def __call__(self, block: NDArray[Any]) -> RgbArray:
         """Return a block as (h, w, 3) uint8."""
-        values = self._to_bytes(block)
-        if self.channels in (2, 4):
-            values = _over_white(values[..., :-1], values[..., -1:])
+        height, width = block.shape[:2]
+        if self.is_identity or height * width <= _BAND_PIXELS:
+            return self._converted(block)
+        out = np.empty((height, width, 3), np.uint8)
+        rows = max(1, _BAND_PIXELS // width)
+        for top in range(0, height, rows):
+            out[top : top + rows] = self._converted(block[top : top + rows])
+        return out
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether blocks are RGB of 8 bits as they are."""
+        plain = self.dtype == np.uint8 and self.white is None and not self.inverted
+        return plain and self.channels.count == self.channels.colours == 3
+
+    def _converted(self, block: NDArray[Any]) -> RgbArray:
+        channels = self.channels
+        values = self._to_bytes(block[..., : channels.colours])
+        if self.inverted:
+            values = ~values
+        if channels.alpha is not None:
+            alpha = self._to_bytes(block[..., channels.alpha, None])
+            values = _over_white(values, alpha, premultiplied=channels.premultiplied)
         if values.shape[-1] == 1:
             values = np.repeat(values, 3, axis=-1)
         return np.ascontiguousarray(values)
 
     def _to_bytes(self, block: NDArray[Any]) -> NDArray[np.uint8]:
-        if self.dtype == np.uint8:
-            return block
         if self.dtype == np.bool_:
             return block.astype(np.uint8) * np.uint8(255)
+        if self.white is not None:
+            return ((block.astype(np.uint32) * 255 + self.white // 2) // self.white).astype(np.uint8)
+        if self.dtype == np.uint8:
+            return block
         if self.dtype == np.uint16:
             return ((block.astype(np.uint32) + 128) // 257).astype(np.uint8)
         values = np.nan_to_num(block.astype(np.float32), nan=1.0)
         return np.asarray(np.clip(values, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
 
 
-def _over_white(colour: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _over_white(colour: NDArray[np.uint8], alpha: NDArray[np.uint8], *, premultiplied: bool) -> NDArray[np.uint8]:
     if (alpha == 255).all():
         return colour
     a = alpha.astype(np.uint16)
+    if premultiplied:
+        return np.minimum(colour + (np.uint16(255) - a), np.uint16(255)).astype(np.uint8)
     blended = (colour * a + np.uint16(255) * (np.uint16(255) - a) + np.uint16(127)) // 255
     return blended.astype(np.uint8)
 
 
-def choose_conversion(channels: int, dtype: np.dtype[Any], sample: NDArray[Any] | None, name: str) -> ToRgb:
+def choose_conversion(
+    channels: Channels,
+    dtype: np.dtype[Any],
+    sample: NDArray[Any] | None,
+    name: str,
+    *,
+    bits: int | None = None,
+    inverted: bool = False,
+) -> ToRgb:
     """Decide once how the pixels of a slide become 8-bit RGB.
 
     Parameters
     ----------
-    channels : int
-        Number of channels: 1 grey, 2 grey with alpha, 3 RGB, 4 RGB with alpha.
+    channels : Channels
+        What they are.
     dtype : dtype
         Of the pixels.
     sample : array, optional
         Some pixels that show the range of values; needed unless they are 8-bit.
     name : str
         What to call the slide in an error.
+    bits : int, optional
+        How many bits of a sample count, where the file says it.
+    inverted : bool
+        Whether 0 is white.
 
     Raises
     ------
@@ -166,19 +199,16 @@ def choose_conversion(channels: int, dtype: np.dtype[Any], sample: NDArray[Any] 
         If the pixels are no brightfield picture, or their range is not clear.
     """
     dtype = dtype.newbyteorder("=")
-    if not 1 <= channels <= 4:
-        raise SlideError(
-            f"{name} has {channels} channels. NucLoop reads brightfield slides in RGB: fluorescence "
-            "and other multichannel images are not for it."
-        )
+    if dtype.kind == "u" and bits is not None and 1 <= bits < min(8 * dtype.itemsize, 17):
+        return ToRgb(channels, dtype, 2**bits - 1, inverted)
     if dtype in (np.uint8, np.bool_):
-        return ToRgb(channels, dtype)
+        return ToRgb(channels, dtype, inverted=inverted)
     high = float(np.nanmax(sample)) if sample is not None and sample.size else 0.0
     low = float(np.nanmin(sample)) if sample is not None and sample.size else 0.0
     if dtype == np.uint16 and high >= _FULL_RANGE_16_BIT:
-        return ToRgb(channels, dtype)
+        return ToRgb(channels, dtype, inverted=inverted)
     if dtype.kind == "f" and low >= 0.0 and 0.0 < high <= 1.0:
-        return ToRgb(channels, dtype)
+        return ToRgb(channels, dtype, inverted=inverted)
     wanted = {
         "f": "fractions are read when they lie between 0 and 1",
         "u": "16-bit pixels are read when they use the full range of 65,535",

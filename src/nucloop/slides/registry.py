@@ -7,33 +7,47 @@ from pathlib import Path
 from typing import Any
 
 from nucloop.errors import SlideError
+from nucloop.slides.needs_openslide import NeedsOpenSlide
 from nucloop.slides.slide import Slide, keep_open
 
-Opener = Callable[[Path], Slide]
+Opener = Callable[[Path, int | str | None], Slide]
 
 
-def _tiff(path: Path) -> Slide:
-    from nucloop.slides.tiff import open_tiff
+def _tiff(path: Path, image: int | str | None) -> Slide:
+    from nucloop.slides.tiff.opening import open_tiff
 
-    return open_tiff(path)
+    return open_tiff(path, image)
 
 
-def _zarr(path: Path) -> Slide:
+def _zarr(path: Path, image: int | str | None) -> Slide:
     from nucloop.slides.omezarr import open_zarr
 
-    return open_zarr(path)
+    return open_zarr(path, image)
 
 
-def _image(path: Path) -> Slide:
+def _image(path: Path, image: int | str | None) -> Slide:
     from nucloop.slides.image import open_image
 
+    _refuse_other_images(path, image)
     return open_image(path)
 
 
-def _openslide(path: Path) -> Slide:
+def _openslide(path: Path, image: int | str | None) -> Slide:
     from nucloop.slides.openslide import open_with_openslide
 
+    _refuse_other_images(path, image)
     return open_with_openslide(path)
+
+
+def _czi(path: Path, image: int | str | None) -> Slide:
+    from nucloop.slides.czi import open_czi
+
+    return open_czi(path, image)
+
+
+def _refuse_other_images(path: Path, image: int | str | None) -> None:
+    if image not in (None, 0, "0"):
+        raise SlideError(f"{path.name} has no image {image!r}: of such files only the slide itself is read.")
 
 
 READERS: dict[str, Opener] = {
@@ -41,6 +55,7 @@ READERS: dict[str, Opener] = {
     "zarr": _zarr,
     "image": _image,
     "openslide": _openslide,
+    "czi": _czi,
 }
 """Readers by the name a person can ask for."""
 
@@ -63,7 +78,7 @@ SUFFIXES: dict[str, str] = {
     ".vmu": "openslide",
     ".svslide": "openslide",
     ".dcm": "openslide",
-    ".czi": "openslide",
+    ".czi": "czi",
 }
 """The reader of each kind of file, by the end of its name."""
 
@@ -83,7 +98,9 @@ def openslide_is_installed() -> bool:
     return find_spec("openslide") is not None
 
 
-def open_slide(path: str | Path, *, mpp: float | None = None, reader: str = "auto") -> Slide:
+def open_slide(
+    path: str | Path, *, mpp: float | None = None, reader: str = "auto", image: int | str | None = None
+) -> Slide:
     """Open a slide; pixels are read only when asked for.
 
     Parameters
@@ -94,12 +111,16 @@ def open_slide(path: str | Path, *, mpp: float | None = None, reader: str = "aut
     mpp : float, optional
         µm per pixel of level 0; goes before what the file says.
     reader : str
-        "auto" (by the name of the file), "tiff", "zarr", "image" or "openslide".
+        "auto" (by the name of the file), "tiff", "zarr", "image", "openslide" or "czi".
+    image : int or str, optional
+        Which of several images of the file, by its number from 0 or its name. Without it, the slide is found among
+        labels, macros and overviews.
 
     Returns
     -------
     Slide
-        Its `mpp` is None when neither the file nor the caller says it.
+        Its `mpp` is None when neither the file nor the caller says it; its `notice` says which of several images of
+        the file was opened.
 
     Raises
     ------
@@ -117,7 +138,12 @@ def open_slide(path: str | Path, *, mpp: float | None = None, reader: str = "aut
             f"NucLoop does not know files like {path.name}. It reads "
             f"{', '.join(sorted(SUFFIXES))}; export the slide to one of these."
         )
-    slide = READERS[chosen](path)
+    try:
+        slide = READERS[chosen](path, image)
+    except NeedsOpenSlide:
+        if reader != "auto" or not openslide_is_installed():
+            raise
+        slide = _openslide(path, image)
     return slide if mpp is None else slide.with_mpp(mpp)
 
 
@@ -125,11 +151,11 @@ def _elsewhere(slide: Slide) -> tuple[Any, ...]:
     """Say how another process makes this slide: from its file, or from its levels when it has none."""
     if slide.path is None:
         return Slide, (slide.name, None, slide.mpp, tuple(slide.levels), slide.magnification, keep_open)
-    return _reopen, (slide.path, slide.mpp, slide.reader)
+    return _reopen, (slide.path, slide.mpp, slide.reader, slide.image)
 
 
-def _reopen(path: Path, mpp: float | None, reader: str) -> Slide:
-    return open_slide(path, mpp=mpp, reader=reader)
+def _reopen(path: Path, mpp: float | None, reader: str, image: int) -> Slide:
+    return open_slide(path, mpp=mpp, reader=reader, image=image)
 
 
 # here, as a slide itself does not know who opens files

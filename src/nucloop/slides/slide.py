@@ -18,6 +18,9 @@ PLAUSIBLE_MPP = (0.05, 20.0)
 _MAX_SOURCE_PIXELS = 24_000_000
 _LEVEL_TOLERANCE = 1.1
 _MAX_SIDE = 2_000_000
+_SMALLEST_LEVEL = 8  # below, a rounded side says too little about how far the level is reduced
+_ROUNDED = 2
+_SIDE_TOLERANCE = 0.05
 _WHITE = 255
 
 
@@ -76,6 +79,14 @@ class Slide:
     """Give the file back; reading afterwards is an error."""
     reader: str = "auto"
     """Which reader opened the file."""
+    image: int = 0
+    """Which of the file's images this is."""
+    images: tuple[str, ...] = ()
+    """Names of the file's images in its own order, where it may hold several; a name may be empty."""
+    is_usual_image: bool = True
+    """Whether this is the image that is opened when nobody asks for another."""
+    notice: str = ""
+    """What a person should know of how the file was read: which of several images was opened."""
 
     def __post_init__(self) -> None:
         if self.mpp is not None and not 0 < self.mpp < float("inf"):
@@ -241,13 +252,22 @@ def build_levels(sources: Sequence[PixelSource], name: str) -> tuple[Level, ...]
     levels = []
     for source in ordered:
         along_y, along_x = (_downsample(b, s) for b, s in zip(base, source.shape, strict=True))
-        if min(source.shape) > 16 and abs(along_y - along_x) > 0.05 * max(along_y, along_x):
+        if not _same_field(base, source.shape, max(along_y, along_x)):
             raise SlideError(
                 f"The levels of {name} do not fit each other: {base[0]} x {base[1]} and "
                 f"{source.shape[0]} x {source.shape[1]} pixels. Export it again, or give one level."
             )
-        levels.append(Level(source, (along_y + along_x) / 2))
+        if min(source.shape) >= _SMALLEST_LEVEL or source is ordered[0]:
+            levels.append(Level(source, (along_y + along_x) / 2))
     return tuple(levels)
+
+
+def _same_field(base: tuple[int, int], shape: tuple[int, int], downsample: float) -> bool:
+    """Tell whether a level shows what the base does, but for sides that were rounded to whole pixels."""
+    return all(
+        abs(size - side / downsample) <= max(_ROUNDED, _SIDE_TOLERANCE * size)
+        for side, size in zip(base, shape, strict=True)
+    )
 
 
 def _downsample(base: int, size: int) -> float:

@@ -57,11 +57,12 @@ def slide_of_layer(layer: Image) -> Slide:
 
 def _slide_of_file(layer: Image, shape: tuple[int, ...]) -> Slide | None:
     """Open the layer's own file, unless it is gone or has become another picture."""
-    path = layer.metadata.get("nucloop", {}).get("path")
+    said = layer.metadata.get("nucloop", {})
+    path = said.get("path")
     if not path or not Path(path).exists():
         return None
     try:
-        slide = open_slide(path)
+        slide = open_slide(path, image=said.get("image"))
     except SlideError:
         return None
     return slide if slide.shape == tuple(shape[:2]) else None

@@ -114,13 +114,14 @@ def image_layer_of(slide: Slide) -> tuple[Any, dict[str, Any], str]:
     """Return a slide as napari's layer data tuple, placed in µm when the slide says its resolution."""
     levels = shown_levels(slide)
     options: dict[str, Any] = {
-        "name": slide.name,
+        "name": slide.name if slide.is_usual_image else f"{slide.name}, image {slide.image}",
         "rgb": True,
         "multiscale": len(levels) > 1,
         "metadata": {
             "nucloop": {
                 "mpp": slide.mpp,
                 "path": None if slide.path is None else str(slide.path),
+                "image": slide.image,
                 "magnification": slide.magnification,
             }
         },

@@ -22,16 +22,16 @@ from qtpy.QtWidgets import (
 )
 
 from nucloop.errors import NucLoopError
-from nucloop.formats import FORMATS, SlideInfo, unknown_classes
+from nucloop.formats import SlideInfo, unknown_classes
 from nucloop.gui.canvas.drawn_regions import add_regions
 from nucloop.gui.canvas.layer_slide import mpp_of_layer, slide_of_layer
 from nucloop.gui.files.class_table import ClassTable
-from nucloop.gui.files.importing import ReadFile, read_steps, reference_layer, take_in
+from nucloop.gui.files.importing import FILE_KINDS, ReadFile, read_steps, reference_layer, take_in, told
 from nucloop.gui.widgets.appearance import style_sheet
 from nucloop.gui.widgets.jobs import Ending, How, Job
 from nucloop.gui.widgets.messages import Message, MessageLine, Tone
 from nucloop.gui.widgets.place_field import PlaceField, first_folder, remember_folder
-from nucloop.session.place import SUFFIX
+from nucloop.session.exchange import is_session
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from nucloop.formats import Document
     from nucloop.gui.layer.nuclei_layer import NucleiLayer
     from nucloop.gui.sessions.open_sessions import OpenSessions
-    from nucloop.session import Change
 
 __all__ = ["ImportDialog", "Use"]
 
@@ -84,7 +83,7 @@ class ImportDialog(QDialog):
         self._read_timer = QTimer(self)
         self._read_timer.setSingleShot(True)
         self._read_timer.timeout.connect(self.read)
-        self.file.changed.connect(lambda: self._read_timer.start(TYPING_PAUSE_MS))
+        self.file.changed.connect(self._another_file)
         self.file.line.returnPressed.connect(self.read)
         sessions.closing.connect(self._session_closing)
         self._show_file()
@@ -92,6 +91,7 @@ class ImportDialog(QDialog):
     def open_file(self, path: Path) -> None:
         """Read a file, as if a person had chosen it."""
         self.file.show_path(path)
+        self._another_file()
         self.read()
 
     def read(self) -> None:
@@ -104,8 +104,8 @@ class ImportDialog(QDialog):
             self._job.abandon()
             self._job = None
         if path is not None and path.is_file():
-            slide = self._slide
-            self._job = Job(lambda: read_steps(path, slide), self)
+            slide, are_nuclei = self._slide, self.areas.isChecked()
+            self._job = Job(lambda: read_steps(path, slide, areas_are_nuclei=are_nuclei), self)
             self._job.items.connect(self._found)
             self._job.ended.connect(self._read)
             self._job.start()
@@ -187,6 +187,8 @@ class ImportDialog(QDialog):
         self.table.changed.connect(self._show_ready)
         self.regions = QCheckBox()
         self.regions.setChecked(True)
+        self.areas = QCheckBox("Areas are nuclei, each with its outline")
+        self.areas.toggled.connect(self.read)
         self.messages = MessageLine()
         self.start, self.done = QPushButton("Import"), QPushButton("Close")
         self.start.setDefault(True)
@@ -215,6 +217,7 @@ class ImportDialog(QDialog):
         questions.addSpacing(6)
         questions.addWidget(self.table)
         questions.addWidget(self.regions)
+        questions.addWidget(self.areas)
         buttons = QHBoxLayout()
         buttons.setSpacing(6)
         buttons.addWidget(self.reason, 1)
@@ -237,7 +240,7 @@ class ImportDialog(QDialog):
         nuclei = self._nuclei(document)
         reader = self.reader.text() if self.use is Use.READER else ""
         change = take_in(nuclei, file, document, self.table.mapping, self.table.new, reader)
-        return _told(change, file.path.name)
+        return told(change, file.path.name)
 
     def _nuclei(self, document: Document) -> NucleiLayer:
         """Return the nuclei of the image; a session that is still to begin gets the file's own classes."""
@@ -251,6 +254,13 @@ class ImportDialog(QDialog):
             trouble = self._sessions.trouble_with(self.image)
             raise NucLoopError(trouble.message if trouble is not None else "The session of this image is not open.")
         return nuclei
+
+    def _another_file(self) -> None:
+        """Ask anew what areas are, and read when typing pauses."""
+        self.areas.blockSignals(True)
+        self.areas.setChecked(False)
+        self.areas.blockSignals(False)
+        self._read_timer.start(TYPING_PAUSE_MS)
 
     def _found(self, items: list[ReadFile]) -> None:
         self._file = items[-1]
@@ -286,6 +296,7 @@ class ImportDialog(QDialog):
         number = len(document.regions)
         self.regions.setVisible(number > 0)
         self.regions.setText(f"Also take its {number:,} drawn region" + "s" * (number > 1))
+        self.areas.setVisible((number > 0 and not is_session(file.path)) or self.areas.isChecked())
 
     def _show_doubts(self, file: ReadFile) -> None:
         guess = file.factor
@@ -311,10 +322,8 @@ class ImportDialog(QDialog):
         self.start.setEnabled(self._file is not None and not self.missing)
 
     def _ask_for_file(self, at: str) -> str:
-        endings = sorted({f"*{suffix}" for one in FORMATS.values() for suffix in one.suffixes if suffix[0] == "."})
-        kinds = f"Files of nuclei ({' '.join([*endings, '*.json', f'*{SUFFIX}'])});;All files (*)"
         folder = at or str(first_folder(self._path, PURPOSE))
-        return str(QFileDialog.getOpenFileName(self, "Import nuclei from", folder, kinds)[0])
+        return str(QFileDialog.getOpenFileName(self, "Import nuclei from", folder, FILE_KINDS)[0])
 
     def _session_closing(self, image: Image) -> None:
         if image is self.image and image not in self._viewer.layers:
@@ -326,14 +335,3 @@ class ImportDialog(QDialog):
             self._job.abandon()
         super().closeEvent(event)
         self.deleteLater()
-
-
-def _told(change: Change, name: str) -> str:
-    said = [
-        (len(change.added), "new nuclei"),
-        (len(change.relabelled), "that were there have its class"),
-        (len(change.outlined), "that were there have its outline"),
-        (change.locked, "keep what a person said of them here"),
-    ]
-    parts = [f"{count:,} {words}" for count, words in said if count] or ["nothing that was not here already"]
-    return f"From {name}: {'; '.join(parts)}." + (" Ctrl+Z takes it back." if change else "")

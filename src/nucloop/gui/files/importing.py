@@ -13,7 +13,7 @@ from napari.layers import Points
 from nucloop.classes import ClassScheme
 from nucloop.detection.overlap import SAME_NUCLEUS_UM
 from nucloop.errors import DataError
-from nucloop.formats import Document, SlideInfo, adopt
+from nucloop.formats import FORMATS, PACKED, SOURCES, Asked, Document, SlideInfo, adopt
 from nucloop.formats.fitting import likely_scale, misfits
 from nucloop.gui.canvas.colouring import class_palette
 from nucloop.gui.canvas.slide_layers import MICROMETRE
@@ -21,6 +21,7 @@ from nucloop.gui.canvas.view import placement
 from nucloop.gui.layer.points_style import DIAMETER_UM, SCREEN_LIMITS
 from nucloop.nuclei import UNLABELLED, Origin
 from nucloop.session.exchange import read_annotations
+from nucloop.session.place import SUFFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -31,7 +32,13 @@ if TYPE_CHECKING:
     from nucloop.gui.layer.nuclei_layer import NucleiLayer
     from nucloop.session import Change
 
-__all__ = ["ReadFile", "points_options", "read_steps", "reference_layer", "take_in"]
+__all__ = ["FILE_KINDS", "ReadFile", "points_options", "read_steps", "reference_layer", "take_in", "told"]
+
+_FORMATS = (*FORMATS.values(), *SOURCES.values())
+_ENDINGS = {f"*{suffix}" for one in _FORMATS for suffix in one.suffixes if suffix[0] == "."}
+_EVERY_ENDING = [*sorted(_ENDINGS), *(f"*{one}" for one in PACKED), f"*{SUFFIX}"]
+FILE_KINDS = f"Files of nuclei ({' '.join(_EVERY_ENDING)});;All files (*)"
+"""What a dialog offers to read, as Qt writes it."""
 
 _RING = 0.22
 
@@ -79,9 +86,10 @@ class ReadFile:
         return misfits(self.placed(factor), self.slide)
 
 
-def read_steps(path: Path, slide: SlideInfo) -> Iterator[ReadFile]:
+def read_steps(path: Path, slide: SlideInfo, *, areas_are_nuclei: bool = False) -> Iterator[ReadFile]:
     """Read a file of any format, or a session, for a slide; runs in a job's thread."""
-    yield ReadFile(path, read_annotations(path), slide)
+    asked = Asked(areas_are_nuclei=areas_are_nuclei, mpp=slide.mpp)
+    yield ReadFile(path, read_annotations(path, asked=asked), slide)
 
 
 def take_in(
@@ -159,3 +167,15 @@ def points_options(document: Document, name: str, mpp: float | None) -> dict[str
         "canvas_size_limits": SCREEN_LIMITS,
         "metadata": {"nucloop": {"file": name, "scheme": nuclei.scheme.name}},
     } | ({} if mpp is None else {"scale": (mpp, mpp), "units": (MICROMETRE, MICROMETRE)})
+
+
+def told(change: Change, name: str) -> str:
+    """Say what was taken from a file."""
+    said = [
+        (len(change.added), "new nuclei"),
+        (len(change.relabelled), "that were there have its class"),
+        (len(change.outlined), "that were there have its outline"),
+        (change.locked, "keep what a person said of them here"),
+    ]
+    parts = [f"{count:,} {words}" for count, words in said if count] or ["nothing that was not here already"]
+    return f"From {name}: {'; '.join(parts)}." + (" Ctrl+Z takes it back." if change else "")

@@ -10,8 +10,9 @@ import numpy as np
 from napari.layers import Points
 
 from nucloop.classes import ClassScheme, NucleusClass, builtin_schemes, join
+from nucloop.errors import DataError
 from nucloop.evaluation.live import with_ids
-from nucloop.formats import SlideInfo, read_document
+from nucloop.formats import Asked, SlideInfo, only_areas, read_document
 from nucloop.formats.fitting import misfits
 from nucloop.gui.canvas.layer_slide import slide_of_layer
 from nucloop.nuclei import UNLABELLED, Nuclei
@@ -90,9 +91,13 @@ def of_file(path: Path, image: Image) -> Reference:
     DataError
         If it cannot be read.
     """
-    document = read_document(path)
     with slide_of_layer(image) as slide:
-        remarks = misfits(document, SlideInfo.of(slide))
+        about = SlideInfo.of(slide)
+    document = read_document(path, asked=Asked(mpp=about.mpp))
+    trouble = only_areas(document, path.name)
+    if trouble:
+        raise DataError(trouble)
+    remarks = [*document.remarks, *misfits(document, about)]
     return Reference(path.name, with_ids(document.nuclei), path=path, remarks=tuple(remarks))
 
 

@@ -15,8 +15,9 @@ from napari.utils.notifications import show_error, show_info
 from qtpy.QtCore import QTimer
 
 from nucloop.errors import DataError, NucLoopError
-from nucloop.formats import Document, format_of, read_document, write_document
-from nucloop.formats.csv import check_lines
+from nucloop.formats import Document, format_of, only_areas, read_document, write_document
+from nucloop.formats.source.plain import PACKED, plain
+from nucloop.formats.tables.dialect import check_lines, dialect_of
 from nucloop.gui.canvas.drawn_regions import regions_of
 from nucloop.gui.files.dialogs import image_meant, open_import
 from nucloop.gui.files.importing import points_options
@@ -26,6 +27,7 @@ from nucloop.gui.napari_private.parts import keeper_of
 from nucloop.gui.plugin.reader import NO_LAYER, read_slide
 from nucloop.gui.sessions.open_sessions import OpenSessions
 from nucloop.session.exchange import document_of, is_session, slide_of_session
+from nucloop.slides import reader_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -58,6 +60,9 @@ def read_annotation_file(path: str | Sequence[str]) -> list[LayerData]:
                 layers += read_slide(str(slide_of_session(file)))
             elif not _asked_about(file):
                 document = read_document(file)
+                trouble = only_areas(document, file.name)
+                if trouble:
+                    raise DataError(trouble)
                 mpp = None if document.slide is None else document.slide.mpp
                 layers.append((document.nuclei.yx, points_options(document, file.name, mpp), "points"))
         except NucLoopError as error:
@@ -93,13 +98,23 @@ def _asked_about(file: Path) -> bool:
 
 def _holds_nuclei(path: Path) -> bool:
     """Whether a file is one of ours by its beginning: other programs use these endings too."""
+    if path.suffix.lower() in PACKED and reader_for(path) is not None:
+        return False  # a zipped slide
     try:
-        kind = format_of(path, look=True)
-        if kind.known_by:
-            return kind.recognises(_head(path)) and (".csv" not in kind.suffixes or _has_places(path))
+        with plain(path) as file:
+            return _is_nuclei(file)
     except (NucLoopError, OSError):
         return False
-    checks = {".npz": _has_yx, ".db": _is_store, ".txt": _is_brca_m2c}
+
+
+def _is_nuclei(path: Path) -> bool:
+    """Whether a plain file is one of ours."""
+    kind = format_of(path, look=True)
+    if ".txt" in kind.suffixes:
+        return _is_brca_m2c(path)
+    if kind.known_by:
+        return kind.recognises(_head(path)) and (".csv" not in kind.suffixes or _has_places(path))
+    checks = {".npz": _has_yx, ".db": _is_store}
     return checks.get(kind.suffixes[0], Path.is_file)(path)
 
 
@@ -110,9 +125,7 @@ def _head(path: Path) -> bytes:
 
 def _has_places(path: Path) -> bool:
     check_lines(path)
-    lines = [line for line in _head(path).decode("utf-8-sig", "replace").splitlines() if not line.startswith("#")]
-    names = {name.strip().strip('"') for name in lines[0].split(",")} if lines else set()
-    return {"y", "x"} <= names or {"y_um", "x_um"} <= names
+    return dialect_of(path).columns.say_where
 
 
 def _has_yx(path: Path) -> bool:

@@ -12,11 +12,10 @@ from nucloop.errors import DataError, NucLoopError, SlideError
 from nucloop.formats import SlideInfo, write_nuclei
 from nucloop.gui.canvas.docks import PLUGIN, open_correct_dock, open_detect_dock
 from nucloop.gui.canvas.layer_slide import slide_of_layer
-from nucloop.gui.canvas.slide_layers import image_layer_of
 from nucloop.gui.detect.pipelines import loaded_pipeline
 from nucloop.gui.napari_private.parts import window_of
+from nucloop.gui.plugin.reader import layer_of_file
 from nucloop.gui.widgets.messages import Tone
-from nucloop.slides import open_slide
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -105,7 +104,7 @@ def _open_images(
             raise DataError(f"There is no sample {sample!r}. Look under File > Open Sample > NucLoop.") from error
     for path in files:
         try:
-            data, options, _ = image_layer_of(open_slide(path, mpp=mpp))
+            data, options, _ = layer_of_file(path, mpp)
             viewer.add_image(data, **options)
         except SlideError as error:
             if alone:

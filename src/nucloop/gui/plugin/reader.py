@@ -4,11 +4,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from napari.utils.notifications import show_error
+import napari
+from napari.utils.notifications import show_error, show_info
+from qtpy.QtCore import QTimer
 
 from nucloop.errors import NucLoopError
 from nucloop.gui.canvas.slide_layers import image_layer_of
-from nucloop.slides import open_slide, reader_for
+from nucloop.gui.napari_private.parts import window_of
+from nucloop.gui.plugin.image_choice import ImageChoice
+from nucloop.slides import Slide, open_slide, reader_for
 
 LayerData = tuple[Any, dict[str, Any], str]
 
@@ -26,13 +30,48 @@ def get_reader(path: str | Sequence[str]) -> Callable[[str | Sequence[str]], lis
     return read_slide
 
 
+def layer_of_file(path: Path, mpp: float | None = None, image: int | None = None) -> LayerData:
+    """Open a slide as an image layer; where its file holds several images, say which that is and offer the others.
+
+    Raises
+    ------
+    SlideError
+        If it cannot be opened.
+    """
+    slide = open_slide(path, mpp=mpp, image=image)
+    if slide.notice:
+        _offer_others(slide)
+    return image_layer_of(slide)
+
+
+def _offer_others(slide: Slide) -> None:
+    viewer = napari.current_viewer()
+    if viewer is None or len(slide.images) < 2:
+        show_info(slide.notice)
+        return
+    choice = ImageChoice(slide, viewer, window_of(viewer))
+    choice.chosen.connect(lambda number: _open_another(viewer, slide, number))
+    # napari is still busy opening the first
+    QTimer.singleShot(0, choice.show)
+
+
+def _open_another(viewer: napari.Viewer, slide: Slide, number: int) -> None:
+    assert slide.path is not None
+    try:
+        data, options, _ = layer_of_file(slide.path, None, number)
+    except NucLoopError as error:
+        show_error(str(error))
+        return
+    viewer.add_image(data, **options)
+
+
 def read_slide(path: str | Sequence[str]) -> list[LayerData]:
     """Open slides as image layers; what cannot be opened is said in the window, in one sentence."""
     paths = [path] if isinstance(path, str) else list(path)
     layers: list[LayerData] = []
     for one in paths:
         try:
-            layers.append(image_layer_of(open_slide(one)))
+            layers.append(layer_of_file(Path(one)))
         except NucLoopError as error:
             show_error(str(error))
     return layers or NO_LAYER

@@ -81,6 +81,11 @@ def why_not_kept(slide: Slide) -> str:
         return "This image has no file, so what you do is kept only while it is open in this window."
     if slide.path.parent == _samples():
         return "This is a sample, so what you do is kept only while it is open in this window."
+    if not slide.is_usual_image:
+        return (
+            f"This is image {slide.image} of a file whose session is of another image, so what you do is kept only "
+            "while it is open in this window. Export it."
+        )
     return ""
 
 

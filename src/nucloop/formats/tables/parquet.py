@@ -9,9 +9,10 @@ import orjson
 
 from nucloop.errors import DataError
 from nucloop.formats.atomic import replacing_path
-from nucloop.formats.columns import KNOWN, SHAPES, TEXT, GrowingTable, outlines_of, places_of
 from nucloop.formats.document import file_header
 from nucloop.formats.slide_info import FileHeader, SlideInfo
+from nucloop.formats.tables.columns import KNOWN, SHAPES, TEXT, GrowingTable, outlines_of, places_in, places_of
+from nucloop.formats.tables.names import columns_of
 from nucloop.nuclei import Origin
 
 if TYPE_CHECKING:
@@ -70,6 +71,8 @@ def read_parquet(path: Path) -> Document:
     try:
         with _opened(path) as file:
             names = file.schema_arrow.names
+            if _is_of_shapes(file):
+                return _read_shapes(file, path)
             if not ({"y", "x"} <= set(names) or {"y_um", "x_um"} <= set(names)):
                 raise DataError(f"{path.name} has no columns y and x, so it does not say where the nuclei are.")
             if file.metadata.num_rows > MOST_ROWS or len(names) > MOST_COLUMNS:
@@ -83,9 +86,32 @@ def read_parquet(path: Path) -> Document:
                 table.add({name: _column(batch.column(name), name, path) for name in wanted if name not in shapes})
             return table.document()
     except OSError as error:
-        raise DataError(f"Cannot read {path}: {error}. Check the path, or export the file again.") from error
-    except (pa.ArrowException, ValueError, OverflowError, TypeError) as error:
-        raise DataError(f"{path.name} is not a Parquet table of nuclei: {error}. Export it again.") from error
+        raise DataError(
+            f"Cannot read {path}: it is not there, or damaged. Check the path, or export the file again."
+        ) from error
+    except (pa.ArrowException, ValueError, OverflowError, TypeError, KeyError) as error:
+        raise DataError(f"{path.name} is not a Parquet table of nuclei, or is damaged. Export it again.") from error
+
+
+def _is_of_shapes(file: Any) -> bool:
+    """Tell whether a table is one of geopandas: shapes in well-known binary, under a name that the file gives."""
+    return b"geo" in (file.schema_arrow.metadata or {}) and not {"y", "x"} <= set(file.schema_arrow.names)
+
+
+def _read_shapes(file: Any, path: Path) -> Document:
+    """Read a table of shapes: each a nucleus with its outline, at its centroid."""
+    import shapely
+
+    shape = str(orjson.loads(file.schema_arrow.metadata[b"geo"])["primary_column"])
+    columns = columns_of(file.schema_arrow.names)
+    named = {name: file.schema_arrow.names[k] for name, k in columns.found.items() if name in {"class", "score"}}
+    table = GrowingTable(path.name, FileHeader())
+    for batch in file.iter_batches(ROWS_AT_A_TIME, columns=[shape, *named.values()]):
+        shapes = shapely.from_wkb(batch.column(shape).to_numpy(zero_copy_only=False), on_invalid="ignore")
+        table.add_shapes("outline", shapes)
+        others = {ours: _column(batch.column(theirs), ours, path) for ours, theirs in named.items()}
+        table.add({**places_in(shapes), **others})
+    return table.document()
 
 
 def read_parquet_slide(path: Path) -> SlideInfo | None:
@@ -96,7 +122,9 @@ def read_parquet_slide(path: Path) -> SlideInfo | None:
         with _opened(path) as file:
             return _header(file, path).slide
     except (OSError, pa.ArrowException) as error:
-        raise DataError(f"Cannot read {path}: {error}. Check the path, or export the file again.") from error
+        raise DataError(
+            f"Cannot read {path}: it is not there, or damaged. Check the path, or export the file again."
+        ) from error
 
 
 def _opened(path: Path) -> Any:

@@ -6,14 +6,14 @@ of about a megabyte, and what stands around the list; depth, the size of one obj
 
 from __future__ import annotations
 
-import mmap
 import re
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from nucloop.errors import DataError
+from nucloop.formats.source.bare_numbers import loads
+from nucloop.formats.source.json_text import CLOSE, OPEN, QUOTE, SPACE, TOKEN, Text, closing, is_nothing, opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,11 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["JsonRecords"]
 
-# Strings are stepped over whole, so a bracket inside one is never counted. Possessive, and a string that never ends
-# runs to the end of the file: no input makes it look at a byte twice.
-_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
-_FIRST_KEY = re.compile(rb'\s*+\{\s*+("[^"\\]{1,64}")\s*+:')
-_SPACE = b" \t\r\n"
+_KEY = rb'"[^"\\]{1,64}"\s*+:'
+_FIRST_KEY = (re.compile(rb"\s*+\{\s*+(" + _KEY + rb")"), re.compile(rb"\s*+" + _KEY + rb"\s*+\{\s*+(" + _KEY + rb")"))
+_NOT_SPACE = re.compile(rb"[^ \t\r\n\x1e]")
 _BLOCK = 1_000_000
 _LARGEST_RECORD = 64_000_000
 _LARGEST_SURROUNDINGS = 16_000_000
@@ -33,10 +31,8 @@ _FARTHEST_CUT = 4_000_000
 _DEEPEST = 100
 _LONGEST_GAP = 1_000_000
 _SLOW_RECORDS = 64
-_LARGEST_SNAPPY = 2_000_000_000
-_OPEN, _CLOSE, _QUOTE = b"[{", b"]}", ord('"')
-
-Text = bytes | mmap.mmap
+_DEEPEST_LIST = 4
+_LIST, _KEYED = 0, 1
 
 
 class JsonRecords:
@@ -45,21 +41,43 @@ class JsonRecords:
     Parameters
     ----------
     path : Path
-        JSON, or JSON compressed with Snappy when the name ends in ``.snappy``.
+        JSON in UTF-8.
     member : str
         The list is the first one that is called so, at most a few levels deep.
     bare : bool
-        Whether the file may also be just a list, or a single object.
+        Whether the file may also be just a list, or objects one behind the other (a single one, one a line, or a
+        GeoJSON text sequence).
+    keyed : bool
+        Whether the objects stand behind keys of their own, in an object instead of a list.
+    several : bool
+        Whether the file may also be a list of objects that have such a list each.
     noun : str
         What one object is called in messages.
+
+    Attributes
+    ----------
+    around : Any
+        What stands around the list, with the list itself empty; known when all blocks have been walked.
+    lists : int
+        How many lists have been begun.
     """
 
-    def __init__(self, path: Path, member: str, *, bare: bool = False, noun: str = "Object") -> None:
+    def __init__(
+        self,
+        path: Path,
+        member: str,
+        *,
+        bare: bool = False,
+        keyed: bool = False,
+        several: bool = False,
+        noun: str = "Object",
+    ) -> None:
         self.path = path
         self.around: Any = None
-        """What stands around the list, with the list itself empty; known when all blocks have been walked."""
+        self.lists = 0
         self._member = b'"' + member.encode() + b'"'
-        self._bare = bare
+        self._bare, self._several = bare, several
+        self._kind = _KEYED if keyed else _LIST
         self._noun = noun
 
     def blocks(self) -> Iterator[list[dict[str, Any]]]:
@@ -70,35 +88,44 @@ class JsonRecords:
         DataError
             If the file cannot be read, is not JSON, ends early, is nested or large beyond reason, or has no such list.
         """
-        with _opened(self.path) as text:
-            start = self._list_start(text)
-            if start == 0:
-                yield [self._whole(text)]
+        self.lists = 0
+        with opened(self.path) as text:
+            start, depth = self._list_start(text, 0, 0)
+            if not start:
+                self.lists = 1
+                yield from self._sequence(text)
                 return
-            end = yield from self._walk(text, start)
-            self.around = self._surroundings(text, start, end)
+            several = self._several and text[:start].lstrip(SPACE).startswith(b"[")
+            around, begin = b"", 0
+            while start:
+                self.lists += 1
+                around += text[begin:start]
+                begin = (yield from self._walk(text, start)) - 1
+                start, depth = self._list_start(text, begin + 1, depth) if several else (0, 0)
+            self.around = self._surroundings(around, text, begin)
 
     def head(self) -> Any:
         """Return what stands before the list, None when that is not the beginning of a JSON object."""
-        with _opened(self.path) as text:
-            start = self._list_start(text)
-            closing = _closing(text[:start])
+        with opened(self.path) as text:
+            start, _ = self._list_start(text, 0, 0)
+            brackets = closing(text[:start])
             try:
-                return orjson.loads(text[:start] + closing)
+                return loads(text[:start] + brackets)
             except orjson.JSONDecodeError:
                 return None
 
-    def _list_start(self, text: Text) -> int:
-        """Where the list begins, behind its bracket; 0 when there is none."""
-        depth, key = 0, b""
-        for match in _TOKEN.finditer(text):
+    def _list_start(self, text: Text, position: int, depth: int) -> tuple[int, int]:
+        """Where the next list begins, behind its bracket, and how deep it lies; (0, 0) when there is none."""
+        key, begin = b"", position
+        for match in TOKEN.finditer(text, position):
             first, last = match.span()
             token = text[first]
-            if token == _QUOTE:
+            if token == QUOTE:
                 key = text[first:last] if last - first <= len(self._member) else b""
-            elif token in _OPEN:
-                if token == _OPEN[0] and (key == self._member if depth else self._bare):
-                    return last
+            elif token in OPEN:
+                named = key == self._member and (not self._several or depth <= _DEEPEST_LIST)
+                if token == OPEN[self._kind] and (named if depth else self._bare):
+                    return last, depth
                 depth += 1
                 key = b""
             else:
@@ -107,13 +134,39 @@ class JsonRecords:
                     break
             if depth > _DEEPEST:
                 raise self._error(f"is nested more than {_DEEPEST} levels deep")
-            if last > _LARGEST_SURROUNDINGS:
+            if last - begin > _LARGEST_SURROUNDINGS:
                 raise self._error(f"holds no list called {self._member.decode()} near its beginning")
-        if depth != 0 or _nothing(text):
+        if depth != 0 or is_nothing(text):
             raise self._error("is not whole JSON: it ends too early or never begins")
-        if not self._bare:
+        if not self._bare and not self.lists:
             raise self._error(f"holds no list called {self._member.decode()}")
-        return 0
+        return 0, 0
+
+    def _sequence(self, text: Text) -> Iterator[list[dict[str, Any]]]:
+        """Yield blocks of objects that stand one behind the other, with nothing but blanks between them."""
+        position, number, by_line = 0, 0, True
+        while _NOT_SPACE.search(text, position):
+            block, position = self._lines(text, position) if by_line else ([], position)
+            if not block:
+                by_line = False
+                first, last = self._next(text, position, number + 1)
+                block, position = [self._parsed(text[first:last], number + 1)], last
+            yield block
+            number += len(block)
+
+    @staticmethod
+    def _lines(text: Text, position: int) -> tuple[list[dict[str, Any]], int]:
+        """Objects of many whole lines, and where they end; none when a line is anything else."""
+        end = text.rfind(b"\n", position, position + _BLOCK) + 1 or len(text)
+        if end - position > _BLOCK:
+            return [], position
+        lines = [line for piece in text[position:end].split(b"\n") if (line := piece.strip(SPACE))]
+        try:
+            block = loads(b"[" + b",".join(lines) + b"]")
+        except orjson.JSONDecodeError:
+            return [], position
+        alone = len(block) == len(lines) and all(type(one) is dict for one in block)
+        return (block, end) if alone else ([], position)
 
     def _walk(self, text: Text, position: int) -> Any:
         """Yield blocks from the list that begins at `position`; return where it ends, behind its bracket."""
@@ -137,11 +190,14 @@ class JsonRecords:
             yield slow
             number += len(slow)
 
-    @staticmethod
-    def _separator(text: Text, position: int) -> re.Pattern[bytes] | None:
+    def _separator(self, text: Text, position: int) -> re.Pattern[bytes] | None:
         """Find what stands between two objects of this file: most programs begin each with the same key."""
-        key = _FIRST_KEY.match(text, position)
-        return None if key is None else re.compile(rb"\}\s*+,\s*+(?=\{\s*+" + re.escape(key.group(1)) + rb"\s*+:)")
+        key = _FIRST_KEY[self._kind].match(text, position)
+        if key is None:
+            return None
+        first = re.escape(key.group(1)[:-1].rstrip()) + rb"\s*+:"
+        named = _KEY + rb"\s*+" if self._kind == _KEYED else b""
+        return re.compile(rb"\}\s*+,\s*+(?=" + named + rb"\{\s*+" + first + rb")")
 
     def _fast(self, text: Text, position: int, separator: re.Pattern[bytes] | None) -> tuple[list[dict[str, Any]], int]:
         """Objects up to a likely place between two of them; none when that was not such a place."""
@@ -153,30 +209,37 @@ class JsonRecords:
         cut = separator.search(text, begin + _BLOCK, begin + _BLOCK + _FARTHEST_CUT)
         if cut is None:
             return [], position
+        first, last = (b"[", b"]") if self._kind == _LIST else (b"{", b"}")
         try:
-            block = orjson.loads(b"[" + text[begin : cut.start() + 1] + b"]")
+            parsed = loads(first + text[begin : cut.start() + 1] + last)
         except orjson.JSONDecodeError:
             # Objects inside an object, or damage: the careful way tells which.
             return [], position
+        block = parsed if self._kind == _LIST else list(parsed.values())
         # A valid list of objects between two list positions: a cut inside an object would not have parsed.
         return (block, cut.start() + 1) if all(type(one) is dict for one in block) else ([], position)
 
     def _next(self, text: Text, position: int, number: int) -> tuple[int, int]:
         """Begin and end of the next object; (-1, end of the list) when there is none."""
         depth, start = 0, position
-        for match in _TOKEN.finditer(text, position):
+        for match in TOKEN.finditer(text, position):
             first, last = match.span()
             token = text[first]
             if depth == 0:
                 between = text[position : min(first, position + _LONGEST_GAP)]
-                if between.strip(_SPACE + b",") or first - position >= _LONGEST_GAP or token not in b"{]":
+                behind = token == QUOTE and self._kind == _KEYED
+                gap = between.strip(SPACE + (b",:" if self._kind == _KEYED else b","))
+                if gap or first - position >= _LONGEST_GAP or not (behind or token in (OPEN[1], CLOSE[self._kind])):
                     raise self._error(f"has no object where {self._noun.lower()} {number} should be")
-                if token == _CLOSE[0]:
+                if behind:
+                    position = last
+                    continue
+                if token == CLOSE[self._kind]:
                     return -1, last
                 start = first
-            if token in _OPEN:
+            if token in OPEN:
                 depth += 1
-            elif token in _CLOSE:
+            elif token in CLOSE:
                 depth -= 1
             if depth == 0:
                 return start, last
@@ -194,72 +257,21 @@ class JsonRecords:
 
     def _parsed(self, text: bytes, number: int) -> dict[str, Any]:
         try:
-            record = orjson.loads(text)
+            record: dict[str, Any] = loads(text)
         except orjson.JSONDecodeError as error:
             raise DataError(
-                f"{self._noun} {number} of {self.path.name} is not valid JSON: {error}. Export it again."
+                f"{self._noun} {number} of {self.path.name} is not valid JSON at its character {error.pos + 1:,}. "
+                "Export it again."
             ) from error
-        return record  # type: ignore[no-any-return]
+        return record
 
-    def _whole(self, text: Text) -> dict[str, Any]:
-        if len(text) > _LARGEST_RECORD:
-            raise self._error("is too large to be a single object")
-        return self._parsed(text[:].strip(), 1)
-
-    def _surroundings(self, text: Text, start: int, end: int) -> Any:
+    def _surroundings(self, around: bytes, text: Text, end: int) -> Any:
         if len(text) - end > _LARGEST_SURROUNDINGS:
             raise self._error(f"goes on for more than {_LARGEST_SURROUNDINGS / 1e6:.0f} MB behind its objects")
         try:
-            return orjson.loads(text[:start] + text[end - 1 :])
+            return loads(around + text[end:])
         except orjson.JSONDecodeError as error:
-            raise self._error(f"is not valid JSON around its objects ({error})") from error
+            raise self._error("is not valid JSON around its objects") from error
 
     def _error(self, what: str) -> DataError:
         return DataError(f"{self.path.name} {what}. Copy or export it again.")
-
-
-def _nothing(text: Text) -> bool:
-    """Whether a text has no JSON object or list in it at all."""
-    first = re.compile(rb"\s*+").match(text)
-    return first is None or text[first.end() : first.end() + 1] not in (b"{", b"[")
-
-
-def _closing(text: bytes) -> bytes:
-    """Brackets that end what a beginning of JSON leaves open."""
-    open_brackets = bytearray()
-    for match in _TOKEN.finditer(text):
-        token = text[match.start()]
-        if token in _OPEN:
-            open_brackets.append(token + 2)
-        elif token in _CLOSE and open_brackets:
-            open_brackets.pop()
-    return bytes(reversed(open_brackets))
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[Text]:
-    try:
-        with path.open("rb") as file:
-            if file.seek(0, 2) == 0:
-                raise DataError(f"{path.name} is empty. Export it again.")
-            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
-                yield _unpacked(text, path) if path.suffix == ".snappy" else text
-    except OSError as error:
-        raise DataError(f"Cannot read {path}: {error.strerror or error}. Check the path.") from error
-
-
-def _unpacked(text: mmap.mmap, path: Path) -> bytes:
-    import imagecodecs
-
-    size = 0
-    for place, byte in enumerate(text[:5]):
-        size |= (byte & 0x7F) << (7 * place)
-        if byte < 0x80:
-            break
-    # A block of Snappy never shrinks its text to less than a twenty-second.
-    if size > min(_LARGEST_SNAPPY, 24 * len(text) + 64):
-        raise DataError(f"{path.name} is damaged, or unpacks to {size / 1e9:.1f} GB. Export it again.")
-    try:
-        return bytes(imagecodecs.snappy_decode(text[:]))
-    except (imagecodecs.SnappyError, ValueError, RuntimeError) as error:
-        raise DataError(f"{path.name} is not compressed with Snappy, or damaged. Export it again.") from error

@@ -7,23 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nucloop.formats.geojson import CORNER
-from nucloop.geometry import Region, checked_ring
+from nucloop.errors import MisfitError
+from nucloop.formats.geojson.features import kind_of
+from nucloop.formats.geojson.writing import CORNER
+from nucloop.geometry import Region, checked_ring, encloses_nothing
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["AREAS", "corners_of", "is_nucleus", "kind_of", "pair", "pieces_of", "polygons_of", "region_of"]
+__all__ = ["AREAS", "corners_of", "is_area", "is_nucleus", "pair", "pieces_of", "polygons_of", "region_of"]
 
 AREAS = {"Polygon", "MultiPolygon"}
 _NUCLEI = {"detection", "cell"}
 _NUMBERS = {float, int}
-
-
-def kind_of(feature: dict[str, Any]) -> str:
-    """Return what an object of QuPath is; an annotation, where the file does not say."""
-    properties = feature.get("properties") or {}
-    return str(properties.get("objectType") or properties.get("object_type") or "annotation").lower()
 
 
 def is_nucleus(feature: dict[str, Any]) -> bool:
@@ -31,8 +27,14 @@ def is_nucleus(feature: dict[str, Any]) -> bool:
     return kind_of(feature) in _NUCLEI
 
 
+def is_area(feature: dict[str, Any]) -> bool:
+    """Whether a feature is a drawn area: no detection, no cell, no point and no line."""
+    geometry = feature["geometry"]
+    return geometry is not None and geometry["type"] in AREAS and not is_nucleus(feature)
+
+
 def region_of(feature: dict[str, Any]) -> Region | None:
-    """Return the drawn area of an annotation, however many pieces it has; None where there is none.
+    """Return the drawn area of an annotation, however many pieces it has; None where there is none, or an empty one.
 
     Raises
     ------
@@ -46,6 +48,8 @@ def region_of(feature: dict[str, Any]) -> Region | None:
 def pieces_of(geometry: dict[str, Any], shift: float) -> list[list[NDArray[np.float64]]]:
     """Return the pieces of an area, each as its outline and its holes (N, 2) in our pixels; none of other geometries.
 
+    Pieces and holes that enclose nothing are left out.
+
     Parameters
     ----------
     geometry : dict
@@ -53,15 +57,20 @@ def pieces_of(geometry: dict[str, Any], shift: float) -> list[list[NDArray[np.fl
     shift : float
         From our origin to the file's, pixels.
     """
-    return [[_ring(ring, shift) for ring in rings] for rings in polygons_of(geometry)]
+    pieces = []
+    for outline, *holes in polygons_of(geometry):
+        ring = _ring(outline, shift)
+        if ring is not None:
+            pieces.append([ring, *(hole for one in holes if (hole := _ring(one, shift)) is not None)])
+    return pieces
 
 
 def polygons_of(geometry: dict[str, Any]) -> list[Any]:
     """Return the pieces of an area as the file has them, each a list of rings; none of other geometries."""
     if geometry["type"] not in AREAS:
         return []
-    polygons = [geometry["coordinates"]] if geometry["type"] == "Polygon" else geometry["coordinates"]
-    return [rings for rings in polygons if rings]
+    given = geometry["coordinates"] or ()
+    return [rings for rings in ([given] if geometry["type"] == "Polygon" else given) if rings]
 
 
 def pair(corner: Any) -> tuple[float, float]:
@@ -69,7 +78,7 @@ def pair(corner: Any) -> tuple[float, float]:
     x, y = corner[0], corner[1]
     if type(x) in _NUMBERS and type(y) in _NUMBERS:
         return x, y
-    raise ValueError(f"{str(corner)[:60]} is no place")
+    raise MisfitError(f"{str(corner)[:60]} is no place")
 
 
 def corners_of(corners: Any) -> NDArray[np.float64]:
@@ -80,5 +89,7 @@ def corners_of(corners: Any) -> NDArray[np.float64]:
     return np.array([pair(corner) for corner in corners], np.float64).reshape(-1, 2)
 
 
-def _ring(corners: Any, shift: float) -> NDArray[np.float64]:
-    return checked_ring(corners_of(corners))[:, ::-1] - shift
+def _ring(corners: Any, shift: float) -> NDArray[np.float64] | None:
+    """Return a ring in our pixels, (N, 2) of (y, x); None where it encloses nothing."""
+    points = corners_of(corners)
+    return None if encloses_nothing(points) else checked_ring(points)[:, ::-1] - shift

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import orjson
 
-from nucloop.errors import DataError
+from nucloop.errors import DataError, MisfitError, why
 from nucloop.formats.atomic import replacing
 from nucloop.formats.document import NOTES, Document, file_header
 from nucloop.formats.found_classes import FoundClasses
@@ -73,9 +73,11 @@ def read_npz(path: Path) -> Document:
             )
             arrays = {name: archive[name] for name in wanted if name in archive.files}
     except (zipfile.BadZipFile, ValueError, EOFError, KeyError, TypeError, zipfile.LargeZipFile, RuntimeError) as error:
-        raise DataError(f"{path.name} is not a NumPy archive of nuclei: {error}. Export it again.") from error
+        raise DataError(f"{path.name} is not a NumPy archive of nuclei, or is damaged. Export it again.") from error
     except (OSError, zlib.error) as error:
-        raise DataError(f"Cannot read {path}: {error}. Check the path, or export the file again.") from error
+        raise DataError(
+            f"Cannot read {path}: it is not there, or damaged. Check the path, or export the file again."
+        ) from error
     return _document(arrays, path)
 
 
@@ -105,7 +107,7 @@ def _document(arrays: dict[str, NDArray[Any]], path: Path) -> Document:
         columns |= {name: arrays[name] for name in COLUMNS if name in arrays and name != "yx"}
         yx = arrays["yx"]
         if yx.ndim != 2 or yx.shape[1] != 2 or not np.isfinite(yx).all() or np.max(columns["origin"], initial=0) > 4:
-            raise ValueError("yx is not a finite (N, 2), or an origin is unknown")
+            raise MisfitError("yx is not a finite (N, 2), or an origin is unknown")
         shapes = {name: _outlines(arrays, name, len(yx), path) for name in SHAPES if f"{name}_ends" in arrays}
         columns |= {name: outlines.table(len(yx)) for name, outlines in shapes.items()}
         nuclei = Nuclei.from_points(header.scheme or FoundClasses(path.name).scheme, yx, **columns)
@@ -113,16 +115,16 @@ def _document(arrays: dict[str, NDArray[Any]], path: Path) -> Document:
         remarks = tuple(chain.from_iterable(outlines.remarks for outlines in shapes.values()))
         return Document(nuclei=nuclei, slide=header.slide, weights=header.weights, notes=notes, remarks=remarks)
     except (ValueError, KeyError, IndexError, TypeError, OverflowError) as error:
-        raise DataError(f"The arrays of {path.name} do not fit each other: {error}. Export it again.") from error
+        raise DataError(f"The arrays of {path.name} do not fit each other{why(error)}. Export it again.") from error
 
 
 def _outlines(arrays: dict[str, NDArray[Any]], name: str, count: int, path: Path) -> GrowingOutlines:
     corners, ends = arrays[f"{name}_corners"], arrays[f"{name}_ends"]
     if corners.dtype.kind not in "iuf" or corners.ndim != 2 or corners.shape[1] != 2 or ends.dtype.kind not in "iu":
-        raise ValueError(f"{name}_corners is no (P, 2) of numbers")
+        raise MisfitError(f"{name}_corners is no (P, 2) of numbers")
     counts: NDArray[Any] = np.diff(ends.astype(np.int64))
     if ends.shape != (count + 1,) or ends[0] != 0 or ends[-1] != len(corners) or (counts < 0).any():
-        raise ValueError(f"{name}_ends does not rise from 0 to the number of corners, one for each nucleus")
+        raise MisfitError(f"{name}_ends does not rise from 0 to the number of corners, one for each nucleus")
     outlines = GrowingOutlines(path.name, "Whole cells" if name.startswith("cell") else "")
     outlines.extend(0, corners, counts)
     return outlines

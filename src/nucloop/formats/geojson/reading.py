@@ -10,14 +10,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nucloop.errors import DataError
+from nucloop.errors import DataError, why
+from nucloop.formats.asked import NOTHING_ASKED, Asked
 from nucloop.formats.document import NOTES, Document
 from nucloop.formats.found_classes import FoundClasses
-from nucloop.formats.geojson import CORNER, ID, ORIGIN, SCORE
-from nucloop.formats.geojson_points import PlainPoints, plain_points
-from nucloop.formats.geojson_shapes import FeatureShapes
-from nucloop.formats.json_records import JsonRecords
+from nucloop.formats.geojson.features import class_of
+from nucloop.formats.geojson.points import PlainPoints, plain_points
+from nucloop.formats.geojson.shapes import FeatureShapes
+from nucloop.formats.geojson.writing import CORNER, ID, ORIGIN, SCORE
+from nucloop.formats.planes import FIRST
 from nucloop.formats.slide_info import FileHeader
+from nucloop.formats.source.json_records import JsonRecords
 from nucloop.geometry import FARTHEST
 from nucloop.nuclei import UNLABELLED, Nuclei, Origin
 
@@ -38,8 +41,8 @@ def records_of(path: Path) -> JsonRecords:
     return JsonRecords(path, "features", bare=True, noun="Feature")
 
 
-def read_geojson(path: Path) -> Document:
-    """Read points, detections and cells of a GeoJSON file as nuclei, and drawn areas as regions.
+def read_geojson(path: Path, asked: Asked = NOTHING_ASKED) -> Document:
+    """Read points, detections and cells of a GeoJSON file as nuclei, drawn areas as regions or, if asked, as nuclei.
 
     A point gives one nucleus, a MultiPoint many, a detection its centroid and outline, a cell those of its nucleus and
     the outline of the cell.
@@ -47,14 +50,17 @@ def read_geojson(path: Path) -> Document:
     Parameters
     ----------
     path : Path
-        A file of QuPath, of `write_geojson` or of another program that follows QuPath.
+        A file of QuPath, of `write_geojson` or of another program that follows QuPath: a FeatureCollection, a list,
+        one object, one a line, or a GeoJSON text sequence.
+    asked : Asked
+        What a person says of it.
 
     Raises
     ------
     DataError
         If the file is not such GeoJSON.
     """
-    return _read(path, CORNER, areas_are_nuclei=False)
+    return _read(path, CORNER, areas_are_nuclei=asked.areas_are_nuclei)
 
 
 def read_multipoint_geojson(path: Path) -> Document:
@@ -101,16 +107,15 @@ class _Rows:
                 self._features += len(block)
                 return
             for number, feature in enumerate(block, self._features + 1):  # noqa: B007 - the number of the one that fails
-                points = self.shapes.places(feature, self.done + len(xy))
-                if points:
-                    self._describe(feature.get("properties") or {}, len(points), self.done + len(xy), columns, measured)
+                for one, points in self.shapes.objects(feature, self.done + len(xy)):
+                    self._describe(one.get("properties") or {}, len(points), self.done + len(xy), columns, measured)
                     xy += points
             self._keep(xy, columns, measured)
         except DataError as error:
             raise DataError(f"Feature {number} of {path.name}: {error}") from error
         except _WRONG as error:
             raise DataError(
-                f"Feature {number} of {path.name} is not an object as QuPath writes them ({error}). Export it again."
+                f"Feature {number} of {path.name} is not an object as QuPath writes them{why(error)}. Export it again."
             ) from error
         self._features += len(block)
 
@@ -125,13 +130,13 @@ class _Rows:
         """Note class, origin and id of the nuclei of one feature, and its measurements."""
         label, origin, identity = columns
         metadata = properties.get("metadata") or _NOTHING
-        classification = properties.get("classification")
+        named = class_of(properties)
         if count == 1:
-            label.append(self._label(classification) if classification else UNLABELLED)
+            label.append(UNLABELLED if named is None else self._label(*named))
             origin.append(_ORIGINS[metadata.get(ORIGIN, "imported")])
             identity.append(int(metadata.get(ID, 0)))
         else:
-            label += [self._label(classification) if classification else UNLABELLED] * count
+            label += [UNLABELLED if named is None else self._label(*named)] * count
             origin += [_ORIGINS[metadata.get(ORIGIN, "imported")]] * count
             identity += [0] * count
         values = properties.get("measurements")
@@ -145,22 +150,23 @@ class _Rows:
             if text is not None:
                 self.notes.setdefault(name, []).append((row, str(text)))
 
-    def _label(self, classification: Any) -> int:
-        names = classification.get("names")
-        name = ": ".join(map(str, names)) if names else classification["name"]
+    def _label(self, name: str, color: Any = None) -> int:
         label = self._labels.get(name)
         if label is None:
-            color = classification.get("color", classification.get("colorRGB"))
             label = self._labels[name] = self.classes.label(name, None if color is None else _color(color))
         return label
 
     def _keep_plain(self, plain: PlainPoints) -> None:
         # the first of a name gives the colour, and the order
         first = {one["name"]: one for one in reversed(plain.classification) if one}
-        known = {name: self._label(first[name]) for name in dict.fromkeys(c["name"] for c in plain.classification if c)}
+        known = {
+            name: self._label(name, first[name].get("color", first[name].get("colorRGB")))
+            for name in dict.fromkeys(c["name"] for c in plain.classification if c)
+        }
         label = [known[one["name"]] if one else UNLABELLED for one in plain.classification]
         for name, said in plain.notes.items():
             self.notes.setdefault(name, []).extend((self.done + row, text) for row, text in said)
+        self.shapes.planes.note(FIRST, len(plain.xy))
         measured = list(enumerate(plain.measurements, self.done)) if any(plain.measurements) else []
         self._keep(plain.xy, (label, plain.origin, plain.identity), measured)
 
@@ -204,7 +210,7 @@ class _Rows:
         for name, said in self.notes.items():
             for row, text in said:
                 notes[name][row] = text
-        return Document(
+        document = Document(
             nuclei=nuclei,
             slide=header.slide,
             weights=header.weights,
@@ -212,6 +218,7 @@ class _Rows:
             regions=tuple(self.shapes.regions),
             remarks=self.shapes.remarks,
         )
+        return self.shapes.planes.one_of(document)
 
 
 def _numbers(values: Any) -> NDArray[np.float32]:
@@ -222,9 +229,11 @@ def _numbers(values: Any) -> NDArray[np.float32]:
         return np.array([math.nan if value is None else float(value) for value in values], np.float32)
 
 
-def _color(color: Any) -> str:
-    """Write [r, g, b], or a Java colour as older files hold it, as #rrggbb."""
+def _color(color: Any) -> str | None:
+    """Write [r, g, b], or a Java colour as older files hold it, as #rrggbb; None for what is something else."""
     if isinstance(color, int):
         return f"#{color & 0xFFFFFF:06x}"
+    if isinstance(color, str):
+        return None
     red, green, blue = (min(max(int(part), 0), 255) for part in color[:3])
     return f"#{red:02x}{green:02x}{blue:02x}"

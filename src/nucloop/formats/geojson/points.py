@@ -8,17 +8,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import chain
+from types import NoneType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nucloop.formats.document import NOTES
-from nucloop.formats.geojson import ID, ORIGIN
+from nucloop.formats.geojson.features import CLASS_KEYS
+from nucloop.formats.geojson.writing import ID, ORIGIN
 from nucloop.nuclei import Origin
 
 __all__ = ["PlainPoints", "plain_points"]
 
+# what only the careful way reads
+_OTHERS = {"nucleusGeometry", "childObjects"}
+_NAMED_OTHERWISE = {*CLASS_KEYS, "childObjects"}
 _ORIGINS = {origin.name.lower(): int(origin) for origin in Origin}
 
 
@@ -40,7 +45,9 @@ def plain_points(block: list[dict[str, Any]]) -> PlainPoints | None:
     """Return a block of single points as columns; None when it holds anything else."""
     try:
         geometries = [feature["geometry"] for feature in block]
-        if {one["type"] for one in geometries} != {"Point"} or any("nucleusGeometry" in one for one in block):
+        if {one["type"] for one in geometries} != {"Point"} or not _OTHERS.isdisjoint(chain.from_iterable(block)):
+            return None
+        if any("plane" in one for one in geometries):
             return None
         places = [one["coordinates"] for one in geometries]
         xy = np.array(places)
@@ -50,7 +57,11 @@ def plain_points(block: list[dict[str, Any]]) -> PlainPoints | None:
         properties = [feature["properties"] for feature in block]
         classes = [one.get("classification") for one in properties]
         measurements = [one.get("measurements", _NOTHING) for one in properties]
-        if set(map(type, measurements)) != {dict} or any("names" in one for one in classes if one):
+        if set(map(type, measurements)) != {dict} or not set(map(type, classes)) <= {dict, NoneType}:
+            return None
+        if not _NAMED_OTHERWISE.isdisjoint(chain.from_iterable(properties)) or any(
+            "names" in one for one in classes if one
+        ):
             return None
         metadata = [one.get("metadata", _NOTHING) for one in properties]
         return PlainPoints(

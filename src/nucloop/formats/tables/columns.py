@@ -25,7 +25,17 @@ if TYPE_CHECKING:
     from nucloop.formats.slide_info import FileHeader
     from nucloop.outlines import Outlines
 
-__all__ = ["KNOWN", "SHAPES", "TEXT", "GrowingTable", "frame_of", "outlines_of", "places_of"]
+__all__ = [
+    "KNOWN",
+    "SHAPES",
+    "TEXT",
+    "GrowingTable",
+    "frame_of",
+    "outlines_of",
+    "places_in",
+    "places_of",
+    "shapes_of_texts",
+]
 
 TEXT = ("class", "origin", *NOTES)
 SHAPES = ("outline", "cell_outline", "outline_um", "cell_outline_um")
@@ -93,6 +103,25 @@ def _well_known_texts(outlines: Outlines) -> list[str]:
     return [f"POLYGON (({', '.join([*ring, ring[0]])}))" if ring else "" for ring in rings]
 
 
+def shapes_of_texts(texts: NDArray[Any]) -> NDArray[np.object_]:
+    """Read well-known texts (N,) as shapes of Shapely; None for what is empty or none."""
+    import shapely
+
+    given = texts.astype(object)
+    given[texts == ""] = None
+    with np.errstate(invalid="ignore"):
+        shapes: NDArray[np.object_] = shapely.from_wkt(given, on_invalid="ignore")
+    return shapes
+
+
+def places_in(shapes: NDArray[np.object_]) -> dict[str, NDArray[np.float64]]:
+    """Return the columns y and x of the centroids of shapes (N,) in pixels; NaN where there is none."""
+    import shapely
+
+    centres = shapely.centroid(shapes)
+    return {"y": shapely.get_y(centres), "x": shapely.get_x(centres)}
+
+
 class GrowingTable:
     """Nuclei read from columns, a portion at a time.
 
@@ -102,11 +131,14 @@ class GrowingTable:
         The file's name, for messages.
     header : FileHeader
         What the file says of itself.
+    mpp : float, optional
+        µm per pixel, where the file does not say it.
     """
 
-    def __init__(self, source: str, header: FileHeader) -> None:
+    def __init__(self, source: str, header: FileHeader, mpp: float | None = None) -> None:
         self._source = source
         self._header = header
+        self._given_mpp = mpp
         self._classes = FoundClasses(source, header.scheme)
         self._parts: list[dict[str, NDArray[Any]]] = []
         self._rows = 0
@@ -121,20 +153,17 @@ class GrowingTable:
             If places are in µm and nobody says how large a pixel is, or there are too many corners.
         """
         if name.endswith("_um"):
-            corners = corners / self._mpp
+            corners = corners / self.mpp
         self._growing(name).extend(self._rows, corners, counts)
 
     def add_texts(self, name: str, texts: NDArray[Any]) -> None:
         """Take in a column of `SHAPES` as well-known text, as `add_outlines` does."""
         import shapely
 
-        given = texts.astype(object)
-        given[texts == ""] = None
-        with np.errstate(invalid="ignore"):
-            shapes = shapely.from_wkt(given, on_invalid="ignore")
+        shapes = shapes_of_texts(texts)
         self._growing(name).malformed += int(((texts != "") & (shapely.get_type_id(shapes) < 0)).sum())
         if name.endswith("_um"):
-            shapes = shapely.transform(shapes, lambda places: places / self._mpp)
+            shapes = shapely.transform(shapes, lambda places: places / self.mpp)
         self.add_shapes(name, shapes)
 
     def add_shapes(self, name: str, shapes: NDArray[np.object_]) -> None:
@@ -146,13 +175,16 @@ class GrowingTable:
         return self._shapes.setdefault(name.removesuffix("_um"), GrowingOutlines(self._source, of))
 
     @property
-    def _mpp(self) -> float:
+    def mpp(self) -> float:
+        """µm per pixel; DataError when neither the file nor a person says it."""
         slide = self._header.slide
-        if slide is None or not slide.mpp:
+        mpp = self._given_mpp if slide is None or not slide.mpp else slide.mpp
+        if not mpp:
             raise DataError(
-                f"{self._source} gives places in µm and does not say how large a pixel is. Give y and x in pixels."
+                f"{self._source} gives places in µm and does not say how large a pixel is. Give --mpp or --slide, or "
+                "y and x in pixels."
             )
-        return slide.mpp
+        return mpp
 
     def add(self, columns: Mapping[str, NDArray[Any]]) -> None:
         """Take in a portion of rows; texts are str, numbers are numbers.
@@ -202,7 +234,7 @@ class GrowingTable:
         if "y" in columns and "x" in columns:
             yx = np.column_stack([columns["y"], columns["x"]]).astype(np.float64)
         else:
-            yx = np.column_stack([columns["y_um"], columns["x_um"]]).astype(np.float64) / self._mpp
+            yx = np.column_stack([columns["y_um"], columns["x_um"]]).astype(np.float64) / self.mpp
         finite = (np.abs(yx) < FARTHEST).all(axis=1)
         if not finite.all():
             row = self._rows + int(np.argmin(finite)) + 1

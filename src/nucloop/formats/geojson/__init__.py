@@ -1,0 +1,1 @@
+"""GeoJSON of QuPath, and of the programs that follow it."""

@@ -1,0 +1,1 @@
+"""Tables of nuclei: one row each, whatever the file is."""
