@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from nucloop.models.families import DEFAULT_FAMILY, FAMILIES, alignment
 from nucloop.models.files.cards import Card, file_sha256, save_head, save_module
 from nucloop.training.point_classifier import PointClassifier, head_of
-from nucloop.training.provenance import notice_of, program_commit
+from nucloop.training.provenance import notice_of, program_commit, stains_of
 from nucloop.training.recipe import DetectorRecipe, EncoderRecipe, EndToEndRecipe, Recipe, recipe_record
 
 if TYPE_CHECKING:
@@ -166,6 +166,7 @@ def save_encoder(
         name=head_out.stem,
         architecture="linear head over classes and background",
         encoder_sha256=card.sha256,
+        stains=stains_of(origins.data),
         **common,
     )
     save_head(head_out, head_of(classifier, scheme), head)

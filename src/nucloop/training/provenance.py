@@ -17,7 +17,7 @@ from nucloop.models.files.cards import file_sha256
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["notice_of", "program_commit"]
+__all__ = ["notice_of", "program_commit", "stains_of"]
 
 LARGEST_NOTICE = 100_000
 _DATA = {
@@ -30,6 +30,7 @@ _DATA = {
     "brecahad": "Trained on BreCaHAD by A. Aksac, D. J. Demetrick, T. Özyer, R. Alhajj, figshare doi "
     "10.6084/m9.figshare.7379186.v3, CC BY 4.0, altered.",
 }
+_H_AND_E = {*_DATA, "consep-20x", "crchisto", "monuseg"}
 _MOBILENET = "Started from MobileNetV2 (google-coral/edgetpu test data, Apache License 2.0), dequantised: see NOTICE."
 _INITIAL = {
     "ad5174693f872ad85eeebe446a9dc0b479be31ef62aaecc934e5ddf02cd1553e": _MOBILENET,
@@ -65,6 +66,15 @@ def notice_of(data: Sequence[dict[str, Any]], initial: Path | None, told: str = 
     if initial is not None:
         said.append(_notice_of_initial(initial))
     return " ".join([sentence for sentence in said if sentence not in told] + ([told] if told else []))
+
+
+def stains_of(data: Sequence[dict[str, Any]]) -> list[str]:
+    """Return on which stains classes learned from these data sets hold; none where that is not known.
+
+    What was only re-stained in training does not count: that it holds there must be measured.
+    """
+    names = {entry["name"] for entry in data}
+    return ["H&E"] if names and names <= _H_AND_E else []
 
 
 def _notice_of_initial(path: Path) -> str:
