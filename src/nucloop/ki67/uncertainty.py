@@ -30,7 +30,7 @@ __all__ = ["ErrorConfig", "counting_variance", "log_odds", "threshold_variance",
 class ErrorConfig:
     """What is known of the errors of an index by DAB."""
 
-    spread: float = 0.37
+    spread: float = 0.34
     """Standard deviation, log odds, of what is found from what people marked, beyond counting and threshold."""
     draws: int = 200
     """Times that the threshold is found again."""
