@@ -348,15 +348,18 @@ def commands_of_napari() -> Iterator[None]:
     init_qactions.cache_clear()
 
 
-@pytest.fixture(scope="module")
-def correct_viewer(
-    qapp: QApplication, commands_of_napari: None, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[napari.Viewer]:
-    """One window for a module's tests, each with its own image; the person's own settings stay as they are."""
-    import napari
-
+@pytest.fixture(autouse=True)
+def _own_settings(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Have each test remember nothing of another, and leave the person's own settings as they are."""
     folder = str(tmp_path_factory.mktemp("settings"))
     QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, folder)
+
+
+@pytest.fixture(scope="module")
+def correct_viewer(qapp: QApplication, commands_of_napari: None) -> Iterator[napari.Viewer]:
+    """One window for a module's tests, each with its own image."""
+    import napari
+
     viewer = napari.Viewer()
     yield viewer
     viewer.close()
