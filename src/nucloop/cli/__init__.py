@@ -6,6 +6,7 @@ import typer
 
 from nucloop.cli.agree import agree_command
 from nucloop.cli.app import app_command
+from nucloop.cli.compare_detectors import compare_detectors_command
 from nucloop.cli.convert import convert
 from nucloop.cli.detect import detect
 from nucloop.cli.evaluate import evaluate_command
@@ -34,6 +35,7 @@ app.command("learn")(learn_command)
 train.command("head")(train_head_command)
 app.add_typer(train, name="train")
 app.command("evaluate")(evaluate_command)
+app.command("compare-detectors")(compare_detectors_command)
 app.command("score")(score_command)
 app.command("ki67")(ki67_command)
 app.command("agree")(agree_command)
