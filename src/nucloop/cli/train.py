@@ -15,6 +15,7 @@ from nucloop.detection.engines import available_devices
 from nucloop.errors import DataError, DeviceError, WeightsError
 from nucloop.models.families import DEFAULT_FAMILY, FAMILIES
 from nucloop.models.files.cards import Card, load_detector, load_encoder, load_head
+from nucloop.training.curves import CurveWriter
 from nucloop.training.datasets import Dataset, leave_out, open_dataset
 from nucloop.training.encoder import EncoderTask, as_scheme
 from nucloop.training.end_to_end import EndToEndTask
@@ -45,6 +46,7 @@ Steps = Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.
 Minutes = Annotated[float | None, typer.Option(min=0.01, help="By the clock, in place of a number of steps.")]
 Seed = Annotated[int | None, typer.Option(help="Instead of the recipe's.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, mps.")]
+Board = Annotated[Path | None, typer.Option("--tensorboard", help="Folder in which TensorBoard finds the curve.")]
 
 
 def _open(data: list[str], splits: list[str], leave: list[str]) -> list[tuple[Dataset, str]]:
@@ -122,6 +124,7 @@ def _train(
     minutes: float | None,
     seed: int | None,
     device: str,
+    board: Path | None,
 ) -> None:
     """Train one network behind a progress bar and write what it leaves behind."""
     _check(device, *files.values())
@@ -132,12 +135,13 @@ def _train(
     main = next(iter(files.values()))
     checkpoint = main.with_suffix(".checkpoint")
     begun, before = start or (None, None)
-    with progress_bar() as bar:
+    with progress_bar() as bar, CurveWriter(main, board, goes_on=checkpoint.exists()) as curve:
         line = bar.add_task(plan.name, total=None, note="")
         for done, learning in training(
             task, fields, initial=initial, start=begun, checkpoint=checkpoint, device=device
         ):
             model = learning
+            curve.add(done)
             bar.update(line, completed=done.step, total=done.steps, note=f"loss {done.loss:.4f}")
     record = _record(opened, leave or [])
     card = task.save(model, files, Origins(data=record, initial=initial, start=before, steps=done.step, device=device))
@@ -161,6 +165,7 @@ def _family_command(family: str) -> Callable[..., None]:
         minutes: Minutes = None,
         seed: Seed = None,
         device: Device = "cpu",
+        board: Board = None,
         scheme: Annotated[
             str | None,
             typer.Option(help="Classes to learn.", hidden=not (kind.learns_classes or kind.may_learn_classes)),
@@ -180,6 +185,7 @@ def _family_command(family: str) -> Callable[..., None]:
             minutes=minutes,
             seed=seed,
             device=device,
+            board=board,
         )
 
     title = FAMILIES[family].architecture
@@ -221,6 +227,7 @@ def train_encoder_command(
     minutes: Minutes = None,
     seed: Seed = None,
     device: Device = "cpu",
+    board: Board = None,
 ) -> None:
     """Train an encoder together with a linear head; an interrupted run goes on where it stopped."""
     _train(
@@ -237,6 +244,7 @@ def train_encoder_command(
         minutes=minutes,
         seed=seed,
         device=device,
+        board=board,
     )
 
 
@@ -255,6 +263,7 @@ def train_end_to_end_command(
     minutes: Minutes = None,
     seed: Seed = None,
     device: Device = "cpu",
+    board: Board = None,
 ) -> None:
     """Train one network to detect and classify at once, to compare with two that are trained apart."""
     _train(
@@ -270,4 +279,5 @@ def train_end_to_end_command(
         minutes=minutes,
         seed=seed,
         device=device,
+        board=board,
     )
