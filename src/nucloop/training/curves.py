@@ -1,7 +1,7 @@
 """What a run's loss did, step by step: a CSV file, and a log that TensorBoard shows.
 
-TensorBoard's file is a sequence of records, each a protocol buffer between its length and checksums. The few fields that
-a curve needs are written here, so that training asks for no package.
+TensorBoard's file is a sequence of records, each a protocol buffer between its length and checksums. The few fields
+that a curve needs are written here, so that training asks for no package.
 """
 
 from __future__ import annotations
