@@ -25,7 +25,7 @@ from nucloop.training.recipe import load_recipe
 from nucloop.training.task import TrainingTask, task_of
 from nucloop.training.task import train as training
 
-__all__ = ["train"]
+__all__ = ["check_outputs", "data_record", "open_all", "train"]
 
 train = typer.Typer(help="Train a detector or an encoder.", no_args_is_help=True)
 
@@ -49,7 +49,7 @@ Device = Annotated[str, typer.Option(help="cpu, cuda, mps.")]
 Board = Annotated[Path | None, typer.Option("--tensorboard", help="Folder in which TensorBoard finds the curve.")]
 
 
-def _open(data: list[str], splits: list[str], leave: list[str]) -> list[tuple[Dataset, str]]:
+def open_all(data: list[str], splits: list[str], leave: list[str]) -> list[tuple[Dataset, str]]:
     """Every data set with the fields to train on; a split that only some sets have is skipped in the others."""
     opened = []
     for text in data:
@@ -80,7 +80,8 @@ def _weighted(text: str) -> tuple[str, float]:
     return (spec if at else text), weight
 
 
-def _record(opened: list[tuple[Dataset, str]], leave: list[str]) -> list[dict[str, Any]]:
+def data_record(opened: list[tuple[Dataset, str]], leave: list[str]) -> list[dict[str, Any]]:
+    """Return what a card says of the data sets and of the groups left out."""
     return [
         {
             "name": dataset.name,
@@ -95,7 +96,7 @@ def _record(opened: list[tuple[Dataset, str]], leave: list[str]) -> list[dict[st
     ]
 
 
-def _check(device: str, *files: Path) -> None:
+def check_outputs(device: str, *files: Path) -> None:
     """Refuse a device that is not there and files that cannot be written before hours are spent, not after."""
     if device.partition(":")[0] not in available_devices():
         raise DeviceError(
@@ -127,10 +128,10 @@ def _train(
     board: Path | None,
 ) -> None:
     """Train one network behind a progress bar and write what it leaves behind."""
-    _check(device, *files.values())
+    check_outputs(device, *files.values())
     plan = load_recipe(recipe, kind.recipe_kind, steps=steps, minutes=minutes, seed=seed)
     task = kind(plan, None if scheme is None else ClassScheme.named(scheme))
-    opened = _open(data, split or ["train"], leave or [])
+    opened = open_all(data, split or ["train"], leave or [])
     fields = [f for dataset, _ in opened for f in (as_scheme(dataset, task.classes) if scheme else dataset.fields)]
     main = next(iter(files.values()))
     checkpoint = main.with_suffix(".checkpoint")
@@ -143,7 +144,7 @@ def _train(
             model = learning
             curve.add(done)
             bar.update(line, completed=done.step, total=done.steps, note=f"loss {done.loss:.4f}")
-    record = _record(opened, leave or [])
+    record = data_record(opened, leave or [])
     card = task.save(model, files, Origins(data=record, initial=initial, start=before, steps=done.step, device=device))
     checkpoint.unlink(missing_ok=True)
     say(f"{', '.join(map(str, files.values()))}: {card.name}, halo {card.halo} px, sha256 {card.sha256[:12]}")
