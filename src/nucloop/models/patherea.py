@@ -39,6 +39,8 @@ class PathereaConfig:
     """Width of the pyramid and of the heads."""
     side: int = 2
     """Proposals along a cell's side: K = side x side in a cell."""
+    hidden: int = 0
+    """Width of a layer between what several proposals say and what one shall; 0 has none, as the paper."""
     classes: int = 0
     """Classes told apart; 0 only finds nuclei."""
     mpp: float = 0.5
@@ -53,7 +55,7 @@ class PathereaConfig:
             raise ValueError(f"{self.side} proposals along a side do not divide a cell of {self.strides[0]} pixels")
         if not 0.05 <= self.mpp <= 4:
             raise ValueError(f"working resolution {self.mpp} µm/px is outside 0.05 to 4")
-        if not 1 <= self.channels <= 4096 or not 0 <= self.classes <= 256:
+        if not 0 <= self.hidden <= 4096 or not 1 <= self.channels <= 4096 or not 0 <= self.classes <= 256:
             raise ValueError(f"{self.channels} channels or {self.classes} classes are outside 1 to 4096 and 0 to 256")
 
 
@@ -89,18 +91,22 @@ class Head(nn.Module):
         What a proposal says.
     side : int
         Proposals along a cell's side.
+    hidden : int
+        Width of a layer before the last; 0 has none.
     """
 
-    def __init__(self, channels: int, numbers: int, side: int) -> None:
+    def __init__(self, channels: int, numbers: int, side: int, hidden: int = 0) -> None:
         super().__init__()
         out = numbers * side**2
         self.side = side
         self.blocks = nn.Sequential(ResidualBlock(channels), ResidualBlock(channels))
         self.many = nn.Conv2d(channels, out, 3, padding=1)
-        self.one = nn.Conv2d(channels + out, out, 3, padding=1)
-        for last in (self.many, self.one):
-            nn.init.normal_(last.weight, std=0.01)
-            nn.init.zeros_(last.bias)  # type: ignore[arg-type]
+        last = nn.Conv2d(hidden or channels + out, out, 1 if hidden else 3, padding=0 if hidden else 1)
+        between = (nn.Conv2d(channels + out, hidden, 3, padding=1), nn.ReLU(inplace=True)) if hidden else ()
+        self.one = nn.Sequential(*between, last)
+        for says in (self.many, last):
+            nn.init.normal_(says.weight, std=0.01)
+            nn.init.zeros_(says.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Map (N, channels, h, w) to (N, numbers, h x side, w x side), twice: one to one, and one to many."""
@@ -125,8 +131,8 @@ class PathereaDetector(nn.Module):
         self.stride = config.strides[0] // config.side
         self.backbone = any_backbone(config.backbone, config.strides, config.options)
         self.neck = FeaturePyramid(self.backbone.channels, config.channels)
-        self.place = Head(config.channels, 2, config.side)
-        self.kind = Head(config.channels, max(config.classes, 1) + 1, config.side)
+        self.place = Head(config.channels, 2, config.side, config.hidden)
+        self.kind = Head(config.channels, max(config.classes, 1) + 1, config.side, config.hidden)
 
     def forward(self, rgb: Tensor) -> Tensor:
         """Map RGB (N, 3, H, W), 0 to 255, to (N, 2 + C + 1, H/stride, W/stride).
