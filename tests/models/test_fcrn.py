@@ -35,11 +35,17 @@ def test_two_hills_on_one_map_and_one_on_another_are_three_nuclei():
     assert found.probability[order].argmax(1).tolist() == [0, 0, 1]
 
 
+def test_a_nucleus_whose_class_is_in_doubt_is_as_sure_as_one_that_is_not():
+    found = propose(np.stack([hill((20.0, 20.0), 0.45), hill((20.0, 20.0), 0.45)]), SMALL, 0.8)
+    assert len(found) == 1
+    np.testing.assert_allclose(found.probability, [[0.5, 0.5]], atol=1e-6)
+
+
 def test_what_is_lower_than_asked_is_none():
-    assert not len(propose(np.stack([hill((10, 10), 0.4)] * 2), SMALL, 0.5))
+    assert not len(propose(np.stack([hill((10, 10), 0.2)] * 2), SMALL, 0.5))
 
 
 def test_a_peak_at_the_edge_stays_inside():
-    found = propose(np.stack([hill((0.0, 20.0), 0.9)] * 2), SMALL, 0.5)
+    found = propose(np.stack([hill((0.0, 20.0), 0.45)] * 2), SMALL, 0.5)
     assert len(found) == 1
     assert -0.6 <= found.yx[0, 0] <= 1.5

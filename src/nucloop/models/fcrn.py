@@ -114,12 +114,13 @@ class FcrnDetector(nn.Module):
 
 
 def propose(output: NDArray[np.float32], config: FcrnConfig, threshold: float) -> Proposals:
-    """Turn one window's output (C, h, w) into proposals: cells higher on any map than all around them on every one.
+    """Turn one window's output (C, h, w) into proposals: cells where all maps together are higher than around them.
 
-    Places lie between cells, at the top of the parabola through a peak and its neighbours.
+    Regression gives what is to be expected: where a class is in doubt its maps share a nucleus, and their sum is the map
+    of all nuclei. Places lie between cells, at the top of the parabola through a peak and its neighbours.
     """
     heights = 1 / (1 + np.exp(-output))
-    top = heights.max(0)
+    top = heights.sum(0)
     rows, columns = np.nonzero((top >= threshold) & (top == maximum_filter(top, 3, mode="constant")))
     edged = np.pad(top, 1, mode="edge")
     peak = top[rows, columns]
@@ -134,7 +135,7 @@ def propose(output: NDArray[np.float32], config: FcrnConfig, threshold: float) -
     if config.classes:
         shown = heights[:, rows, columns].T
         among = (shown / np.maximum(shown.sum(1, keepdims=True), 1e-12)).astype(np.float32)
-    return Proposals(yx, peak.astype(np.float32), among)
+    return Proposals(yx, np.minimum(peak, 1).astype(np.float32), among)
 
 
 def _summit(before: NDArray[np.float32], peak: NDArray[np.float32], after: NDArray[np.float32]) -> NDArray[np.float64]:

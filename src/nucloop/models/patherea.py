@@ -102,8 +102,9 @@ class Head(nn.Module):
         self.blocks = nn.Sequential(ResidualBlock(channels), ResidualBlock(channels))
         self.many = nn.Conv2d(channels, out, 3, padding=1)
         last = nn.Conv2d(hidden or channels + out, out, 1 if hidden else 3, padding=0 if hidden else 1)
-        between = (nn.Conv2d(channels + out, hidden, 3, padding=1), nn.ReLU(inplace=True)) if hidden else ()
-        self.one = nn.Sequential(*between, last)
+        self.one: nn.Module = last
+        if hidden:
+            self.one = nn.Sequential(nn.Conv2d(channels + out, hidden, 3, padding=1), nn.ReLU(inplace=True), last)
         for says in (self.many, last):
             nn.init.normal_(says.weight, std=0.01)
             nn.init.zeros_(says.bias)  # type: ignore[arg-type]

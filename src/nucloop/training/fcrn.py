@@ -38,7 +38,7 @@ class FcrnRecipe(Recipe):
 
     model: FcrnConfig
     """`classes` follow from the scheme that is learned."""
-    threshold: float = 0.4
+    threshold: float = 0.5
     """Height from which a peak counts, written to the card."""
     only_nuclei: bool = False
     """Learn where nuclei are, for use in front of a classifier, and no classes."""
