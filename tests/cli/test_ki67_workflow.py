@@ -19,7 +19,7 @@ model: {backbone: shufflenet_v2_x0_5, strides: [8, 16], channels: 16, mpp: 0.5}
 crop: 96
 threshold: 0.6
 beta: 2
-loop: {steps: 150, batch: 4, lr: 1.0e-2, backbone_lr: 4.0e-3, average: 0.9}
+loop: {steps: 250, batch: 4, lr: 1.0e-2, backbone_lr: 4.0e-3, average: 0.9}
 augment: {scale: 1.1, stain_amount: 0.05, stain_colour: 0, density: 0, blur: 0, noise: 0}
 """
 
@@ -104,7 +104,7 @@ def test_from_two_readers_to_a_network_that_counts(nucloop, regions, second, tmp
         run = nucloop("agree", FIRST, other, "--mpp", 0.25, "--regions", regions, "--json", path)
         assert run.code == 0, run.err
         report = json.loads(path.read_text())
-        assert report["first_by_second"]["detection"]["f1"] > 0.7
+        assert report["first_by_second"]["detection"]["f1"] > {"second": 0.9, "network": 0.5}[who]
         assert report["ki67"] is not None
         kappa[who] = report["kappa"]
     assert kappa["second"] > 0.8

@@ -116,8 +116,8 @@ class FcrnDetector(nn.Module):
 def propose(output: NDArray[np.float32], config: FcrnConfig, threshold: float) -> Proposals:
     """Turn one window's output (C, h, w) into proposals: cells where all maps together are higher than around them.
 
-    Regression gives what is to be expected: where a class is in doubt its maps share a nucleus, and their sum is the map
-    of all nuclei. Places lie between cells, at the top of the parabola through a peak and its neighbours.
+    Regression gives what is to be expected: where a class is in doubt its maps share a nucleus, and their sum is the
+    map of all nuclei. Places lie between cells, at the top of the parabola through a peak and its neighbours.
     """
     heights = 1 / (1 + np.exp(-output))
     top = heights.sum(0)

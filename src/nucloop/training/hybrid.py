@@ -22,8 +22,6 @@ DISTANCE = 0.05
 """Cost of a pixel: tau in the paper."""
 SPARE = 8
 """Proposals beside those that a nucleus wants most that are looked at first."""
-FORBIDDEN = 1e6
-"""Cost of a proposal that is not on a nucleus's list."""
 
 
 def matching_cost(
@@ -89,12 +87,12 @@ def assign_each(cost: NDArray[np.float32], each: int = 1) -> NDArray[np.intp]:
     lists = _cheapest(cost, each + SPARE)
     best = np.take_along_axis(cost, lists, 1).argpartition(each - 1, 1)[:, :each]
     taken, group = np.take_along_axis(lists, best, 1), np.arange(nuclei)
-    wants = dict(enumerate(lists))
+    listed = dict(enumerate(lists))
     while len(pairs := _sharing(taken)):
         group = _joined(group, pairs)
         for number in np.unique(group[pairs]):
             members = np.flatnonzero(group == number)
-            taken[members] = _solved(cost, wants, members, each)
+            taken[members] = _solved(cost, listed, members, each)
     owner[taken] = np.arange(nuclei)[:, None]
     return owner
 
@@ -124,30 +122,22 @@ def _joined(group: NDArray[np.intp], pairs: NDArray[np.intp]) -> NDArray[np.intp
 
 
 def _solved(
-    cost: NDArray[np.float32], wants: dict[int, NDArray[np.intp]], members: NDArray[np.intp], each: int
+    cost: NDArray[np.float32], lists: dict[int, NDArray[np.intp]], members: NDArray[np.intp], each: int
 ) -> NDArray[np.intp]:
     """Proposals (G, each) of a group of nuclei that share theirs with nobody else; lists grow where they must."""
+    names = members.tolist()
+    taken = np.zeros(cost.shape[1], bool)
     while True:
-        lists = [wants[k] for k in members.tolist()]
-        columns, place = np.unique(np.concatenate(lists), return_inverse=True)
-        row = np.repeat(np.arange(len(members)), [len(one) for one in lists])
-        small = np.full((len(members), len(columns)), FORBIDDEN)
-        small[row, place] = cost[members[row], columns[place]]
-        if len(columns) >= each * len(members):
-            chosen = linear_sum_assignment(np.repeat(small, each, 0))[1].reshape(len(members), each)
-            free = np.ones(len(columns), bool)
-            free[chosen] = False
-            sure = np.bincount(row, free[place], len(members)) > 0
-            sure &= (np.take_along_axis(small, chosen, 1) < FORBIDDEN).all(1)
-        else:
-            sure = np.zeros(len(members), bool)
-        short = [
-            k
-            for k, one in zip(members[~sure].tolist(), np.array(lists, object)[~sure], strict=True)
-            if len(one) < cost.shape[1]
-        ]
-        if not short:
+        columns = np.unique(np.concatenate([lists[k] for k in names]))
+        short = [k for k in names if len(lists[k]) < cost.shape[1]]
+        if len(columns) >= each * len(names):
+            small = cost[members[:, None], columns]
+            chosen = linear_sum_assignment(np.repeat(small, each, 0))[1].reshape(len(names), each)
             found: NDArray[np.intp] = columns[chosen]
-            return found
+            taken[found] = True
+            short = [k for k in short if taken[lists[k]].all()]
+            if not short:
+                return found
+            taken[found] = False
         for k in short:
-            wants[k] = _cheapest(cost[k : k + 1], 2 * len(wants[k]))[0]
+            lists[k] = _cheapest(cost[k : k + 1], 2 * len(lists[k]))[0]
