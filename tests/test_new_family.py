@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -163,3 +164,13 @@ def test_it_is_trained_by_the_one_loop_and_used_by_path(toy: Path, tmp_path: Pat
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_family_names_a_training_task_that_is_there(family: str) -> None:
     assert task_of(family).products == ("detector",)
+
+
+@pytest.mark.parametrize(("asked", "kept"), [(None, len(CENTRES)), (0.0, len(CENTRES)), (40.0, 1)])
+def test_suppression_is_the_familys_unless_a_person_says_otherwise(
+    toy: Path, monkeypatch: pytest.MonkeyPatch, asked: float | None, kept: int
+) -> None:
+    monkeypatch.setitem(FAMILIES, "toy", replace(TOY, suppressed=asked is not None))
+    pipeline = Pipeline.open(PipelineSpec(str(toy), device="torch-cpu", config=InferenceConfig(suppression_um=asked)))
+    slide = slide_from_array(picture(), mpp=0.5, name="squares")
+    assert sum(len(part.nuclei) for part in pipeline.run(slide)) == kept

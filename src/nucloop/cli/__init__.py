@@ -6,7 +6,9 @@ import typer
 
 from nucloop.cli.agree import agree_command
 from nucloop.cli.app import app_command
+from nucloop.cli.compare_detectors import compare_detectors_command
 from nucloop.cli.convert import convert
+from nucloop.cli.cross_validate import cross_validate_command
 from nucloop.cli.detect import detect
 from nucloop.cli.evaluate import evaluate_command
 from nucloop.cli.export_dataset import export_dataset_command
@@ -34,6 +36,8 @@ app.command("learn")(learn_command)
 train.command("head")(train_head_command)
 app.add_typer(train, name="train")
 app.command("evaluate")(evaluate_command)
+app.command("compare-detectors")(compare_detectors_command)
+app.command("cross-validate")(cross_validate_command)
 app.command("score")(score_command)
 app.command("ki67")(ki67_command)
 app.command("agree")(agree_command)

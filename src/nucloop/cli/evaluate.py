@@ -19,7 +19,7 @@ from nucloop.evaluation.dataset import Evaluation, evaluate
 from nucloop.metrics.report import details_of, table_rows
 from nucloop.training.datasets import DATASETS, Dataset, Field, leave_out, only, open_dataset
 
-__all__ = ["evaluate_command"]
+__all__ = ["chosen_fields", "evaluate_command", "named_models", "opened"]
 
 
 def evaluate_command(
@@ -55,14 +55,14 @@ def evaluate_command(
     """Measure detection and class F1 (Boolean one-to-one rule), s/mm2 and peak memory."""
     check_rule(rule)
     check_table_name(table)
-    datasets = [_opened(spec, split, context) for spec in data]
-    chosen = [_fields(dataset, split, only_group or [], leave or []) for dataset in datasets]
+    datasets = [opened(spec, split, context) for spec in data]
+    chosen = [chosen_fields(dataset, split, only_group or [], leave or []) for dataset in datasets]
     for path in (json, table):
         if path is not None:
             check_writable(path.parent)
     reports, rows = [], []
     config = InferenceConfig(threshold=threshold)
-    for names in _named(models) or [(detector, encoder, head)]:
+    for names in named_models(models) or [(detector, encoder, head)]:
         pipeline = Pipeline.open(PipelineSpec(*names, device, config))
         for dataset, fields in zip(datasets, chosen, strict=True):
             result = _run(pipeline, Evaluation(dataset, radius_um, rule), fields, split)
@@ -79,7 +79,8 @@ def evaluate_command(
         write_table(table, rows)
 
 
-def _opened(spec: str, split: str, context: typer.Context) -> Dataset:
+def opened(spec: str, split: str, context: typer.Context) -> Dataset:
+    """Open one data set, or a session as one, which is put into a folder that goes with the command."""
     kind, _, path = spec.partition(":")
     if kind != SESSION:
         return open_dataset(spec, split)
@@ -87,14 +88,16 @@ def _opened(spec: str, split: str, context: typer.Context) -> Dataset:
     return session_dataset(Path(path), Path(folder))
 
 
-def _fields(dataset: Dataset, split: str, only_group: Sequence[str], leave: Sequence[str]) -> list[Field]:
+def chosen_fields(dataset: Dataset, split: str, only_group: Sequence[str], leave: Sequence[str]) -> list[Field]:
+    """Fields of the chosen hospitals or patients; DataError when none is left."""
     fields = leave_out(only(dataset.fields, only_group), leave)
     if not fields:
         raise DataError(f"No image of {dataset.name} {split} is left. Check the names given to --only and --leave-out.")
     return fields
 
 
-def _named(models: Sequence[str] | None) -> list[tuple[str, str | None, str | None]]:
+def named_models(models: Sequence[str] | None) -> list[tuple[str, str | None, str | None]]:
+    """Read DETECTOR or DETECTOR,ENCODER,HEAD, each."""
     named: list[tuple[str, str | None, str | None]] = []
     for text in models or []:
         names = [name.strip() for name in text.split(",")]

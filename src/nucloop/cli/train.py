@@ -15,6 +15,7 @@ from nucloop.detection.engines import available_devices
 from nucloop.errors import DataError, DeviceError, WeightsError
 from nucloop.models.families import DEFAULT_FAMILY, FAMILIES
 from nucloop.models.files.cards import Card, load_detector, load_encoder, load_head
+from nucloop.training.curves import CurveWriter
 from nucloop.training.datasets import Dataset, leave_out, open_dataset
 from nucloop.training.encoder import EncoderTask, as_scheme
 from nucloop.training.end_to_end import EndToEndTask
@@ -24,7 +25,7 @@ from nucloop.training.recipe import load_recipe
 from nucloop.training.task import TrainingTask, task_of
 from nucloop.training.task import train as training
 
-__all__ = ["train"]
+__all__ = ["check_outputs", "data_record", "open_all", "train"]
 
 train = typer.Typer(help="Train a detector or an encoder.", no_args_is_help=True)
 
@@ -45,9 +46,10 @@ Steps = Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.
 Minutes = Annotated[float | None, typer.Option(min=0.01, help="By the clock, in place of a number of steps.")]
 Seed = Annotated[int | None, typer.Option(help="Instead of the recipe's.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, mps.")]
+Board = Annotated[Path | None, typer.Option("--tensorboard", help="Folder in which TensorBoard finds the curve.")]
 
 
-def _open(data: list[str], splits: list[str], leave: list[str]) -> list[tuple[Dataset, str]]:
+def open_all(data: list[str], splits: list[str], leave: list[str]) -> list[tuple[Dataset, str]]:
     """Every data set with the fields to train on; a split that only some sets have is skipped in the others."""
     opened = []
     for text in data:
@@ -78,7 +80,8 @@ def _weighted(text: str) -> tuple[str, float]:
     return (spec if at else text), weight
 
 
-def _record(opened: list[tuple[Dataset, str]], leave: list[str]) -> list[dict[str, Any]]:
+def data_record(opened: list[tuple[Dataset, str]], leave: list[str]) -> list[dict[str, Any]]:
+    """Return what a card says of the data sets and of the groups left out."""
     return [
         {
             "name": dataset.name,
@@ -93,7 +96,7 @@ def _record(opened: list[tuple[Dataset, str]], leave: list[str]) -> list[dict[st
     ]
 
 
-def _check(device: str, *files: Path) -> None:
+def check_outputs(device: str, *files: Path) -> None:
     """Refuse a device that is not there and files that cannot be written before hours are spent, not after."""
     if device.partition(":")[0] not in available_devices():
         raise DeviceError(
@@ -122,24 +125,26 @@ def _train(
     minutes: float | None,
     seed: int | None,
     device: str,
+    board: Path | None,
 ) -> None:
     """Train one network behind a progress bar and write what it leaves behind."""
-    _check(device, *files.values())
+    check_outputs(device, *files.values())
     plan = load_recipe(recipe, kind.recipe_kind, steps=steps, minutes=minutes, seed=seed)
     task = kind(plan, None if scheme is None else ClassScheme.named(scheme))
-    opened = _open(data, split or ["train"], leave or [])
+    opened = open_all(data, split or ["train"], leave or [])
     fields = [f for dataset, _ in opened for f in (as_scheme(dataset, task.classes) if scheme else dataset.fields)]
     main = next(iter(files.values()))
     checkpoint = main.with_suffix(".checkpoint")
     begun, before = start or (None, None)
-    with progress_bar() as bar:
+    with progress_bar() as bar, CurveWriter(main, board, goes_on=checkpoint.exists()) as curve:
         line = bar.add_task(plan.name, total=None, note="")
         for done, learning in training(
             task, fields, initial=initial, start=begun, checkpoint=checkpoint, device=device
         ):
             model = learning
+            curve.add(done)
             bar.update(line, completed=done.step, total=done.steps, note=f"loss {done.loss:.4f}")
-    record = _record(opened, leave or [])
+    record = data_record(opened, leave or [])
     card = task.save(model, files, Origins(data=record, initial=initial, start=before, steps=done.step, device=device))
     checkpoint.unlink(missing_ok=True)
     say(f"{', '.join(map(str, files.values()))}: {card.name}, halo {card.halo} px, sha256 {card.sha256[:12]}")
@@ -161,6 +166,7 @@ def _family_command(family: str) -> Callable[..., None]:
         minutes: Minutes = None,
         seed: Seed = None,
         device: Device = "cpu",
+        board: Board = None,
         scheme: Annotated[
             str | None,
             typer.Option(help="Classes to learn.", hidden=not (kind.learns_classes or kind.may_learn_classes)),
@@ -180,6 +186,7 @@ def _family_command(family: str) -> Callable[..., None]:
             minutes=minutes,
             seed=seed,
             device=device,
+            board=board,
         )
 
     title = FAMILIES[family].architecture
@@ -221,6 +228,7 @@ def train_encoder_command(
     minutes: Minutes = None,
     seed: Seed = None,
     device: Device = "cpu",
+    board: Board = None,
 ) -> None:
     """Train an encoder together with a linear head; an interrupted run goes on where it stopped."""
     _train(
@@ -237,6 +245,7 @@ def train_encoder_command(
         minutes=minutes,
         seed=seed,
         device=device,
+        board=board,
     )
 
 
@@ -255,6 +264,7 @@ def train_end_to_end_command(
     minutes: Minutes = None,
     seed: Seed = None,
     device: Device = "cpu",
+    board: Board = None,
 ) -> None:
     """Train one network to detect and classify at once, to compare with two that are trained apart."""
     _train(
@@ -270,4 +280,5 @@ def train_end_to_end_command(
         minutes=minutes,
         seed=seed,
         device=device,
+        board=board,
     )

@@ -140,6 +140,11 @@ class Pipeline:
         return {kind: card.provenance for kind, card in cards.items()}
 
     @property
+    def networks(self) -> dict[str, tuple[nn.Module, float, int]]:
+        """The networks by kind, each with its µm per pixel and how many times it sees a picture."""
+        return {kind: (stage.net, stage.mpp, len(stage.turns)) for kind, stage in self._stages.items()}
+
+    @property
     def encoder_sha256(self) -> str | None:
         """Which encoder the features are of; None where the detector names the classes itself."""
         return None if self._classifier is None else self._classifier.stage.card.sha256

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Proposer"]
 
+SUPPRESSION_UM = 3.5
+"""Of two detections nearer than this the better one stays, where the family needs that and nobody says otherwise."""
+
 
 class Proposer:
     """Proposes nuclei in windows of a slide.
@@ -54,7 +57,8 @@ class Proposer:
         self.threshold = config.threshold or card.threshold
         self.mpp, self.align = self.stage.mpp, self.stage.align
         self._shape = self.stage.shape
-        self._radius = config.suppression_um / self.mpp if self.family.suppressed else 0.0
+        needed = SUPPRESSION_UM if self.family.suppressed else 0.0
+        self._radius = (needed if config.suppression_um is None else config.suppression_um) / self.mpp
         self._margin = align_up(self._radius + self.family.reach(self._shape), self.align)
 
     @property

@@ -18,8 +18,9 @@ class InferenceConfig:
     """Side of what a tile owns, working pixels."""
     batch: int = 8
     """Tiles at a time on a GPU; a CPU takes one."""
-    suppression_um: float = 3.5
-    """Of two detections nearer than this the better one stays, µm (DeNuC: 3)."""
+    suppression_um: float | None = None
+    """Of two detections nearer than this the better one stays, µm; 0 keeps both. None takes what the detector needs:
+    3.5 (DeNuC: 3), or nothing where it has learned to find each nucleus once."""
     rotations: int = 2
     """Turns in which the encoder sees a tile, 1, 2 or 4; its features are averaged. Detection sees one."""
     threshold: float | None = None
@@ -30,6 +31,8 @@ class InferenceConfig:
             raise ValueError(f"tile {self.tile} must be a multiple of 64, and batch {self.batch} at least 1")
         if self.rotations not in (1, 2, 4):
             raise ValueError(f"rotations must be 1, 2 or 4, got {self.rotations}")
+        if self.suppression_um is not None and not 0 <= self.suppression_um <= 100:
+            raise ValueError(f"suppression {self.suppression_um} µm must lie between 0 and 100")
         if self.threshold is not None and not 0 < self.threshold < 1:
             raise ValueError(f"threshold {self.threshold} must lie between 0 and 1")
 

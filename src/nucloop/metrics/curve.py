@@ -43,6 +43,17 @@ class Curve:
         return np.asarray(2 * self.tp / np.maximum(2 * self.tp + self.fp + self.fn, 1), np.float64)
 
     @property
+    def precision(self) -> NDArray[np.float64]:
+        """Precision at each threshold; NaN where nothing is found."""
+        found = self.tp + self.fp
+        return np.where(found > 0, self.tp / np.maximum(found, 1), np.nan)
+
+    @property
+    def recall(self) -> NDArray[np.float64]:
+        """Recall at each threshold."""
+        return np.asarray(self.tp / np.maximum(self.tp + self.fn, 1), np.float64)
+
+    @property
     def best(self) -> tuple[float, float]:
         """The threshold of the highest F1 (the lowest of equals), and that F1."""
         k = int(np.argmax(self.f1))

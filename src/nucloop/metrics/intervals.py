@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from nucloop.metrics.scoring import FieldScore
 
-__all__ = ["BootstrapConfig", "bootstrap", "f1_intervals", "wilson"]
+__all__ = ["BootstrapConfig", "bootstrap", "f1_intervals", "paired_intervals", "wilson"]
 
 Interval = tuple[float, float]
 
@@ -76,17 +76,51 @@ def f1_intervals(fields: Sequence[FieldScore], config: BootstrapConfig | None = 
     """
     if len(fields) < 2:
         return None
-    names = fields[0].names
-    units = np.array([[(c.tp, c.fp, c.fn) for c in (field.detection, *field.classes)] for field in fields], np.float64)
+    ends = bootstrap(_units(fields), _f1, config)
+    return None if ends is None else _by_name(ends, fields[0].names)
 
-    def figures(sums: NDArray[np.float64]) -> NDArray[np.float64]:
-        f1 = 2 * sums[..., 0] / np.maximum(2 * sums[..., 0] + sums[..., 1] + sums[..., 2], 1)
-        mean = f1[:, 1:].mean(1, keepdims=True) if names else f1[:, :0]
-        return np.concatenate([f1, mean], axis=1)
 
-    ends = bootstrap(units, figures, config)
-    if ends is None:
+def paired_intervals(
+    first: Sequence[FieldScore], second: Sequence[FieldScore], config: BootstrapConfig | None = None
+) -> dict[str, Any] | None:
+    """95% intervals of how much higher the second's pooled F1 is; the same images are drawn for both.
+
+    Parameters
+    ----------
+    first, second : sequence of FieldScore
+        Of the same images in the same order, with the same classes.
+
+    Returns
+    -------
+    dict or None
+        As `f1_intervals` gives it. Where an interval does not hold 0, the two differ on such images.
+    """
+    if len(first) != len(second) or any(a.names != b.names for a, b in zip(first, second, strict=True)):
+        raise ValueError("two detectors are compared on the same images and classes")
+    if len(first) < 2:
         return None
+    units = np.stack([_units(first), _units(second)], 1)
+
+    def gained(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+        return _f1(sums[:, 1]) - _f1(sums[:, 0])
+
+    ends = bootstrap(units, gained, config)
+    return None if ends is None else _by_name(ends, first[0].names)
+
+
+def _units(fields: Sequence[FieldScore]) -> NDArray[np.float64]:
+    """Lay out counts (U, 1 + C, 3) of detection and of each class in each field."""
+    return np.array([[(c.tp, c.fp, c.fn) for c in (field.detection, *field.classes)] for field in fields], np.float64)
+
+
+def _f1(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    """F1 of detection, of each class and, where there are classes, their mean, from sums (B, 1 + C, 3)."""
+    f1 = 2 * sums[..., 0] / np.maximum(2 * sums[..., 0] + sums[..., 1] + sums[..., 2], 1)
+    mean = f1[:, 1:].mean(1, keepdims=True) if f1.shape[1] > 1 else f1[:, :0]
+    return np.concatenate([f1, mean], axis=1)
+
+
+def _by_name(ends: NDArray[np.float64], names: Sequence[str]) -> dict[str, Any]:
     rows = ends.tolist()
     return {
         "detection": rows[0],
