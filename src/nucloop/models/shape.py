@@ -23,7 +23,7 @@ from nucloop.models.encoder import sample_batch
 from nucloop.models.pan import PathAggregation
 from nucloop.outlines import Outlines
 
-__all__ = ["PointShape", "ShapeConfig", "directions", "rings"]
+__all__ = ["PointShape", "ShapeConfig", "directions", "reach", "rings"]
 
 TYPICAL_UM = 3.5
 """Radius from which all others are told, µm."""
@@ -126,18 +126,18 @@ class PointShape(nn.Module):
         """
         typical = TYPICAL_UM / self.config.mpp
         features = sample_batch(dense[:, : self.config.channels], points, self.stride)
-        logs = [_bounded(self.guess(features))]
+        logs = [self.guess(features)]
         if self.corrections:
             looks = self.looks(dense)
             probes = torch.tensor(PROBES, device=points.device)
             for correction in self.corrections:
                 before = logs[-1].detach()
-                reach = typical * before.exp()[..., None] * probes
+                reach = typical * _bounded(before).exp()[..., None] * probes
                 places = points[:, :, None, None].float() + reach[..., None] * self.along[:, None]
                 seen = sample_batch(looks, places.flatten(1, 3), self.stride // 2)
                 seen = seen.view(*before.shape, -1)
-                logs.append(_bounded(before + correction(seen, before, features)))
-        return [typical * log.exp() for log in logs]
+                logs.append(before + correction(seen, before, features))
+        return [typical * _bounded(log).exp() for log in logs]
 
 
 class _Correction(nn.Module):
