@@ -135,7 +135,7 @@ class PointShape(nn.Module):
                 reach = typical * _bounded(before).exp()[..., None] * probes
                 places = points[:, :, None, None].float() + reach[..., None] * self.along[:, None]
                 seen = sample_batch(looks, places.flatten(1, 3), self.stride // 2)
-                seen = seen.view(*before.shape, -1)
+                seen = seen.reshape(*before.shape, -1)
                 logs.append(before + correction(seen, before, features))
         return [typical * _bounded(log).exp() for log in logs]
 

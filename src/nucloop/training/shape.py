@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nucloop.configuration import read_strictly
+from nucloop.errors import WeightsError
 from nucloop.models.shape import TYPICAL_UM, WIDEST, PointShape, ShapeConfig
 from nucloop.training.product import save_shape
 from nucloop.training.recipe import Recipe
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     import numpy as np
 
     from nucloop.models.backbone import Backbone
-    from nucloop.models.denuc import DenucDetector
     from nucloop.models.files.cards import Card
     from nucloop.training.crops import Crops
     from nucloop.training.product import Origins
@@ -114,7 +114,7 @@ def _owner(owners: Tensor, yx: Tensor) -> Tensor:
 def _followed(owners: Tensor, yx: Tensor, own: Tensor, along: Tensor, farthest: float) -> tuple[Tensor, Tensor]:
     """Where rays first leave their own nucleus (N, P, R), and whether what lies there is known."""
     steps = torch.arange(0, farthest + STEP, STEP, device=yx.device)
-    places = yx[:, :, None, None] + steps[:, None] * along[:, None, None, :]
+    places = yx[:, :, None, None] + steps[:, None] * along[:, None]
     met = _owner(owners, places)
     outside = met != own[..., None, None]
     first = torch.where(outside.any(-1), outside.float().argmax(-1), len(steps) - 1)
@@ -176,20 +176,24 @@ class ShapeTask(TrainingTask[ShapeRecipe, PointShape]):
         return save_shape(files["shape"], model, self.recipe, origins)
 
 
-def begun_with(detector: DenucDetector, config: ShapeConfig) -> PointShape:
+def begun_with(detector: nn.Module, config: ShapeConfig) -> PointShape:
     """Return a shape network that begins with what a detector knows: its backbone, and its neck where as wide.
 
     Raises
     ------
-    ValueError
-        If the detector's backbone is another one.
+    WeightsError
+        If the detector has another backbone.
     """
-    theirs = detector.config
-    same = (theirs.backbone, theirs.strides, theirs.options) == (config.backbone, config.strides, config.options)
-    if not same:
-        raise ValueError(f"a detector on {theirs.backbone} at strides {theirs.strides} is another network")
     shape = PointShape(config)
-    shape.backbone.load_state_dict(detector.backbone.state_dict())
-    if theirs.channels == config.channels:
-        shape.neck.load_state_dict(detector.neck.state_dict())
+    try:
+        backbone, neck = detector.get_submodule("backbone"), detector.get_submodule("neck")
+        shape.backbone.load_state_dict(backbone.state_dict())
+    except (AttributeError, RuntimeError) as error:
+        raise WeightsError(
+            f"The detector to begin with has another backbone than {config.backbone} at strides {config.strides}. "
+            "Choose one that has it, or give none."
+        ) from error
+    theirs = neck.state_dict()
+    if all(value.shape == theirs[name].shape for name, value in shape.neck.state_dict().items()):
+        shape.neck.load_state_dict(theirs)
     return shape
