@@ -5,7 +5,17 @@ from typing import Annotated
 
 import typer
 
-from nucloop.cli.terminal import ENCODER_HELP, HEAD_HELP, check_writable, complain, parse_box, progress_bar, say
+from nucloop.cli.terminal import (
+    ENCODER_HELP,
+    HEAD_HELP,
+    OUTLINES_HELP,
+    SHAPE_HELP,
+    check_writable,
+    complain,
+    parse_box,
+    progress_bar,
+    say,
+)
 from nucloop.detection.pipeline import Pipeline
 from nucloop.detection.spec import InferenceConfig, PipelineSpec
 from nucloop.errors import NucLoopError
@@ -27,6 +37,8 @@ def detect(
     detector: Annotated[str, typer.Option(help="Name or .safetensors file.")] = "denuc-mobilenet",
     encoder: Annotated[str | None, typer.Option(help=ENCODER_HELP)] = None,
     head: Annotated[str | None, typer.Option(help=HEAD_HELP)] = None,
+    outlines: Annotated[bool, typer.Option("--outlines", help=OUTLINES_HELP)] = False,
+    shape: Annotated[str | None, typer.Option(help=SHAPE_HELP)] = None,
     threshold: Annotated[float | None, typer.Option(min=0.01, max=0.99, help="Detection score.")] = None,
     file_format: Annotated[str, typer.Option("--format", help=f"One of {', '.join(FORMATS)}.")] = "csv",
 ) -> None:
@@ -38,7 +50,7 @@ def detect(
     if regions is not None:
         parts = [*(parts or []), *read_regions(regions)]
     check_writable(out)
-    spec = PipelineSpec(detector, encoder, head, device, InferenceConfig(threshold=threshold))
+    spec = PipelineSpec(detector, encoder, head, device, InferenceConfig(threshold=threshold), outlines, shape)
     pipeline = Pipeline.open(spec)
     failed = 0
     for path, target in zip(slides, targets, strict=True):

@@ -15,6 +15,8 @@ from nucloop.slides import Box
 __all__ = [
     "ENCODER_HELP",
     "HEAD_HELP",
+    "OUTLINES_HELP",
+    "SHAPE_HELP",
     "check_writable",
     "complain",
     "output",
@@ -26,6 +28,8 @@ __all__ = [
 
 ENCODER_HELP = "Name or .safetensors file; a foundation model, NAME=PATH. By default what the detector needs."
 HEAD_HELP = "Name or .safetensors file. By default what the detector needs."
+OUTLINES_HELP = "Give nuclei outlines too."
+SHAPE_HELP = "Whose outlines: name or .safetensors file. By default the detector's own, or those of the network that ships."
 
 output = Console()
 errors = Console(stderr=True)

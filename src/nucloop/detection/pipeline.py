@@ -16,11 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nucloop.detection.classifier import Classifier
+from nucloop.detection.outliner import Outliner
 from nucloop.detection.proposer import Proposer
 from nucloop.detection.spec import InferenceConfig, PipelineSpec
 from nucloop.detection.stage import Stage, Window, batches, read_window
 from nucloop.errors import WeightsError
-from nucloop.models.files.cards import Card, load_detector, load_head
+from nucloop.models.files.cards import Card, load_detector, load_head, load_shape
 from nucloop.models.files.zoo import open_encoder
 from nucloop.nuclei import Nuclei
 from nucloop.slides.box import Box
@@ -35,12 +36,16 @@ if TYPE_CHECKING:
     from nucloop.geometry import Region
     from nucloop.models.heads import LinearHead
     from nucloop.models.proposals import Proposals
+    from nucloop.models.shape import PointShape
+    from nucloop.outlines import Outlines
     from nucloop.slides import Slide
 
-__all__ = ["DEFAULT_ENCODER", "DEFAULT_HEAD", "Pipeline", "TileResult"]
+__all__ = ["DEFAULT_ENCODER", "DEFAULT_HEAD", "DEFAULT_SHAPE", "Pipeline", "TileResult"]
 
 DEFAULT_ENCODER, DEFAULT_HEAD = "embedded", "brca-m2c"
 """What classifies where nobody says otherwise."""
+DEFAULT_SHAPE = "shape-mobilenet"
+"""What gives outlines where nobody says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,7 @@ class _TileInput:
 
 
 class Pipeline:
-    """A detector, and an encoder with a head unless the detector names classes itself, ready to run on a device.
+    """A detector, an encoder with a head unless the detector names classes itself, and perhaps a shape, on a device.
 
     Attributes
     ----------
@@ -85,6 +90,8 @@ class Pipeline:
         encoder: tuple[nn.Module, Card] | None = None,
         head: LinearHead | None = None,
         *,
+        shape: tuple[PointShape, Card] | None = None,
+        own_outlines: bool = False,
         device: str = "auto",
         config: InferenceConfig | None = None,
     ) -> None:
@@ -93,6 +100,7 @@ class Pipeline:
         self._classifier = None
         if encoder is not None and head is not None:
             self._classifier = Classifier(*encoder, head, device, self.config.rotations)
+        self._outliner, self._own_outlines = None if shape is None else Outliner(*shape, device), own_outlines
         scheme = self._detector.scheme if self._classifier is None else self._classifier.head.scheme
         if scheme is None:
             raise WeightsError(
@@ -114,16 +122,24 @@ class Pipeline:
         """
         spec = spec or PipelineSpec()
         net, card = load_detector(spec.detector)
-        if card.classes is not None and spec.encoder is None and spec.head is None:
-            return cls((net, card), device=spec.device, config=spec.config)
-        encoder = open_encoder(spec.encoder or DEFAULT_ENCODER)
-        head, _ = load_head(spec.head or DEFAULT_HEAD, encoder[1])
-        return cls((net, card), encoder, head, device=spec.device, config=spec.config)
+        encoder, head = None, None
+        if card.classes is None or spec.encoder is not None or spec.head is not None:
+            encoder = open_encoder(spec.encoder or DEFAULT_ENCODER)
+            head, _ = load_head(spec.head or DEFAULT_HEAD, encoder[1])
+        shape = load_shape(spec.shape or DEFAULT_SHAPE) if spec.outlines or spec.shape else None
+        own = spec.shape is None
+        return cls(
+            (net, card), encoder, head, shape=shape, own_outlines=own, device=spec.device, config=spec.config
+        )  # fmt: skip
 
     @property
     def _stages(self) -> dict[str, Stage]:
         stages = {"detector": self._detector.stage}
-        return stages if self._classifier is None else {**stages, "encoder": self._classifier.stage}
+        if self._classifier is not None:
+            stages["encoder"] = self._classifier.stage
+        if self._outliner is not None:
+            stages["shape"] = self._outliner.stage
+        return stages
 
     @property
     def notices(self) -> list[str]:
@@ -228,14 +244,24 @@ class Pipeline:
         # as the table will have them: what is asked of it later gets the same answer on a border
         inside = region.contains(level0.astype(np.float32))
         found, level0 = found.take(inside), level0[inside]
-        outlines = None if found.outlines is None else found.outlines.scaled(step)
-        table = Nuclei.from_points(self.scheme, level0, score=found.score, outlines=outlines)
+        table = Nuclei.from_points(self.scheme, level0, score=found.score)
+        features = None
         if self._classifier is None:
-            return _named(table, found), None
-        seen_pixels = (seen.window, seen.pixels)
-        features = self._classifier.features(slide, seen.tile, seen_pixels, found.yx, self._detector.mpp)
-        label, probability, nucleus = self._classifier.head.classify(features)
-        return replace(table, label=label, probability=probability).take(nucleus), features[nucleus]
+            table = _named(table, found)
+        else:
+            pixels = (seen.window, seen.pixels)
+            features = self._classifier.features(slide, seen.tile, pixels, found.yx, self._detector.mpp)
+            label, probability, nucleus = self._classifier.head.classify(features)
+            table = replace(table, label=label, probability=probability).take(nucleus)
+            found, features = found.take(nucleus), features[nucleus]
+        outlines = self._outlines(slide, seen, found)
+        return replace(table, outlines=None if outlines is None else outlines.scaled(step)), features
+
+    def _outlines(self, slide: Slide, seen: _TileInput, found: Proposals) -> Outlines | None:
+        """Outlines of a tile's nuclei on the detector's grid; None where nobody draws any."""
+        if self._outliner is None or (found.outlines is not None and self._own_outlines):
+            return found.outlines
+        return self._outliner.outlines(slide, seen.tile, (seen.window, seen.pixels), found.yx, self._detector.mpp)
 
 
 def _named(table: Nuclei, found: Proposals) -> Nuclei:

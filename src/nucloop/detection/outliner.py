@@ -1,0 +1,76 @@
+"""A shape network on its engine: the outlines of points, from maps sampled there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from nucloop.detection.stage import Stage, read_window
+from nucloop.models.shape import reach, rings
+from nucloop.outlines import Outlines
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from nucloop.detection.stage import Window
+    from nucloop.models.files.cards import Card
+    from nucloop.models.shape import PointShape
+    from nucloop.slides import Slide
+    from nucloop.slides.tiling import Tile
+
+__all__ = ["Outliner"]
+
+AT_ONCE = 512
+"""Nuclei whose rays are followed together: what they see fits a processor's cache."""
+
+
+class Outliner:
+    """Gives points their outlines.
+
+    Parameters
+    ----------
+    net : PointShape
+        The network.
+    card : Card
+        Its card.
+    device : str
+        As `nucloop.detection.engines.make_engine` takes it.
+    """
+
+    def __init__(self, net: PointShape, card: Card, device: str) -> None:
+        self.net, self.stage = net, Stage(net, card, device, 1)
+        self._margin = reach(net.config)
+
+    @torch.inference_mode()
+    def outlines(
+        self, slide: Slide, tile: Tile, seen: tuple[Window, NDArray[np.uint8]], yx: NDArray[np.float64], mpp: float
+    ) -> Outlines:
+        """Outlines of points of a tile, on the grid at `mpp`; none reaches beyond the slide.
+
+        Parameters
+        ----------
+        tile : Tile
+            On the grid at `mpp`.
+        seen : Window and (H, W, 3) array
+            What was read of the slide at `mpp` for the detector; read anew only where this network sees farther.
+        yx : (K, 2) array
+            Points on the grid at `mpp`.
+        mpp : float
+            µm per pixel.
+        """
+        if not len(yx):
+            return Outlines.none(0)
+        wide, pixels = seen
+        window = self.stage.window(slide, tile, mpp, self._margin)
+        crop = wide.cut(pixels, window) if self.stage.mpp == mpp else None
+        if crop is None:
+            crop = read_window(slide, window, self.stage.mpp)
+        dense = torch.from_numpy(self.stage(crop[None]))
+        points = (yx + 0.5) * (mpp / self.stage.mpp) - 0.5
+        within = torch.from_numpy((points - window.origin).astype(np.float32))
+        radii = [self.net.radii(dense, part[None])[-1][0] for part in within.split(AT_ONCE)]
+        found = rings(points, torch.cat(radii).numpy()).scaled(self.stage.mpp / mpp)
+        height, width = slide.working_shape(mpp)
+        return Outlines(found.corners.clip(-0.5, (height - 0.5, width - 0.5)).astype(np.float32), found.ends)
