@@ -29,7 +29,7 @@ __all__ = [
 ENCODER_HELP = "Name or .safetensors file; a foundation model, NAME=PATH. By default what the detector needs."
 HEAD_HELP = "Name or .safetensors file. By default what the detector needs."
 OUTLINES_HELP = "Give nuclei outlines too."
-SHAPE_HELP = "Whose outlines: name or .safetensors file. By default the detector's own, or those of the network that ships."
+SHAPE_HELP = "Whose outlines: name or .safetensors file. By default the detector's own, or what ships."
 
 output = Console()
 errors = Console(stderr=True)

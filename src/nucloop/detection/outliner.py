@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,8 @@ from nucloop.models.shape import reach, rings
 from nucloop.outlines import Outlines
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from nucloop.detection.stage import Window
@@ -22,8 +25,19 @@ if TYPE_CHECKING:
 
 __all__ = ["Outliner"]
 
-AT_ONCE = 512
+AT_ONCE = 128
 """Nuclei whose rays are followed together: what they see fits a processor's cache."""
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Keep torch to one thread: so much is done at each step only that threads would mostly wait for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 class Outliner:
@@ -43,7 +57,6 @@ class Outliner:
         self.net, self.stage = net, Stage(net, card, device, 1)
         self._margin = reach(net.config)
 
-    @torch.inference_mode()
     def outlines(
         self, slide: Slide, tile: Tile, seen: tuple[Window, NDArray[np.uint8]], yx: NDArray[np.float64], mpp: float
     ) -> Outlines:
@@ -67,10 +80,19 @@ class Outliner:
         crop = wide.cut(pixels, window) if self.stage.mpp == mpp else None
         if crop is None:
             crop = read_window(slide, window, self.stage.mpp)
-        dense = torch.from_numpy(self.stage(crop[None]))
+        dense = self.stage(crop[None])
         points = (yx + 0.5) * (mpp / self.stage.mpp) - 0.5
-        within = torch.from_numpy((points - window.origin).astype(np.float32))
-        radii = [self.net.radii(dense, part[None])[-1][0] for part in within.split(AT_ONCE)]
-        found = rings(points, torch.cat(radii).numpy()).scaled(self.stage.mpp / mpp)
+        found = rings(points, self._radii(dense, points - window.origin)).scaled(self.stage.mpp / mpp)
         height, width = slide.working_shape(mpp)
         return Outlines(found.corners.clip(-0.5, (height - 0.5, width - 0.5)).astype(np.float32), found.ends)
+
+    @torch.inference_mode()
+    def _radii(self, maps: NDArray[np.float32], points: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Radii (K, R) of points (K, 2) in a window, from its maps (1, C, h, w)."""
+        dense = torch.from_numpy(maps)
+        parts = torch.split(torch.from_numpy(points.astype(np.float32)), AT_ONCE)
+        with _one_thread():
+            looks = self.net.looks(dense)
+            radii = torch.cat([self.net.radii(dense, looks, part[None])[-1][0] for part in parts])
+        found: NDArray[np.float32] = radii.numpy()
+        return found

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 from skimage.draw import polygon
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
 
     from nucloop.outlines import Outlines
 
@@ -33,11 +32,14 @@ def label_image(outlines: Outlines, shape: tuple[int, int], order: ArrayLike | N
     for row in rows[::-1]:
         ring = outlines[int(row)]
         if ring is not None:
-            image[polygon(*ring.T.astype(np.float64), shape)] = row + 1
+            y, x = ring.T.astype(np.float64)
+            image[polygon(y, x, shape)] = row + 1  # type: ignore[no-untyped-call]
     return image
 
 
-def of_classes(image: NDArray[np.integer], label: NDArray[np.integer], names: tuple[str, ...]) -> dict[str, NDArray]:
+def of_classes(
+    image: NDArray[np.integer], label: NDArray[np.integer], names: tuple[str, ...]
+) -> dict[str, NDArray[np.int64]]:
     """Split a label image by the classes of its nuclei.
 
     Parameters

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -22,6 +21,9 @@ from nucloop.models.backbone import Backbone
 from nucloop.models.encoder import sample_batch
 from nucloop.models.pan import PathAggregation
 from nucloop.outlines import Outlines
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["PointShape", "ShapeConfig", "directions", "reach", "rings"]
 
@@ -109,13 +111,15 @@ class PointShape(nn.Module):
         """Return the map that corrections look at, (N, local, 2 h, 2 w); channel 0 is the logit of nucleus."""
         return F.pixel_shuffle(dense[:, self.config.channels :].float(), 2)
 
-    def radii(self, dense: Tensor, points: Tensor) -> list[Tensor]:
+    def radii(self, dense: Tensor, looks: Tensor, points: Tensor) -> list[Tensor]:
         """Distances from points to their nuclei's borders: the first guess, and after each correction.
 
         Parameters
         ----------
         dense : (N, C, h, w) tensor
             What `forward` returned.
+        looks : (N, local, 2 h, 2 w) tensor
+            What `looks` makes of it.
         points : (N, K, 2) tensor
             (y, x) in input pixels, pixel centres at integers.
 
@@ -128,7 +132,6 @@ class PointShape(nn.Module):
         features = sample_batch(dense[:, : self.config.channels], points, self.stride)
         logs = [self.guess(features)]
         if self.corrections:
-            looks = self.looks(dense)
             probes = torch.tensor(PROBES, device=points.device)
             for correction in self.corrections:
                 before = logs[-1].detach()
@@ -147,20 +150,25 @@ class _Correction(nn.Module):
         super().__init__()
         width = 32
         self.of_nucleus = nn.Linear(config.channels, width)
-        self.of_ray = nn.Conv1d(len(PROBES) * config.local + 1, width, 3, padding=1, padding_mode="circular")
-        self.between = nn.Conv1d(width, width, 3, padding=1, padding_mode="circular")
-        self.last = nn.Conv1d(width, 1, 1)
+        self.of_ray = nn.Linear(3 * (len(PROBES) * config.local + 1), width)
+        self.between = nn.Linear(3 * width, width)
+        self.last = nn.Linear(width, 1)
         nn.init.zeros_(self.last.weight)
-        nn.init.zeros_(self.last.bias)  # type: ignore[arg-type]
+        nn.init.zeros_(self.last.bias)
 
     def forward(self, seen: Tensor, log: Tensor, features: Tensor) -> Tensor:
         """Map what the probes saw (N, K, R, P), logarithms of radii (N, K, R) and features (N, K, F) to (N, K, R)."""
-        count, nuclei, rays, _ = seen.shape
-        rings = torch.cat([seen, log[..., None]], -1).flatten(0, 1).transpose(1, 2)
-        x = F.relu(self.of_ray(rings) + self.of_nucleus(features).flatten(0, 1)[..., None])
-        x = F.relu(self.between(x))
-        out: Tensor = self.last(x).view(count, nuclei, rays)
+        x = self.of_ray(_with_neighbours(torch.cat([seen, log[..., None]], -1)))
+        x = F.relu(x + self.of_nucleus(features)[:, :, None])
+        x = F.relu(self.between(_with_neighbours(x)))
+        out: Tensor = self.last(x)[..., 0]
         return out
+
+
+def _with_neighbours(rays: Tensor) -> Tensor:
+    """Put beside what is known of each ray (N, K, R, C) what is known of the ones before and behind it."""
+    # a circular convolution, several times faster on a CPU
+    return torch.cat([rays.roll(1, 2), rays, rays.roll(-1, 2)], -1)
 
 
 def _bounded(log: Tensor) -> Tensor:
@@ -168,7 +176,7 @@ def _bounded(log: Tensor) -> Tensor:
 
 
 def directions(rays: int) -> NDArray[np.float32]:
-    """Unit steps (R, 2) as (y, x), the first to the right, then towards the bottom."""
+    """Return unit steps (R, 2) as (y, x), the first to the right, then towards the bottom."""
     angle = np.arange(rays) * (2 * math.pi / rays)
     return np.stack([np.sin(angle), np.cos(angle)], -1).astype(np.float32)
 

@@ -103,7 +103,7 @@ def radial_targets(
 
 def _owner(owners: Tensor, yx: Tensor) -> Tensor:
     """Whose the pixels at (N, ..., 2) are, (N, ...); -1 beyond the picture."""
-    count, height, width = owners.shape
+    _, height, width = owners.shape
     y, x = yx.round().long().unbind(-1)
     there = (y >= 0) & (y < height) & (x >= 0) & (x < width)
     place = y.clamp(0, height - 1) * width + x.clamp(0, width - 1)
@@ -166,10 +166,11 @@ class ShapeTask(TrainingTask[ShapeRecipe, PointShape]):
         dense = model(batch.rgb)
         with torch.autocast(batch.device.type, enabled=False):
             dense = dense.float()
-            guesses = model.radii(dense, targets.yx)
+            looks = model.looks(dense)
+            guesses = model.radii(dense, looks, targets.yx)
             loss = torch.stack([radial_loss(radii, targets) for radii in guesses]).mean()
             assert crops.instances is not None
-            return loss + recipe.inside * inside_loss(model.looks(dense)[:, 0], crops.instances)
+            return loss + recipe.inside * inside_loss(looks[:, 0], crops.instances)
 
     def save(self, model: PointShape, files: Mapping[str, Path], origins: Origins) -> Card:
         """Write the network."""
