@@ -17,6 +17,7 @@ from nucloop.cli.score import score_command
 from nucloop.cli.terminal import complain
 from nucloop.cli.train import train
 from nucloop.cli.train_head import train_head_command
+from nucloop.cli.train_shape import train_shape_command
 from nucloop.errors import NucLoopError
 
 __all__ = ["app", "main"]
@@ -31,6 +32,7 @@ app = typer.Typer(
 app.command("detect")(detect)
 app.command("learn")(learn_command)
 train.command("head")(train_head_command)
+train.command("shape")(train_shape_command)
 app.add_typer(train, name="train")
 app.command("evaluate")(evaluate_command)
 app.command("score")(score_command)

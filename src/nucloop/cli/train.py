@@ -1,4 +1,4 @@
-"""``nucloop train``: detectors of each family, encoders, both as one network, or outlines, on any data sets."""
+"""``nucloop train``: detectors of each family, encoders, or both as one network, on one or several data sets."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -14,26 +14,30 @@ from nucloop.cli.terminal import check_writable, progress_bar, say
 from nucloop.detection.engines import available_devices
 from nucloop.errors import DataError, DeviceError, WeightsError
 from nucloop.models.families import DEFAULT_FAMILY, FAMILIES
-from nucloop.models.files.cards import (
-    Card,
-    find_weights,
-    load_detector,
-    load_encoder,
-    load_head,
-    load_shape,
-    read_card,
-)
+from nucloop.models.files.cards import Card, load_detector, load_encoder, load_head
 from nucloop.training.datasets import Dataset, leave_out, open_dataset
 from nucloop.training.encoder import EncoderTask, as_scheme
 from nucloop.training.end_to_end import EndToEndTask
 from nucloop.training.point_classifier import PointClassifier, classifier_of
 from nucloop.training.product import Origins
 from nucloop.training.recipe import load_recipe
-from nucloop.training.shape import ShapeTask, begun_with
 from nucloop.training.task import TrainingTask, task_of
 from nucloop.training.task import train as training
 
-__all__ = ["train"]
+__all__ = [
+    "Data",
+    "Device",
+    "Initial",
+    "Leave",
+    "Minutes",
+    "Out",
+    "RecipeName",
+    "Seed",
+    "Split",
+    "Steps",
+    "train",
+    "train_task",
+]
 
 train = typer.Typer(help="Train a detector, an encoder or outlines.", no_args_is_help=True)
 
@@ -116,7 +120,7 @@ def _check(device: str, *files: Path) -> None:
         raise WeightsError(f"Two files of weights cannot both be written to {files[-1]}. Choose another name for one.")
 
 
-def _train(
+def train_task(
     kind: type[TrainingTask[Any, Any]],
     files: Mapping[str, Path],
     data: list[str],
@@ -177,7 +181,7 @@ def _family_command(family: str) -> Callable[..., None]:
             typer.Option(help="Classes to learn.", hidden=not kind.learns_classes),
         ] = "brca-m2c" if kind.learns_classes else None,
     ) -> None:
-        _train(
+        train_task(
             kind,
             {"detector": out},
             data,
@@ -234,7 +238,7 @@ def train_encoder_command(
     device: Device = "cpu",
 ) -> None:
     """Train an encoder together with a linear head; an interrupted run goes on where it stopped."""
-    _train(
+    train_task(
         EncoderTask,
         {"encoder": out, "head": head_out},
         data,
@@ -268,7 +272,7 @@ def train_end_to_end_command(
     device: Device = "cpu",
 ) -> None:
     """Train one network to detect and classify at once, to compare with two that are trained apart."""
-    _train(
+    train_task(
         EndToEndTask,
         {"detector": out, "encoder": encoder_out, "head": head_out},
         data,
@@ -282,45 +286,3 @@ def train_end_to_end_command(
         seed=seed,
         device=device,
     )
-
-
-@train.command("shape")
-def train_shape_command(
-    data: Data,
-    out: Out,
-    recipe: RecipeName = ShapeTask.default_recipe,
-    split: Split = None,
-    leave: Leave = None,
-    initial: Initial = None,
-    start_from: Annotated[
-        str | None,
-        typer.Option(help="What to go on from: a shape network, or a detector with the same backbone; name or file."),
-    ] = None,
-    steps: Steps = None,
-    minutes: Minutes = None,
-    seed: Seed = None,
-    device: Device = "cpu",
-) -> None:
-    """Train a network that gives detected nuclei their outlines, on data sets with masks."""
-    _train(
-        ShapeTask,
-        {"shape": out},
-        data,
-        recipe=recipe,
-        split=split,
-        leave=leave,
-        initial=initial,
-        start=_shape(start_from, recipe) if start_from else None,
-        steps=steps,
-        minutes=minutes,
-        seed=seed,
-        device=device,
-    )
-
-
-def _shape(name: str, recipe: str) -> tuple[nn.Module, Card]:
-    """Return a shape network to go on from, or one that begins with what a detector knows, and the card of either."""
-    if read_card(find_weights(name)).kind != "detector":
-        return load_shape(name)
-    detector, card = load_detector(name)
-    return begun_with(detector, load_recipe(recipe, ShapeTask.recipe_kind).model), card

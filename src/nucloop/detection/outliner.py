@@ -49,16 +49,23 @@ class Outliner:
         The network.
     card : Card
         Its card.
-    device : str
-        As `nucloop.detection.engines.make_engine` takes it.
+    device : str, optional
+        As `nucloop.detection.engines.make_engine` takes it; None where the network runs beside the detector.
     """
 
-    def __init__(self, net: PointShape, card: Card, device: str) -> None:
-        self.net, self.stage = net, Stage(net, card, device, 1)
+    def __init__(self, net: PointShape, card: Card, device: str | None) -> None:
+        self.net, self.card, self.mpp = net, card, card.mpp
+        self.stage = None if device is None else Stage(net, card, device, 1)
         self._margin = reach(net.config)
 
     def outlines(
-        self, slide: Slide, tile: Tile, seen: tuple[Window, NDArray[np.uint8]], yx: NDArray[np.float64], mpp: float
+        self,
+        slide: Slide,
+        tile: Tile,
+        seen: tuple[Window, NDArray[np.uint8]],
+        yx: NDArray[np.float64],
+        mpp: float,
+        maps: NDArray[np.float32] | None = None,
     ) -> Outlines:
         """Outlines of points of a tile, on the grid at `mpp`; none reaches beyond the slide.
 
@@ -72,17 +79,21 @@ class Outliner:
             Points on the grid at `mpp`.
         mpp : float
             µm per pixel.
+        maps : (C, h, w) array, optional
+            What the network made of `seen`, where it ran beside the detector.
         """
         if not len(yx):
             return Outlines.none(0)
-        wide, pixels = seen
-        window = self.stage.window(slide, tile, mpp, self._margin)
-        crop = wide.cut(pixels, window) if self.stage.mpp == mpp else None
-        if crop is None:
-            crop = read_window(slide, window, self.stage.mpp)
-        dense = self.stage(crop[None])
-        points = (yx + 0.5) * (mpp / self.stage.mpp) - 0.5
-        found = rings(points, self._radii(dense, points - window.origin)).scaled(self.stage.mpp / mpp)
+        window, pixels = seen
+        dense = None if maps is None else maps[None]
+        if dense is None and self.stage is not None:
+            window = self.stage.window(slide, tile, mpp, self._margin)
+            crop = seen[0].cut(pixels, window) if self.mpp == mpp else None
+            dense = self.stage((read_window(slide, window, self.mpp) if crop is None else crop)[None])
+        if dense is None:
+            raise ValueError("a network that runs beside the detector needs what it made of the window")
+        points = (yx + 0.5) * (mpp / self.mpp) - 0.5
+        found = rings(points, self._radii(dense, points - window.origin)).scaled(self.mpp / mpp)
         height, width = slide.working_shape(mpp)
         return Outlines(found.corners.clip(-0.5, (height - 0.5, width - 0.5)).astype(np.float32), found.ends)
 

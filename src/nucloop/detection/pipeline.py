@@ -96,11 +96,13 @@ class Pipeline:
         config: InferenceConfig | None = None,
     ) -> None:
         self.config = config or InferenceConfig()
-        self._detector = Proposer(*detector, device, self.config)
+        self._detector = Proposer(*detector, device, self.config, shape)
         self._classifier = None
         if encoder is not None and head is not None:
             self._classifier = Classifier(*encoder, head, device, self.config.rotations)
-        self._outliner, self._own_outlines = None if shape is None else Outliner(*shape, device), own_outlines
+        self._outliner, self._own_outlines = None, own_outlines
+        if shape is not None:
+            self._outliner = Outliner(*shape, None if self._detector.shares else device)
         scheme = self._detector.scheme if self._classifier is None else self._classifier.head.scheme
         if scheme is None:
             raise WeightsError(
@@ -137,7 +139,7 @@ class Pipeline:
         stages = {"detector": self._detector.stage}
         if self._classifier is not None:
             stages["encoder"] = self._classifier.stage
-        if self._outliner is not None:
+        if self._outliner is not None and self._outliner.stage is not None:
             stages["shape"] = self._outliner.stage
         return stages
 
@@ -149,7 +151,9 @@ class Pipeline:
     @property
     def weights(self) -> dict[str, dict[str, str]]:
         """Name and sha256 of the networks, for provenance."""
-        cards = {kind: stage.card for kind, stage in self._stages.items()}
+        cards = {kind: stage.card for kind, stage in self._stages.items()} | {"detector": self._detector.card}
+        if self._outliner is not None:
+            cards["shape"] = self._outliner.card
         return {kind: {"name": card.name, "sha256": card.sha256} for kind, card in cards.items()}
 
     @property
@@ -228,13 +232,18 @@ class Pipeline:
         proposals = iter(self._detector(np.stack(pixels)) if pixels else ())
         for seen, holds in zip(batch, stained, strict=True):
             if holds:
-                yield self._classify(slide, region, seen, next(proposals))
+                yield self._classify(slide, region, seen, *next(proposals))
             else:
                 width = None if self._classifier is None else self._classifier.head.features
                 yield Nuclei.empty(self.scheme), None if width is None else np.zeros((0, width), np.float32)
 
     def _classify(
-        self, slide: Slide, region: TiledRegion, seen: _TileInput, found: Proposals
+        self,
+        slide: Slide,
+        region: TiledRegion,
+        seen: _TileInput,
+        found: Proposals,
+        maps: NDArray[np.float32] | None,
     ) -> tuple[Nuclei, NDArray[np.float32] | None]:
         step = self._detector.mpp / slide.require_mpp()
         found = found.moved(seen.window.origin)
@@ -254,14 +263,17 @@ class Pipeline:
             label, probability, nucleus = self._classifier.head.classify(features)
             table = replace(table, label=label, probability=probability).take(nucleus)
             found, features = found.take(nucleus), features[nucleus]
-        outlines = self._outlines(slide, seen, found)
+        outlines = self._outlines(slide, seen, found, maps)
         return replace(table, outlines=None if outlines is None else outlines.scaled(step)), features
 
-    def _outlines(self, slide: Slide, seen: _TileInput, found: Proposals) -> Outlines | None:
+    def _outlines(
+        self, slide: Slide, seen: _TileInput, found: Proposals, maps: NDArray[np.float32] | None
+    ) -> Outlines | None:
         """Outlines of a tile's nuclei on the detector's grid; None where nobody draws any."""
         if self._outliner is None or (found.outlines is not None and self._own_outlines):
             return found.outlines
-        return self._outliner.outlines(slide, seen.tile, (seen.window, seen.pixels), found.yx, self._detector.mpp)
+        pixels = (seen.window, seen.pixels)
+        return self._outliner.outlines(slide, seen.tile, pixels, found.yx, self._detector.mpp, maps)
 
 
 def _named(table: Nuclei, found: Proposals) -> Nuclei:

@@ -23,6 +23,8 @@ from nucloop.models.pan import PathAggregation
 from nucloop.outlines import Outlines
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 __all__ = ["PointShape", "ShapeConfig", "directions", "reach", "rings"]
@@ -81,6 +83,8 @@ class PointShape(nn.Module):
     ----------
     stride : int
         Input pixels per cell of the dense maps.
+    width : int
+        Channels of the dense maps.
     """
 
     along: Tensor
@@ -88,7 +92,7 @@ class PointShape(nn.Module):
     def __init__(self, config: ShapeConfig) -> None:
         super().__init__()
         self.config = config
-        self.stride = config.strides[0]
+        self.stride, self.width = config.strides[0], config.channels + 4 * config.local
         self.backbone = Backbone(config.backbone, config.strides, config.options)
         self.neck = PathAggregation(self.backbone.channels, config.channels)
         self.local = nn.Conv2d(config.channels, 4 * config.local, 1)
@@ -104,7 +108,11 @@ class PointShape(nn.Module):
 
     def forward(self, rgb: Tensor) -> Tensor:
         """Map RGB (N, 3, H, W), 0 to 255, to maps (N, channels + 4 local, H/stride, W/stride)."""
-        fused = self.neck(self.backbone(rgb))
+        return self.from_maps(self.backbone(rgb))
+
+    def from_maps(self, maps: Sequence[Tensor]) -> Tensor:
+        """Map the backbone's maps to what `forward` returns."""
+        fused = self.neck(maps)
         return torch.cat([fused, self.local(fused)], 1)
 
     def looks(self, dense: Tensor) -> Tensor:
