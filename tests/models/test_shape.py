@@ -7,7 +7,7 @@ from nucloop.models.files.cards import Card, load_shape, save_module
 from nucloop.models.shape import PointShape, ShapeConfig, directions, reach, rings
 from nucloop.models.shared import share_backbone
 
-SMALL = {"backbone": "shufflenet_v2_x0_5", "strides": (8, 16)}
+SMALL = {"backbone": "shufflenet_v2_x0_5", "strides": (8, 16), "detail": False}
 
 
 def random_shape(**changes: object) -> PointShape:
@@ -96,10 +96,25 @@ def test_a_shape_that_cannot_be_is_refused(wrong, said):
         ShapeConfig(**wrong)
 
 
-def test_networks_of_one_backbone_run_together_as_they_do_apart():
+def test_detail_of_half_the_stride_reaches_what_corrections_look_at():
+    net = random_shape(backbone="mobilenetv2_100", strides=(4, 8), options={"pad_type": "same"}, detail=True)
+    assert net.backbone.strides == (2, 4, 8)
+    rgb = torch.rand(1, 3, 64, 64) * 255
+    dense = net(rgb)
+    assert dense.shape == (1, net.width, 16, 16)
+    assert net.looks(dense).shape == (1, 4, 32, 32)
+    torch.nn.init.constant_(net.detail.weight, 0)
+    without = net(rgb)
+    assert torch.equal(without[:, :16], dense[:, :16])
+    assert not torch.allclose(without[:, 16:], dense[:, 16:])
+
+
+@pytest.mark.parametrize("detail", [False, True])
+def test_networks_of_one_backbone_run_together_as_they_do_apart(detail):
     torch.manual_seed(1)
-    detector = DenucDetector(DenucConfig(**SMALL, channels=16, mpp=0.5)).eval()
-    shape = random_shape()
+    known = {"backbone": "mobilenetv2_100", "strides": (8, 16), "options": {"pad_type": "same"}}
+    detector = DenucDetector(DenucConfig(**known, channels=16, mpp=0.5)).eval()
+    shape = random_shape(**known, detail=detail)
     assert share_backbone(detector, shape) is None
     shape.backbone.load_state_dict(detector.backbone.state_dict())
     joined = share_backbone(detector, shape)
@@ -113,5 +128,5 @@ def test_networks_of_one_backbone_run_together_as_they_do_apart():
 
 @pytest.mark.parametrize("change", [{"mpp": 0.25}, {"strides": (16, 32)}, {"backbone": "shufflenet_v2_x1_0"}])
 def test_networks_that_differ_in_what_they_see_do_not_run_together(change):
-    detector = DenucDetector(DenucConfig(**SMALL, channels=16, mpp=0.5)).eval()
+    detector = DenucDetector(DenucConfig(backbone="shufflenet_v2_x0_5", strides=(8, 16), channels=16, mpp=0.5)).eval()
     assert share_backbone(detector, random_shape(**change)) is None

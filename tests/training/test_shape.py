@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-SMALL = ShapeConfig(backbone="shufflenet_v2_x0_5", strides=(8, 16), channels=24, rays=16, hidden=32)
+SMALL = ShapeConfig(backbone="shufflenet_v2_x0_5", strides=(8, 16), channels=24, rays=16, hidden=32, detail=False)
 PLAIN = AugmentConfig(scale=1.0, stain_amount=0, stain_colour=0, density=0, ihc=0, grey=0, blur=0, noise=0)
 
 
@@ -89,15 +89,13 @@ def test_a_ray_ends_where_the_next_nucleus_begins():
 
 def test_rays_that_leave_the_picture_or_enter_the_unknown_do_not_count():
     owners = discs(64, (32, 2, 8))
-    owners[:, 9:12] = np.where(owners[:, 9:12] == 0, -1, owners[:, 9:12])
+    owners[30:35, 11:] = -1
     targets = targets_of(owners, [(32, 2)])
     row = row_of(targets, (32, 2))
     right, left, down = targets.counts[0, row, [0, 8, 4]].tolist()
     assert (left, down) == (0, 1)
     assert right == 1  # the disc ends on known ground before the unknown begins
-    owners[30:35, 9:12] = -1
-    assert targets_of(owners, [(32, 2)]).counts[0, row, 0] == 1
-    owners[30:35, 8:12] = -1
+    owners[30:35, 9:] = -1
     assert targets_of(owners, [(32, 2)]).counts[0, :, 0].sum() == 0
 
 
@@ -175,17 +173,18 @@ def field(tmp_path_factory: pytest.TempPathFactory) -> Field:
 
 
 def test_a_short_training_learns_how_large_nuclei_are(field: Field, tmp_path: Path) -> None:
-    loop = LoopConfig(steps=60, batch=4, lr=4e-3, backbone_lr=2e-3, average=0.8)
+    loop = LoopConfig(steps=80, batch=4, lr=5e-3, backbone_lr=5e-3, average=0.8)
     task = ShapeTask(ShapeRecipe(name="small", model=SMALL, loop=loop, augment=PLAIN, crop=96))
     losses = []
-    for progress, model in train(task, [field]):
+    for progress, model in train(task, [field]):  # noqa: B007
         losses.append(progress.loss)
-    assert losses[-1] < 0.6 * losses[0]
+    # smoothed over fifty steps
+    assert losses[-1] < 0.7 * losses[0]
 
     card = task.save(model, {"shape": tmp_path / "s.safetensors"}, Origins())
     net, _ = load_shape(str(tmp_path / "s.safetensors"))
     with torch.inference_mode():
-        dense = net(torch.from_numpy(field.pixels).permute(2, 0, 1)[None].float())
+        dense = net(torch.from_numpy(field.pixels.copy()).permute(2, 0, 1)[None].float())
         radii = net.radii(dense, net.looks(dense), torch.from_numpy(field.yx)[None])[-1][0]
     found = label_image(rings(field.yx, radii.numpy()), (192, 192))
     owners = field.instances()

@@ -50,6 +50,8 @@ class ShapeConfig:
     """Width of the neck that fuses them: what is sampled at a nucleus."""
     local: int = 8
     """Channels of the map, twice as fine, that corrections look at; the first says what is nucleus."""
+    detail: bool = True
+    """Whether that map is also made from the backbone's map of half the finest stride."""
     rays: int = 32
     """Corners of an outline."""
     corrections: int = 1
@@ -93,9 +95,12 @@ class PointShape(nn.Module):
         super().__init__()
         self.config = config
         self.stride, self.width = config.strides[0], config.channels + 4 * config.local
-        self.backbone = Backbone(config.backbone, config.strides, config.options)
-        self.neck = PathAggregation(self.backbone.channels, config.channels)
+        finer = (self.stride // 2,) if config.detail else ()
+        self.backbone = Backbone(config.backbone, (*finer, *config.strides), config.options)
+        widths = self.backbone.channels
+        self.neck = PathAggregation(widths[len(finer) :], config.channels)
         self.local = nn.Conv2d(config.channels, 4 * config.local, 1)
+        self.detail = nn.Conv2d(widths[0], 4 * config.local, 2, 2) if config.detail else None
         self.guess = nn.Sequential(
             nn.Linear(config.channels, config.hidden), nn.ReLU(), nn.Linear(config.hidden, config.rays)
         )
@@ -112,8 +117,11 @@ class PointShape(nn.Module):
 
     def from_maps(self, maps: Sequence[Tensor]) -> Tensor:
         """Map the backbone's maps to what `forward` returns."""
-        fused = self.neck(maps)
-        return torch.cat([fused, self.local(fused)], 1)
+        if self.detail is None:
+            fused = self.neck(maps)
+            return torch.cat([fused, self.local(fused)], 1)
+        fused = self.neck(maps[1:])
+        return torch.cat([fused, self.local(fused) + self.detail(maps[0])], 1)
 
     def looks(self, dense: Tensor) -> Tensor:
         """Return the map that corrections look at, (N, local, 2 h, 2 w); channel 0 is the logit of nucleus."""

@@ -19,9 +19,9 @@ class SharedBackbone(nn.Module):
     Parameters
     ----------
     detector : Module
-        `nucloop.models.families.Trained`, with `backbone` and `from_maps`.
+        `nucloop.models.families.Trained`, with `backbone` and `from_maps`. Its backbone is not run.
     shape : PointShape
-        With an equal backbone, which is not run.
+        With an equal backbone, which may give a finer map besides.
     """
 
     def __init__(self, detector: nn.Module, shape: PointShape) -> None:
@@ -33,8 +33,9 @@ class SharedBackbone(nn.Module):
     def forward(self, rgb: Tensor) -> Tensor:
         """Map RGB (N, 3, H, W), 0 to 255, to the detector's output with the shape's maps behind it."""
         detector: Any = self.detector
-        maps = detector.backbone(rgb)
-        return torch.cat([detector.from_maps(maps), self.shape.from_maps(maps)], 1)
+        maps = self.shape.backbone(rgb)
+        theirs = maps[-len(self.config.strides) :]
+        return torch.cat([detector.from_maps(theirs), self.shape.from_maps(maps)], 1)
 
 
 def share_backbone(detector: nn.Module, shape: PointShape) -> SharedBackbone | None:
@@ -42,7 +43,7 @@ def share_backbone(detector: nn.Module, shape: PointShape) -> SharedBackbone | N
     known: Any = detector
     if not hasattr(known, "from_maps") or known.config.mpp != shape.config.mpp:
         return None
-    if known.backbone.name != shape.backbone.name or known.backbone.strides != shape.backbone.strides:
+    if known.config.strides != shape.config.strides or known.backbone.name != shape.backbone.name:
         return None
     theirs, ours = known.backbone.state_dict(), shape.backbone.state_dict()
     if theirs.keys() != ours.keys() or not all(torch.equal(theirs[name], value) for name, value in ours.items()):
