@@ -94,8 +94,8 @@ class Outliner:
             raise ValueError("a network that runs beside the detector needs what it made of the window")
         points = (yx + 0.5) * (mpp / self.mpp) - 0.5
         found = rings(points, self._radii(dense, points - window.origin)).scaled(self.mpp / mpp)
-        height, width = slide.working_shape(mpp)
-        return Outlines(found.corners.clip(-0.5, (height - 0.5, width - 0.5)).astype(np.float32), found.ends)
+        end = np.array([slide.box.height, slide.box.width]) * (slide.require_mpp() / mpp) - 0.5
+        return Outlines(found.corners.clip(-0.5, end).astype(np.float32), found.ends)
 
     @torch.inference_mode()
     def _radii(self, maps: NDArray[np.float32], points: NDArray[np.float64]) -> NDArray[np.float32]:
