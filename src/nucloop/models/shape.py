@@ -90,6 +90,7 @@ class PointShape(nn.Module):
     """
 
     along: Tensor
+    probes: Tensor
 
     def __init__(self, config: ShapeConfig) -> None:
         super().__init__()
@@ -106,6 +107,7 @@ class PointShape(nn.Module):
         )
         self.corrections = nn.ModuleList(_Correction(config) for _ in range(config.corrections))
         self.register_buffer("along", torch.from_numpy(directions(config.rays)), persistent=False)
+        self.register_buffer("probes", torch.tensor(PROBES), persistent=False)
         last = self.guess[-1]
         assert isinstance(last, nn.Linear)
         nn.init.zeros_(last.weight)
@@ -148,10 +150,9 @@ class PointShape(nn.Module):
         features = sample_batch(dense[:, : self.config.channels], points, self.stride)
         logs = [self.guess(features)]
         if self.corrections:
-            probes = torch.tensor(PROBES, device=points.device)
             for correction in self.corrections:
                 before = logs[-1].detach()
-                reach = typical * _bounded(before).exp()[..., None] * probes
+                reach = typical * _bounded(before).exp()[..., None] * self.probes
                 places = points[:, :, None, None].float() + reach[..., None] * self.along[:, None]
                 seen = sample_batch(looks, places.flatten(1, 3), self.stride // 2)
                 seen = seen.reshape(*before.shape, -1)
