@@ -149,14 +149,13 @@ class PointShape(nn.Module):
         typical = TYPICAL_UM / self.config.mpp
         features = sample_batch(dense[:, : self.config.channels], points, self.stride)
         logs = [self.guess(features)]
-        if self.corrections:
-            for correction in self.corrections:
-                before = logs[-1].detach()
-                reach = typical * _bounded(before).exp()[..., None] * self.probes
-                places = points[:, :, None, None].float() + reach[..., None] * self.along[:, None]
-                seen = sample_batch(looks, places.flatten(1, 3), self.stride // 2)
-                seen = seen.reshape(*before.shape, -1)
-                logs.append(before + correction(seen, before, features))
+        for correction in self.corrections:
+            before = logs[-1].detach()
+            reach = typical * _bounded(before).exp()[..., None] * self.probes
+            places = points[:, :, None, None].float() + reach[..., None] * self.along[:, None]
+            seen = sample_batch(looks, places.flatten(1, 3), self.stride // 2)
+            seen = seen.reshape(*before.shape, -1)
+            logs.append(before + correction(seen, before, features))
         return [typical * _bounded(log).exp() for log in logs]
 
 
