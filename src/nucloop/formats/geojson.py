@@ -1,8 +1,8 @@
 """QuPath's GeoJSON, written: each nucleus a detection, or a cell where the cell's outline is known as well.
 
 QuPath's origin is the corner of the first pixel, ours its centre: half a pixel is added on the way out and
-taken off on the way in. Class probabilities are among the measurements. Layout after QuPathTypeAdapters and GsonTools
-of QuPath.
+taken off on the way in. Class probabilities and figures are among the measurements. Layout after QuPathTypeAdapters
+and GsonTools of QuPath.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import orjson
 
 from nucloop.formats.atomic import replacing
 from nucloop.formats.document import file_header
+from nucloop.formats.measurement_names import qupath_name
 from nucloop.formats.rings import corner_lists
 from nucloop.nuclei import UNLABELLED, Origin
 
@@ -96,11 +97,12 @@ def _blocks_of(document: Document) -> Iterator[list[dict[str, Any]]]:
 def _features_of(document: Document, rows: slice, uuids: list[str]) -> Iterator[dict[str, Any]]:
     scheme = document.nuclei.scheme
     classes = [{"name": c.qupath, "color": list(c.rgb)} for c in scheme.classes]
-    names = [SCORE, CONFIDENCE, *map(probability_name, scheme.names)]
+    names = [SCORE, CONFIDENCE, *map(probability_name, scheme.names), *map(qupath_name, document.measurements)]
     origins = [{ORIGIN: origin.name.lower()} for origin in Origin]
     part = document.nuclei.take(rows)
     points = np.round(part.yx[:, ::-1].astype(np.float64) + CORNER, DECIMALS).tolist()
-    measured = np.column_stack([part.score, part.confidence, part.probability]).astype(np.float64)
+    figures = [values[rows] for values in document.measurements.values()]
+    measured = np.column_stack([part.score, part.confidence, part.probability, *figures]).astype(np.float64)
     numbers = np.round(measured, 5).tolist()
     whole = np.asarray(~np.isnan(measured).any(axis=1)).tolist()
     shapes = [corner_lists(rings, len(part), CORNER, closed=True) for rings in (part.outlines, part.cell_outlines)]
