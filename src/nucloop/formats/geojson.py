@@ -16,7 +16,6 @@ import orjson
 
 from nucloop.formats.atomic import replacing
 from nucloop.formats.document import file_header
-from nucloop.formats.measurement_names import qupath_name
 from nucloop.formats.rings import corner_lists
 from nucloop.nuclei import UNLABELLED, Origin
 
@@ -35,6 +34,7 @@ __all__ = [
     "CORNER",
     "ID",
     "ORIGIN",
+    "QUPATH_NAMES",
     "SCORE",
     "closed_ring",
     "probability_name",
@@ -51,6 +51,28 @@ ORIGIN = "NucLoop origin"
 ID = "NucLoop id"
 CENTRE = "NucLoop centre"
 _NUMBERED = 1 << 48
+_SHAPES = {
+    "area_um2": "Nucleus: Area µm^2",
+    "perimeter_um": "Nucleus: Length µm",
+    "circularity": "Nucleus: Circularity",
+    "solidity": "Nucleus: Solidity",
+    "eccentricity": "Nucleus: Eccentricity",
+    "major_axis_um": "Nucleus: Major axis µm",
+    "minor_axis_um": "Nucleus: Minor axis µm",
+    "feret_max_um": "Nucleus: Max diameter µm",
+    "feret_min_um": "Nucleus: Min diameter µm",
+}
+_PARTS = {"nucleus": "Nucleus", "ring": "Cytoplasm"}
+_STAINS = {"haematoxylin": "Hematoxylin", "eosin": "Eosin", "dab": "DAB"}
+_WHAT = {"mean": "Mean", "sd": "Std.Dev."}
+
+QUPATH_NAMES = _SHAPES | {
+    f"{part}_{stain}_{what}": f"{theirs}: {place}: {figure}"
+    for part, place in _PARTS.items()
+    for stain, theirs in _STAINS.items()
+    for what, figure in _WHAT.items()
+}
+"""Names of figures in QuPath's own charts and filters, by those of `nucloop.measurements`."""
 
 
 def probability_name(name: str) -> str:
@@ -97,7 +119,12 @@ def _blocks_of(document: Document) -> Iterator[list[dict[str, Any]]]:
 def _features_of(document: Document, rows: slice, uuids: list[str]) -> Iterator[dict[str, Any]]:
     scheme = document.nuclei.scheme
     classes = [{"name": c.qupath, "color": list(c.rgb)} for c in scheme.classes]
-    names = [SCORE, CONFIDENCE, *map(probability_name, scheme.names), *map(qupath_name, document.measurements)]
+    names = [
+        SCORE,
+        CONFIDENCE,
+        *map(probability_name, scheme.names),
+        *(QUPATH_NAMES.get(name, name) for name in document.measurements),
+    ]
     origins = [{ORIGIN: origin.name.lower()} for origin in Origin]
     part = document.nuclei.take(rows)
     points = np.round(part.yx[:, ::-1].astype(np.float64) + CORNER, DECIMALS).tolist()
