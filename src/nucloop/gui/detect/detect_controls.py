@@ -71,7 +71,7 @@ class DetectControls(QWidget):
         )
         self.detect.clicked.connect(self.detect_clicked)
         self.outlines = QCheckBox("Outlines")
-        self.outlines.setToolTip("Give each nucleus that is found its outline, for files that can hold it")
+        self.outlines.setToolTip("Show the outlines of nuclei, and give one to each that is found")
         self.outlines.toggled.connect(self.outlines_changed)
         self._progress = ProgressRow("Stop after the tile in hand; nuclei found so far stay")
         self._progress.cancel_clicked.connect(self.cancel_clicked)

@@ -143,6 +143,7 @@ class DetectDock(QWidget):
         self.question.answered.connect(self._resolution_answered)
         self.models.changed.connect(self._load_models)
         self.controls.outlines_changed.connect(self._load_models)
+        self.controls.outlines_changed.connect(self._show_nuclei)
         self.detection.started.connect(self._run_started)
         self.detection.progressed.connect(self.controls.show_progress)
         self.detection.said.connect(self.messages.say)
@@ -185,6 +186,8 @@ class DetectDock(QWidget):
         nuclei = self.detection.nuclei_of(self.controls.image)
         waiting = nuclei is not None and not len(nuclei.session) and not self.detection.running
         self.nuclei.show_nuclei(None if waiting else nuclei)
+        if nuclei is not None:
+            nuclei.outlines.wanted = self.controls.outlines.isChecked()
         self.correct.setVisible(nuclei is not None and not waiting)
         self.undo.show_session(None if nuclei is None else nuclei.session)
         self.trouble.ask(self.sessions.trouble_with(self.controls.image))
