@@ -50,8 +50,9 @@ def outline_picture(outlines: Outlines, colours: NDArray[np.float32], viewport: 
     size = max(round(viewport.width / pixel), 1), max(round(viewport.height / pixel), 1)
     picture = Picture.new("RGBA", size)
     draw = ImageDraw.Draw(picture)
-    # in ImageDraw's own places: x before y, a pixel's centre half a pixel from its corner
-    corners = (outlines.corners[:, ::-1].astype(np.float64) - [viewport.left, viewport.top] + 0.5) / pixel - 0.5
+    # in ImageDraw's own places: x before y; the whole picture lies on the whole viewport
+    finer = np.array(size) / [viewport.width, viewport.height]
+    corners = (outlines.corners[:, ::-1].astype(np.float64) - [viewport.left, viewport.top] + 0.5) * finer - 0.5
     shades = [tuple(shade) for shade in (colours * 255).astype(int).tolist()]
     flat = corners.reshape(-1).tolist()
     for shade, (first, last) in zip(shades, pairwise((2 * outlines.ends).tolist()), strict=True):
