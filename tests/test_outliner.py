@@ -14,14 +14,17 @@ from nucloop.detection import pipeline as pipelines
 from nucloop.detection.pipeline import Pipeline
 from nucloop.detection.spec import InferenceConfig, PipelineSpec
 from nucloop.errors import WeightsError
+from nucloop.evaluation.dataset import evaluate
 from nucloop.models.denuc import DenucConfig, DenucDetector
 from nucloop.models.files.cards import Card, save_module
 from nucloop.models.shape import PointShape, ShapeConfig
 from nucloop.nuclei import Nuclei
 from nucloop.slides import Slide, slide_from_array
+from nucloop.training.datasets import open_dataset
 from nucloop.training.product import measured_halo
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 __all__ = ["toy"]  # a fixture
@@ -171,3 +174,22 @@ def test_a_shape_on_the_detectors_backbone_runs_beside_it_and_finds_the_same(
     assert np.abs(same.outlines.corners - other.outlines.corners).max() < 0.1
     assert weights["same"]["detector"] == weights["other"]["detector"]
     assert weights["same"]["shape"]["name"] == "same"
+
+
+def test_the_outlines_that_ship_run_beside_the_detector_that_ships() -> None:
+    pipeline = Pipeline.open(PipelineSpec(outlines=True, device="torch-cpu"))
+    assert pipeline._detector.shares
+    assert set(pipeline.weights) == {"detector", "encoder", "shape"}
+
+
+@pytest.mark.real_data
+@pytest.mark.slow
+def test_outlines_on_slides_that_no_network_has_seen_are_as_good_as_promised(
+    real_data: Callable[[str], Path],
+) -> None:
+    dataset = open_dataset(f"monuseg:{real_data('monuseg-train-subset')}", "train")
+    pipeline = Pipeline.open(PipelineSpec(outlines=True))
+    *_, result = evaluate(pipeline, dataset, dataset.fields)
+    figures = result.outlines.report()
+    assert figures["n_images"] == 13
+    assert figures["aji"] >= 0.52
