@@ -65,7 +65,7 @@ def _open(models: Models) -> tuple[napari.Viewer, DetectDock]:
             boxes[kind].setCurrentIndex(boxes[kind].findData(name))
         dock.models.blockSignals(False)
         dock.models.changed.emit()
-    wait_until(lambda: loaded_pipeline(dock.models.choice) is not None, "the models are loaded")
+    wait_until(lambda: loaded_pipeline(dock.choice) is not None, "the models are loaded")
     wait(IDLE_MS)
     return viewer, dock
 

@@ -239,7 +239,7 @@ def test_weights_that_cannot_be_written_leave_nothing_half_done(tmp_path, detect
 def test_everything_that_ships_has_a_true_card_with_licences(name):
     kept = read_card(shipped_weights()[name])
 
-    assert kept.kind in {"detector", "encoder", "head"}
+    assert kept.kind in {"detector", "encoder", "head", "shape"}
     assert kept.training_data
     assert all(data["licence"] and data["images"] > 0 for data in kept.training_data)
     assert kept.recipe

@@ -15,12 +15,14 @@ from nucloop.cli.evaluate import evaluate_command
 from nucloop.cli.export_dataset import export_dataset_command
 from nucloop.cli.ki67 import ki67_command
 from nucloop.cli.learn import learn_command
+from nucloop.cli.measure import measure_command
 from nucloop.cli.models import models
 from nucloop.cli.repair import repair_command
 from nucloop.cli.score import score_command
 from nucloop.cli.terminal import complain
 from nucloop.cli.train import train
 from nucloop.cli.train_head import train_head_command
+from nucloop.cli.train_shape import train_shape_command
 from nucloop.errors import NucLoopError
 
 __all__ = ["app", "main"]
@@ -36,11 +38,13 @@ app.command("detect")(detect)
 app.command("classify")(classify)
 app.command("learn")(learn_command)
 train.command("head")(train_head_command)
+train.command("shape")(train_shape_command)
 app.add_typer(train, name="train")
 app.command("evaluate")(evaluate_command)
 app.command("compare-detectors")(compare_detectors_command)
 app.command("cross-validate")(cross_validate_command)
 app.command("score")(score_command)
+app.command("measure")(measure_command)
 app.command("ki67")(ki67_command)
 app.command("agree")(agree_command)
 app.command("convert")(convert)

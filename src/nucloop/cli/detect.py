@@ -10,6 +10,8 @@ from nucloop.cli.terminal import (
     ENCODER_HELP,
     HEAD_HELP,
     IMAGE_HELP,
+    OUTLINES_HELP,
+    SHAPE_HELP,
     check_writable,
     complain,
     opened_slide,
@@ -39,6 +41,8 @@ def detect(
     detector: Annotated[str, typer.Option(help="Name or .safetensors file.")] = "denuc-mobilenet",
     encoder: Annotated[str | None, typer.Option(help=ENCODER_HELP)] = None,
     head: Annotated[str | None, typer.Option(help=HEAD_HELP)] = None,
+    outlines: Annotated[bool, typer.Option("--outlines", help=OUTLINES_HELP)] = False,
+    shape: Annotated[str | None, typer.Option(help=SHAPE_HELP)] = None,
     threshold: Annotated[float | None, typer.Option(min=0.01, max=0.99, help="Detection score.")] = None,
     file_format: Annotated[str, typer.Option("--format", help=f"One of {', '.join(FORMATS)}.")] = "csv",
 ) -> None:
@@ -50,7 +54,7 @@ def detect(
     if regions is not None:
         parts = [*(parts or []), *drawn_areas(regions)]
     check_writable(out)
-    spec = PipelineSpec(detector, encoder, head, device, InferenceConfig(threshold=threshold))
+    spec = PipelineSpec(detector, encoder, head, device, InferenceConfig(threshold=threshold), outlines, shape)
     pipeline = Pipeline.open(spec)
     failed = 0
     for path, target in zip(slides, targets, strict=True):

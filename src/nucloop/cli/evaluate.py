@@ -10,8 +10,18 @@ import typer
 
 from nucloop.cli.score import RULES_HELP, check_rule
 from nucloop.cli.session_data import SESSION, session_dataset
-from nucloop.cli.tables import check_table_name, confusion_table, score_table, write_table
-from nucloop.cli.terminal import ENCODER_HELP, HEAD_HELP, check_writable, output, progress_bar, say, write_json
+from nucloop.cli.tables import check_table_name, confusion_table, outline_line, score_table, write_table
+from nucloop.cli.terminal import (
+    ENCODER_HELP,
+    HEAD_HELP,
+    OUTLINES_HELP,
+    SHAPE_HELP,
+    check_writable,
+    output,
+    progress_bar,
+    say,
+    write_json,
+)
 from nucloop.detection.pipeline import Pipeline
 from nucloop.detection.spec import InferenceConfig, PipelineSpec
 from nucloop.errors import DataError
@@ -49,10 +59,12 @@ def evaluate_command(
         list[str] | None,
         typer.Option("--models", help="DETECTOR or DETECTOR,ENCODER,HEAD in place of the three; may be repeated."),
     ] = None,
+    outlines: Annotated[bool, typer.Option("--outlines", help=OUTLINES_HELP)] = False,
+    shape: Annotated[str | None, typer.Option(help=SHAPE_HELP)] = None,
     threshold: Annotated[float | None, typer.Option(min=0.01, max=0.99, help="Detection score.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
 ) -> None:
-    """Measure detection and class F1 (Boolean one-to-one rule), s/mm2 and peak memory."""
+    """Measure detection and class F1 (Boolean one-to-one rule), outlines, s/mm2 and peak memory."""
     check_rule(rule)
     check_table_name(table)
     datasets = [opened(spec, split, context) for spec in data]
@@ -63,7 +75,7 @@ def evaluate_command(
     reports, rows = [], []
     config = InferenceConfig(threshold=threshold)
     for names in named_models(models) or [(detector, encoder, head)]:
-        pipeline = Pipeline.open(PipelineSpec(*names, device, config))
+        pipeline = Pipeline.open(PipelineSpec(*names, device, config, outlines, shape))
         for dataset, fields in zip(datasets, chosen, strict=True):
             result = _run(pipeline, Evaluation(dataset, radius_um, rule), fields, split)
             report = {"split": split, **result.report(pipeline)}
@@ -122,6 +134,8 @@ def _show(report: dict[str, Any], details: bool) -> None:
     output.print(shown)
     if details and report["classes"]:
         output.print(confusion_table(report))
+    if "outlines" in report:
+        say(outline_line(report["outlines"]))
     say(
         f"{report['dataset']} {report['split']}: {report['n_images']} images, {report['rule']}, "
         f"radius {report['radius_um']:g} µm; {report['seconds_per_mm2']:.2f} s/mm2 on {report['device']}, "

@@ -10,7 +10,7 @@ from nucloop.errors import DataError
 from nucloop.formats.atomic import replacing
 from nucloop.metrics.report import table_text
 
-__all__ = ["check_table_name", "confusion_table", "score_table", "write_table"]
+__all__ = ["check_table_name", "confusion_table", "outline_line", "score_table", "write_table"]
 
 
 def score_table(report: Mapping[str, Any]) -> Table:
@@ -42,6 +42,13 @@ def confusion_table(report: Mapping[str, Any]) -> Table:
         row = ["" if k == j == len(names) - 1 else str(cells[k][j]) for j in used]
         table.add_row(_heading(names[k], "false alarm"), *row)
     return table
+
+
+def outline_line(outlines: Mapping[str, Any]) -> str:
+    """Say how well outlines fit: means over the images that have masks."""
+    names = {"aji": "AJI", "dice": "DICE", "pq": "PQ", "dq": "DQ", "sq": "SQ", "bpq": "bPQ", "mpq": "mPQ"}
+    figures = [f"{name} {outlines[key]:.4f}" for key, name in names.items() if outlines[key] is not None]
+    return f"outlines of {outlines['n_images']} images: {', '.join(figures)}"
 
 
 def _heading(name: str, nothing: str) -> str:

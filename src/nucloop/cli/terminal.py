@@ -16,6 +16,8 @@ __all__ = [
     "ENCODER_HELP",
     "HEAD_HELP",
     "IMAGE_HELP",
+    "OUTLINES_HELP",
+    "SHAPE_HELP",
     "check_writable",
     "complain",
     "opened_slide",
@@ -29,6 +31,8 @@ __all__ = [
 ENCODER_HELP = "Name or .safetensors file; a foundation model, NAME=PATH. By default what the detector needs."
 HEAD_HELP = "Name or .safetensors file. By default what the detector needs."
 IMAGE_HELP = "Number or name of the image, of a file that holds several. By default the slide among them."
+OUTLINES_HELP = "Give nuclei outlines too."
+SHAPE_HELP = "Whose outlines: name or .safetensors file. By default the detector's own, or what ships."
 
 output = Console()
 errors = Console(stderr=True)

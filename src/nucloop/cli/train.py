@@ -25,9 +25,26 @@ from nucloop.training.recipe import load_recipe
 from nucloop.training.task import TrainingTask, task_of
 from nucloop.training.task import train as training
 
-__all__ = ["check_outputs", "data_record", "open_all", "train"]
+__all__ = [
+    "Board",
+    "Data",
+    "Device",
+    "Initial",
+    "Leave",
+    "Minutes",
+    "Out",
+    "RecipeName",
+    "Seed",
+    "Split",
+    "Steps",
+    "check_outputs",
+    "data_record",
+    "open_all",
+    "train",
+    "train_task",
+]
 
-train = typer.Typer(help="Train a detector or an encoder.", no_args_is_help=True)
+train = typer.Typer(help="Train a detector, an encoder or outlines.", no_args_is_help=True)
 
 Data = Annotated[
     list[str],
@@ -110,7 +127,7 @@ def check_outputs(device: str, *files: Path) -> None:
         raise WeightsError(f"Two files of weights cannot both be written to {files[-1]}. Choose another name for one.")
 
 
-def _train(
+def train_task(
     kind: type[TrainingTask[Any, Any]],
     files: Mapping[str, Path],
     data: list[str],
@@ -133,6 +150,8 @@ def _train(
     task = kind(plan, None if scheme is None else ClassScheme.named(scheme))
     opened = open_all(data, split or ["train"], leave or [])
     fields = [f for dataset, _ in opened for f in (as_scheme(dataset, task.classes) if scheme else dataset.fields)]
+    if task.needs_instances and not any(field.mask for field in fields):
+        raise DataError("None of these data sets says where a nucleus ends. Choose one with masks, such as tnbc.")
     main = next(iter(files.values()))
     checkpoint = main.with_suffix(".checkpoint")
     begun, before = start or (None, None)
@@ -172,7 +191,7 @@ def _family_command(family: str) -> Callable[..., None]:
             typer.Option(help="Classes to learn.", hidden=not (kind.learns_classes or kind.may_learn_classes)),
         ] = "brca-m2c" if kind.learns_classes else None,
     ) -> None:
-        _train(
+        train_task(
             kind,
             {"detector": out},
             data,
@@ -231,7 +250,7 @@ def train_encoder_command(
     board: Board = None,
 ) -> None:
     """Train an encoder together with a linear head; an interrupted run goes on where it stopped."""
-    _train(
+    train_task(
         EncoderTask,
         {"encoder": out, "head": head_out},
         data,
@@ -267,7 +286,7 @@ def train_end_to_end_command(
     board: Board = None,
 ) -> None:
     """Train one network to detect and classify at once, to compare with two that are trained apart."""
-    _train(
+    train_task(
         EndToEndTask,
         {"detector": out, "encoder": encoder_out, "head": head_out},
         data,

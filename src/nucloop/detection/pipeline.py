@@ -16,11 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nucloop.detection.classifier import Classifier
+from nucloop.detection.outliner import Outliner
 from nucloop.detection.proposer import Proposer
 from nucloop.detection.spec import InferenceConfig, PipelineSpec
 from nucloop.detection.stage import Stage, Window, batches, read_window
 from nucloop.errors import WeightsError
-from nucloop.models.files.cards import Card, load_detector, load_head
+from nucloop.models.files.cards import Card, load_detector, load_head, load_shape
 from nucloop.models.files.zoo import open_encoder
 from nucloop.nuclei import Nuclei
 from nucloop.slides.box import Box
@@ -35,12 +36,16 @@ if TYPE_CHECKING:
     from nucloop.geometry import Region
     from nucloop.models.heads import LinearHead
     from nucloop.models.proposals import Proposals
+    from nucloop.models.shape import PointShape
+    from nucloop.outlines import Outlines
     from nucloop.slides import Slide
 
-__all__ = ["DEFAULT_ENCODER", "DEFAULT_HEAD", "Pipeline", "TileResult"]
+__all__ = ["DEFAULT_ENCODER", "DEFAULT_HEAD", "DEFAULT_SHAPE", "Pipeline", "TileResult"]
 
 DEFAULT_ENCODER, DEFAULT_HEAD = "embedded", "brca-m2c"
 """What classifies where nobody says otherwise."""
+DEFAULT_SHAPE = "shape-mobilenet"
+"""What gives outlines where nobody says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,7 @@ class _TileInput:
 
 
 class Pipeline:
-    """A detector, and an encoder with a head unless the detector names classes itself, ready to run on a device.
+    """A detector, an encoder with a head unless the detector names classes itself, and perhaps a shape, on a device.
 
     Attributes
     ----------
@@ -86,14 +91,19 @@ class Pipeline:
         head: LinearHead | None = None,
         *,
         head_card: Card | None = None,
+        shape: tuple[PointShape, Card] | None = None,
+        own_outlines: bool = False,
         device: str = "auto",
         config: InferenceConfig | None = None,
     ) -> None:
         self.config, self._head_card = config or InferenceConfig(), head_card
-        self._detector = Proposer(*detector, device, self.config)
+        self._detector = Proposer(*detector, device, self.config, shape)
         self._classifier = None
         if encoder is not None and head is not None:
             self._classifier = Classifier(*encoder, head, device, self.config.rotations)
+        self._outliner, self._own_outlines = None, own_outlines
+        if shape is not None:
+            self._outliner = Outliner(*shape, None if self._detector.shares else device)
         scheme = self._detector.scheme if self._classifier is None else self._classifier.head.scheme
         if scheme is None:
             raise WeightsError(
@@ -115,16 +125,29 @@ class Pipeline:
         """
         spec = spec or PipelineSpec()
         net, card = load_detector(spec.detector)
-        if card.classes is not None and spec.encoder is None and spec.head is None:
-            return cls((net, card), device=spec.device, config=spec.config)
-        encoder = open_encoder(spec.encoder or DEFAULT_ENCODER)
-        head, head_card = load_head(spec.head or DEFAULT_HEAD, encoder[1])
-        return cls((net, card), encoder, head, head_card=head_card, device=spec.device, config=spec.config)
+        encoder, head, head_card = None, None, None
+        if card.classes is None or spec.encoder is not None or spec.head is not None:
+            encoder = open_encoder(spec.encoder or DEFAULT_ENCODER)
+            head, head_card = load_head(spec.head or DEFAULT_HEAD, encoder[1])
+        return cls(
+            (net, card),
+            encoder,
+            head,
+            head_card=head_card,
+            shape=load_shape(spec.shape or DEFAULT_SHAPE) if spec.outlines or spec.shape else None,
+            own_outlines=spec.shape is None,
+            device=spec.device,
+            config=spec.config,
+        )
 
     @property
     def _stages(self) -> dict[str, Stage]:
         stages = {"detector": self._detector.stage}
-        return stages if self._classifier is None else {**stages, "encoder": self._classifier.stage}
+        if self._classifier is not None:
+            stages["encoder"] = self._classifier.stage
+        if self._outliner is not None and self._outliner.stage is not None:
+            stages["shape"] = self._outliner.stage
+        return stages
 
     @property
     def notices(self) -> list[str]:
@@ -134,7 +157,9 @@ class Pipeline:
     @property
     def weights(self) -> dict[str, dict[str, str]]:
         """Name and sha256 of the networks and of the head, and the stains that it knows: for provenance."""
-        cards = {kind: stage.card for kind, stage in self._stages.items()}
+        cards = {kind: stage.card for kind, stage in self._stages.items()} | {"detector": self._detector.card}
+        if self._outliner is not None:
+            cards["shape"] = self._outliner.card
         if self._head_card is not None:
             cards["head"] = self._head_card
         return {kind: card.provenance for kind, card in cards.items()}
@@ -220,13 +245,18 @@ class Pipeline:
         proposals = iter(self._detector(np.stack(pixels)) if pixels else ())
         for seen, holds in zip(batch, stained, strict=True):
             if holds:
-                yield self._classify(slide, region, seen, next(proposals))
+                yield self._classify(slide, region, seen, *next(proposals))
             else:
                 width = None if self._classifier is None else self._classifier.head.features
                 yield Nuclei.empty(self.scheme), None if width is None else np.zeros((0, width), np.float32)
 
     def _classify(
-        self, slide: Slide, region: TiledRegion, seen: _TileInput, found: Proposals
+        self,
+        slide: Slide,
+        region: TiledRegion,
+        seen: _TileInput,
+        found: Proposals,
+        maps: NDArray[np.float32] | None,
     ) -> tuple[Nuclei, NDArray[np.float32] | None]:
         step = self._detector.mpp / slide.require_mpp()
         found = found.moved(seen.window.origin)
@@ -236,14 +266,27 @@ class Pipeline:
         # as the table will have them: what is asked of it later gets the same answer on a border
         inside = region.contains(level0.astype(np.float32))
         found, level0 = found.take(inside), level0[inside]
-        outlines = None if found.outlines is None else found.outlines.scaled(step)
-        table = Nuclei.from_points(self.scheme, level0, score=found.score, outlines=outlines)
+        table = Nuclei.from_points(self.scheme, level0, score=found.score)
+        features = None
         if self._classifier is None:
-            return _named(table, found), None
-        seen_pixels = (seen.window, seen.pixels)
-        features = self._classifier.features(slide, seen.tile, seen_pixels, found.yx, self._detector.mpp)
-        label, probability, nucleus = self._classifier.head.classify(features)
-        return replace(table, label=label, probability=probability).take(nucleus), features[nucleus]
+            table = _named(table, found)
+        else:
+            pixels = (seen.window, seen.pixels)
+            features = self._classifier.features(slide, seen.tile, pixels, found.yx, self._detector.mpp)
+            label, probability, nucleus = self._classifier.head.classify(features)
+            table = replace(table, label=label, probability=probability).take(nucleus)
+            found, features = found.take(nucleus), features[nucleus]
+        outlines = self._outlines(slide, seen, found, maps)
+        return replace(table, outlines=None if outlines is None else outlines.scaled(step)), features
+
+    def _outlines(
+        self, slide: Slide, seen: _TileInput, found: Proposals, maps: NDArray[np.float32] | None
+    ) -> Outlines | None:
+        """Outlines of a tile's nuclei on the detector's grid; None where nobody draws any."""
+        if self._outliner is None or (found.outlines is not None and self._own_outlines):
+            return found.outlines
+        pixels = (seen.window, seen.pixels)
+        return self._outliner.outlines(slide, seen.tile, pixels, found.yx, self._detector.mpp, maps)
 
 
 def _named(table: Nuclei, found: Proposals) -> Nuclei:

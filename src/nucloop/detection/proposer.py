@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,6 +10,8 @@ import numpy as np
 from nucloop.detection.points import suppress_non_maxima
 from nucloop.detection.stage import Stage, align_up
 from nucloop.models.files.cards import family_of, scheme_of
+from nucloop.models.shape import reach
+from nucloop.models.shared import share_backbone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from nucloop.detection.stage import Window
     from nucloop.models.files.cards import Card
     from nucloop.models.proposals import Proposals
+    from nucloop.models.shape import PointShape
     from nucloop.slides import Slide
     from nucloop.slides.tiling import Tile
 
@@ -42,6 +46,8 @@ class Proposer:
         As `nucloop.detection.engines.make_engine` takes it.
     config : InferenceConfig
         Batch, threshold and suppression.
+    shape : (PointShape, Card), optional
+        A shape network that is to run beside it if it has the same backbone.
 
     Attributes
     ----------
@@ -49,17 +55,36 @@ class Proposer:
         The classes it names itself.
     threshold : float
         Score from which a proposal counts.
+    shares : bool
+        Whether the shape network runs beside it.
     """
 
-    def __init__(self, net: nn.Module, card: Card, device: str, config: InferenceConfig) -> None:
+    def __init__(
+        self,
+        net: nn.Module,
+        card: Card,
+        device: str,
+        config: InferenceConfig,
+        shape: tuple[PointShape, Card] | None = None,
+    ) -> None:
         self.card, self.family, self.scheme = card, family_of(card), scheme_of(card)
-        self.stage = Stage(net, card, device, config.batch)
+        joined = None if shape is None else share_backbone(net, shape[0])
+        self.shares, self._beside = joined is not None, 0
+        if shape is None or joined is None:
+            self.stage = Stage(net, card, device, config.batch)
+        else:
+            # as far as either sees, and by a name of its own among converted networks
+            both = replace(card, halo=max(card.halo, shape[1].halo), sha256=card.sha256 + shape[1].sha256)
+            self.stage, self._beside = Stage(joined, both, device, config.batch), shape[0].width
         self.threshold = config.threshold or card.threshold
         self.mpp, self.align = self.stage.mpp, self.stage.align
         self._shape = self.stage.shape
         needed = SUPPRESSION_UM if self.family.suppressed else 0.0
         self._radius = (needed if config.suppression_um is None else config.suppression_um) / self.mpp
-        self._margin = align_up(self._radius + self.family.reach(self._shape), self.align)
+        margin = self._radius + self.family.reach(self._shape)
+        if shape is not None and self.shares:
+            margin = max(margin, reach(shape[0].config))
+        self._margin = align_up(margin, self.align)
 
     @property
     def batch(self) -> int:
@@ -73,10 +98,16 @@ class Proposer:
         """
         return self.stage.window(slide, tile, self.mpp, self._margin)
 
-    def __call__(self, rgb: NDArray[np.uint8]) -> Iterator[Proposals]:
-        """Map windows (N, H, W, 3) to the proposals of each, in its own pixels; worse ones of one nucleus are gone."""
+    def __call__(self, rgb: NDArray[np.uint8]) -> Iterator[tuple[Proposals, NDArray[np.float32] | None]]:
+        """Map windows (N, H, W, 3) to the proposals of each, in its own pixels; worse ones of one nucleus are gone.
+
+        With the shape network's maps (C, h, w) of the window, where that runs beside.
+        """
         for output in self.stage(rgb):
-            found = self.family.propose(output, self._shape, self.threshold)
+            own, maps = output, None
+            if self.shares:
+                own, maps = output[: -self._beside], output[-self._beside :]
+            found = self.family.propose(own, self._shape, self.threshold)
             if self._radius:
                 found = found.take(suppress_non_maxima(found.yx.astype(np.float32), found.score, self._radius))
-            yield found
+            yield found, maps

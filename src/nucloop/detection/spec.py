@@ -53,6 +53,10 @@ class PipelineSpec:
         auto, cpu, cuda, cuda:1, mps.
     config : InferenceConfig
         How to walk a slide.
+    outlines : bool
+        Whether nuclei get outlines: a detector's own where it knows them, else those of the shape network that ships.
+    shape : str, optional
+        The network whose outlines all nuclei get: shipped name or path.
     """
 
     detector: str = "denuc-mobilenet"
@@ -60,3 +64,5 @@ class PipelineSpec:
     head: str | None = None
     device: str = "auto"
     config: InferenceConfig = field(default_factory=InferenceConfig)
+    outlines: bool = False
+    shape: str | None = None

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from nucloop.evaluation.outlines import OutlineScores
 from nucloop.metrics.marks import Marks
 from nucloop.metrics.naming import common_classes
 from nucloop.metrics.scoring import FieldScore, pooled, rule_title, score_field
@@ -46,16 +47,24 @@ class Evaluation:
     radius_um: float = 3.0
     rule: str = "boolean"
     fields: dict[str, FieldScore] = field(default_factory=dict)
+    outlines: OutlineScores = field(default_factory=OutlineScores)
+    """Of images with masks, where the nuclei have outlines."""
     seconds: float = 0.0
     area_mm2: float = 0.0
 
     def add(self, image: Field, nuclei: Nuclei, seconds: float) -> None:
-        """Compare one image's nuclei with its reference points, in the classes that both schemes have."""
+        """Compare one image's nuclei with its reference points, in the classes that both schemes have.
+
+        Outlines are compared with the image's mask where it has one.
+        """
         classes = common_classes(nuclei.scheme, self.dataset.scheme)
         reference = Nuclei.from_points(self.dataset.scheme, image.yx, label=image.label)
         found, truth = Marks.of(nuclei, image.mpp, classes), Marks.of(reference, image.mpp, classes)
-        names = [one.name for one in classes]
+        names = tuple(one.name for one in classes)
         self.fields[image.name] = score_field(found, truth, names, self.radius_um, self.rule)
+        mask = None if nuclei.outlines is None else image.instances()
+        if mask is not None:
+            self.outlines.add(image.name, nuclei, mask, (found, truth), names)
         height, width = image.pixels.shape[:2]
         self.area_mm2 += height * width * image.mpp**2 * 1e-6
         self.seconds += seconds
@@ -88,12 +97,14 @@ class Evaluation:
 
     def report(self, pipeline: Pipeline) -> dict[str, Any]:
         """Plain types, as ``nucloop evaluate --json`` writes them."""
+        outlines = {"outlines": self.outlines.report()} if self.outlines.images else {}
         return {
             "dataset": self.dataset.name,
             "n_images": len(self.images),
             "rule": rule_title(self.rule),
             "radius_um": self.radius_um,
             **self.total.to_dict(),
+            **outlines,
             "precision_is_meaningful": self.dataset.exhaustive,
             "seconds_per_mm2": self.seconds / max(self.area_mm2, 1e-9),
             "peak_memory_mb": peak_memory_mb(),

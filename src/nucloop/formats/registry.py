@@ -68,7 +68,7 @@ FORMATS: dict[str, Format] = {
         read=read_csv,
         read_asked=read_csv,
         read_slide=read_csv_slide,
-        carries=Carries(**_TABLE, outlines=True, cells=True, microns=True),
+        carries=Carries(**_TABLE, outlines=True, cells=True, microns=True, measurements=True),
         known_by=rf"\A(\xef\xbb\xbf)?({MARK.decode()}|([ \t]*(#[^\n]*)?\r?\n)*+[^\n]*[a-zA-Z])",
     ),
     "geojson": Format(
@@ -78,7 +78,7 @@ FORMATS: dict[str, Format] = {
         read=read_geojson,
         read_asked=read_geojson,
         read_slide=read_geojson_slide,
-        carries=Carries(**_TABLE, outlines=True, cells=True, regions=True),
+        carries=Carries(**_TABLE, outlines=True, cells=True, regions=True, measurements=True),
         known_by=r'"(Feature|FeatureCollection|GeometryCollection|(Multi)?(Point|Polygon))"',
     ),
     "parquet": Format(
@@ -87,7 +87,7 @@ FORMATS: dict[str, Format] = {
         write=write_parquet,
         read=read_parquet,
         read_slide=read_parquet_slide,
-        carries=Carries(**_TABLE, outlines=True, cells=True, microns=True),
+        carries=Carries(**_TABLE, outlines=True, cells=True, microns=True, measurements=True),
     ),
     "npz": Format(
         title="NumPy arrays",

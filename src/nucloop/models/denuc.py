@@ -18,6 +18,8 @@ from nucloop.models.pan import PathAggregation
 from nucloop.models.proposals import Proposals
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 __all__ = ["DenucConfig", "DenucDetector", "propose", "reach", "reference_points"]
@@ -84,7 +86,11 @@ class DenucDetector(nn.Module):
 
         Channel 0 is the nucleus logit, channels 1 and 2 the offset (y, x) from the cell's centre, in pixels.
         """
-        out: Tensor = self.head(self.neck(self.backbone(rgb)))
+        return self.from_maps(self.backbone(rgb))
+
+    def from_maps(self, maps: Sequence[Tensor]) -> Tensor:
+        """Map the backbone's maps to what `forward` returns."""
+        out: Tensor = self.head(self.neck(maps))
         return out
 
 

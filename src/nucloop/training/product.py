@@ -18,7 +18,7 @@ from nucloop.training.recipe import DetectorRecipe, EncoderRecipe, EndToEndRecip
 if TYPE_CHECKING:
     from nucloop.classes import ClassScheme
 
-__all__ = ["Origins", "measured_halo", "save_detector", "save_encoder", "save_family"]
+__all__ = ["Origins", "measured_halo", "save_detector", "save_encoder", "save_family", "save_shape"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,3 +171,21 @@ def save_encoder(
     )
     save_head(head_out, head_of(classifier, scheme), head)
     return card
+
+
+def save_shape(out: Path, net: nn.Module, recipe: Recipe, origins: Origins) -> Card:
+    """Write a network that gives nuclei their outlines, with its card."""
+    config = asdict(recipe.model)
+    card = Card(
+        kind="shape",
+        name=out.stem,
+        architecture=f"radii sampled at points, {recipe.model.backbone}",
+        mpp=config.pop("mpp"),
+        config=config,
+        halo=measured_halo(net, max(recipe.model.strides)),
+        training_data=origins.data,
+        recipe=_recipe(recipe, origins),
+        commit=program_commit(),
+        notice=_notice(origins),
+    )
+    return save_module(out, net, card)

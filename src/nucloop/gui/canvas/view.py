@@ -39,8 +39,8 @@ def placement(image: Image) -> dict[str, Any]:
 
 
 def is_picture(layer: Layer) -> TypeGuard[Image]:
-    """Whether a layer is a person's image; the picture of nuclei seen from afar is not."""
-    return isinstance(layer, Image) and not layer.metadata.get("nucloop", {}).get("density")
+    """Whether a layer is a person's image; pictures that the program draws over it are not."""
+    return isinstance(layer, Image) and not layer.metadata.get("nucloop", {}).get("drawn")
 
 
 def image_layers(viewer: ViewerModel) -> list[Image]:

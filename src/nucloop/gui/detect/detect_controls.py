@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Signal
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QButtonGroup,
+    QCheckBox,
     QComboBox,
     QHBoxLayout,
     QLabel,
@@ -44,6 +45,7 @@ class DetectControls(QWidget):
     """A tool: "rectangle" or "polygon"."""
     scope_changed = Signal()
     image_changed = Signal()
+    outlines_changed = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -68,9 +70,14 @@ class DetectControls(QWidget):
             f"Find and classify nuclei ({DETECT_SHORTCUT}). Nuclei that are known already stay as they are.",
         )
         self.detect.clicked.connect(self.detect_clicked)
+        self.outlines = QCheckBox("Outlines")
+        self.outlines.setToolTip("Show the outlines of nuclei, and give one to each that is found")
+        self.outlines.toggled.connect(self.outlines_changed)
         self._progress = ProgressRow("Stop after the tile in hand; nuclei found so far stay")
         self._progress.cancel_clicked.connect(self.cancel_clicked)
         self.progress_text, self.cancel = self._progress.text, self._progress.cancel
+        # no wider than its words: beside them nothing happens
+        layout.addWidget(self.outlines, 0, Qt.AlignmentFlag.AlignLeft)
         layout.addWidget(self.detect)
         layout.addWidget(self._progress)
         self.show_images([], None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QTimer
@@ -74,6 +75,11 @@ class DetectDock(QWidget):
         bind_shortcuts(self.viewer)
         self._load_models()
 
+    @property
+    def choice(self) -> PipelineSpec:
+        """What is to run: the models under More, and outlines if they are wanted."""
+        return replace(self.models.choice, outlines=self.controls.outlines.isChecked())
+
     def detect(self) -> None:
         """Do what the button does: detect nuclei in the chosen scope of the chosen image."""
         image = self.controls.image
@@ -90,7 +96,7 @@ class DetectDock(QWidget):
                 self._detect_after_answer = True
                 self.question.ask(image.name)
                 return
-            self.detection.start(image, self.controls.scope, self.models.choice)
+            self.detection.start(image, self.controls.scope, self.choice)
         except NucLoopError as error:
             self.messages.say(Message(str(error), Tone.WARNING))
 
@@ -136,6 +142,8 @@ class DetectDock(QWidget):
         self.controls.image_changed.connect(self._image_chosen)
         self.question.answered.connect(self._resolution_answered)
         self.models.changed.connect(self._load_models)
+        self.controls.outlines_changed.connect(self._load_models)
+        self.controls.outlines_changed.connect(self._show_nuclei)
         self.detection.started.connect(self._run_started)
         self.detection.progressed.connect(self.controls.show_progress)
         self.detection.said.connect(self.messages.say)
@@ -178,6 +186,8 @@ class DetectDock(QWidget):
         nuclei = self.detection.nuclei_of(self.controls.image)
         waiting = nuclei is not None and not len(nuclei.session) and not self.detection.running
         self.nuclei.show_nuclei(None if waiting else nuclei)
+        if nuclei is not None:
+            nuclei.outlines.wanted = self.controls.outlines.isChecked()
         self.correct.setVisible(nuclei is not None and not waiting)
         self.undo.show_session(None if nuclei is None else nuclei.session)
         self.trouble.ask(self.sessions.trouble_with(self.controls.image))
@@ -187,7 +197,7 @@ class DetectDock(QWidget):
     def _prepare(self) -> None:
         """Do beforehand what the first click would otherwise wait for."""
         if self.controls.image is not None:
-            self.detection.prepare(self.controls.image, self.models.choice)
+            self.detection.prepare(self.controls.image, self.choice)
 
     def _run_started(self) -> None:
         # hover shows what a nucleus is; the person's own settings stay as they are
@@ -232,7 +242,7 @@ class DetectDock(QWidget):
 
     def _load_models(self) -> None:
         """Load the chosen models in the background, so that the first click does not wait for them."""
-        choice = self.models.choice
+        choice = self.choice
         self.device.setText(self.LOADING)
         self._loading = Job(lambda: _loading_steps(choice), self)
         self._loading.items.connect(self._offer_found)
@@ -251,7 +261,7 @@ class DetectDock(QWidget):
         self._show_device()
 
     def _show_device(self) -> None:
-        pipeline = loaded_pipeline(self.models.choice)
+        pipeline = loaded_pipeline(self.choice)
         self.device.setText(f"Runs on {pipeline.device}" if pipeline else "")
 
     def _open_sample(self) -> None:

@@ -9,11 +9,13 @@ import numpy as np
 from qtpy.QtCore import QTimer, Signal
 
 from nucloop.gui.canvas.view import lead_to, remove_soon
-from nucloop.gui.layer.density import DensityLayer, density_picture
+from nucloop.gui.layer.density import DENSITY_NAME, density_picture
 from nucloop.gui.layer.layer_contents import one_update, write_labels, write_texts, write_window
+from nucloop.gui.layer.outline_drawing import OutlineDrawing
 from nucloop.gui.layer.point_edits import PointEdits
 from nucloop.gui.layer.points_style import LAYER_NAME, empty_points
 from nucloop.gui.layer.shown_nuclei import ShownNuclei
+from nucloop.gui.layer.view_picture import ViewPicture
 from nucloop.gui.layer.viewport import LoadedNuclei, choose, viewport_of
 from nucloop.gui.napari_private.layer_list import follow_now, unseen
 from nucloop.gui.napari_private.light_drawing import draw_colours, draw_image_lightly, draw_points_lightly
@@ -72,7 +74,8 @@ class NucleiLayer(ShownNuclei):
         self._elsewhere = np.zeros(0, np.int64)
         self._pushing = False
         self.layer = empty_points(image, mpp)
-        self.density = DensityLayer(viewer, image)
+        self.density = ViewPicture(viewer, image, DENSITY_NAME)
+        self.outlines = OutlineDrawing(self, self.layer, viewer, image)
         self._view_timer = QTimer(self)
         self._view_timer.setSingleShot(True)
         self._view_timer.timeout.connect(self._fit_view)
@@ -88,6 +91,7 @@ class NucleiLayer(ShownNuclei):
         self._view_events = view_events_of(viewer)
         for event in self._view_events:
             event.connect(self._view_heard)
+        self.changed.connect(self.outlines.follow)
         self.look_changed.connect(self.push)
         self.filter_changed.connect(self._filter)
         self._end_hearing = session.subscribe(self._heard)
@@ -150,7 +154,7 @@ class NucleiLayer(ShownNuclei):
         self._edits.close()
         for event in self._view_events:
             event.disconnect(self._view_heard)
-        remove_soon(self.viewer, [self.layer, *self.density.release()])
+        remove_soon(self.viewer, [self.layer, *self.density.release(), *self.outlines.close()])
 
     def _show_density(self) -> None:
         if self.loaded.afar and self.loaded.viewport is not None and self.layer.visible:
@@ -227,6 +231,7 @@ class NucleiLayer(ShownNuclei):
 
     def _visibility_heard(self, event: object = None) -> None:
         self._show_density()
+        self.outlines.follow()
 
     def _selection_heard(self, event: object = None) -> None:
         if not self._pushing:

@@ -135,7 +135,7 @@ def _export(dock: DetectDock, path: Path) -> None:
     assert image is not None
     assert nuclei is not None
     with slide_of_layer(image) as slide:
-        pipeline = loaded_pipeline(dock.models.choice)
+        pipeline = loaded_pipeline(dock.choice)
         weights = None if pipeline is None else pipeline.weights
         write_nuclei(path, nuclei.session.nuclei(outlines=True), SlideInfo.of(slide), weights=weights)
 

@@ -22,6 +22,7 @@ from nucloop.errors import WeightsError
 from nucloop.models.encoder import EncoderConfig, PointEncoder
 from nucloop.models.families import DEFAULT_FAMILY, FAMILIES, Family
 from nucloop.models.heads import LinearHead
+from nucloop.models.shape import PointShape, ShapeConfig
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,6 +38,7 @@ __all__ = [
     "load_encoder",
     "load_head",
     "load_head_with_extra",
+    "load_shape",
     "save_head",
     "save_module",
     "scheme_of",
@@ -54,7 +56,7 @@ class Card:
     """What a weights file is, on what it was trained, and what it reached."""
 
     kind: str
-    """detector, encoder or head."""
+    """detector, encoder, head or shape."""
     name: str
     architecture: str
     """The published model it implements."""
@@ -63,7 +65,7 @@ class Card:
     mpp: float
     """Working resolution, µm per pixel."""
     config: dict[str, Any] = field(default_factory=dict)
-    """Fields of the family's configuration, of EncoderConfig or LinearHead."""
+    """Fields of the family's configuration, of EncoderConfig, LinearHead or ShapeConfig."""
     halo: int = 256
     """Working pixels around a point that change its output by more than 1e-3."""
     threshold: float = 0.5
@@ -242,6 +244,14 @@ def load_encoder(name: str) -> tuple[PointEncoder, Card]:
     encoder = PointEncoder(_config(card, EncoderConfig))
     _fill(encoder, tensors, card.name)
     return encoder, card
+
+
+def load_shape(name: str) -> tuple[PointShape, Card]:
+    """Load a network that gives nuclei their outlines, by shipped name or path."""
+    card, tensors = _load(name, "shape")
+    shape = PointShape(_config(card, ShapeConfig))
+    _fill(shape, tensors, card.name)
+    return shape, card
 
 
 def load_head(name: str, encoder: Card | None = None) -> tuple[LinearHead, Card]:

@@ -1,0 +1,141 @@
+"""Outlines of the nuclei in view: one picture, as fine as the screen, drawn anew when the view or a nucleus changes.
+
+A picture costs the same however many corners there are; napari's shapes would take seconds.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image as Picture
+from PIL import ImageDraw
+from qtpy.QtCore import QObject, QTimer
+
+from nucloop.gui.canvas.colouring import fill_colours
+from nucloop.gui.layer.view_picture import ViewPicture
+from nucloop.gui.layer.viewport import MOST_POINTS, Viewport, viewport_of
+from nucloop.gui.napari_private.view_state import view_events_of
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+    from napari.layers import Image, Points
+    from numpy.typing import NDArray
+
+    from nucloop.gui.layer.shown_nuclei import ShownNuclei
+    from nucloop.outlines import Outlines
+
+__all__ = ["OUTLINES_NAME", "OutlineDrawing", "outline_picture"]
+
+OUTLINES_NAME = "Outlines"
+PAUSE_MS = 100
+"""Nobody waits for outlines while they move or edit: they follow so much later, once for several changes."""
+MARGIN = 0.1
+"""How much of the view is drawn beyond each of its sides."""
+FINER = 1.5
+"""From this zoom on what was drawn is too coarse or too fine."""
+LARGEST = 4096
+WIDTH = 2
+
+
+def outline_picture(outlines: Outlines, colours: NDArray[np.float32], viewport: Viewport) -> NDArray[np.uint8]:
+    """Draw outlines, each in its colour (N, 4), 0 to 1, on a clear ground; one pixel for each of the screen's.
+
+    Returns
+    -------
+    (H, W, 4) array
+    """
+    pixel = max(viewport.pixel, max(viewport.height, viewport.width) / LARGEST)
+    size = max(round(viewport.width / pixel), 1), max(round(viewport.height / pixel), 1)
+    picture = Picture.new("RGBA", size)
+    draw = ImageDraw.Draw(picture)
+    # in ImageDraw's own places: x before y; the whole picture lies on the whole viewport
+    finer = np.array(size) / [viewport.width, viewport.height]
+    corners = (outlines.corners[:, ::-1].astype(np.float64) - [viewport.left, viewport.top] + 0.5) * finer - 0.5
+    shades = [tuple(shade) for shade in (colours * 255).astype(int).tolist()]
+    flat = corners.reshape(-1).tolist()
+    for shade, (first, last) in zip(shades, pairwise((2 * outlines.ends).tolist()), strict=True):
+        if last > first:
+            draw.line([*flat[first:last], flat[first], flat[first + 1]], fill=shade, width=WIDTH)
+    return np.asarray(picture)
+
+
+class OutlineDrawing(QObject):
+    """Keeps the picture in step with a layer of nuclei while outlines are wanted; costs nothing while they are not.
+
+    Parameters
+    ----------
+    nuclei : ShownNuclei
+        Whose outlines.
+    points : Points layer
+        That shows them: hidden with it.
+    viewer : napari viewer
+        Gets the layer.
+    image : Image layer
+        Where the nuclei are.
+    """
+
+    def __init__(self, nuclei: ShownNuclei, points: Points, viewer: ViewerModel, image: Image) -> None:
+        super().__init__(nuclei)
+        self._nuclei, self._points, self._viewer, self._image = nuclei, points, viewer, image
+        self.picture = ViewPicture(viewer, image, OUTLINES_NAME, smooth=False)
+        self._wanted = False
+        self._drawn: Viewport | None = None
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.timeout.connect(self._draw)
+
+    @property
+    def wanted(self) -> bool:
+        """Whether outlines are to be seen."""
+        return self._wanted
+
+    @wanted.setter
+    def wanted(self, wanted: bool) -> None:
+        if wanted == self._wanted:
+            return
+        self._wanted = wanted
+        views = view_events_of(self._viewer)
+        if wanted:
+            for event in views:
+                event.connect(self._moved)
+            self.follow()
+        else:
+            for event in views:
+                event.disconnect(self._moved)
+            self._timer.stop()
+            self.picture.hide()
+
+    def close(self) -> list[Image]:
+        """Stop drawing; return the layer, if there is one, for somebody to take out of the viewer."""
+        self.wanted = False
+        return self.picture.release()
+
+    def follow(self) -> None:
+        """Draw anew in a moment: nuclei, or what is shown of them, have changed."""
+        if self._wanted:
+            self._drawn = None
+            self._timer.start(PAUSE_MS)
+
+    def _moved(self, event: object = None) -> None:
+        self._timer.start(PAUSE_MS)
+
+    def _draw(self) -> None:
+        seen = viewport_of(self._viewer, self._image)
+        if self._drawn is not None and self._drawn.covers(seen):
+            ratio = self._drawn.pixel / seen.pixel
+            if 1 / FINER < ratio < FINER:
+                return
+        nuclei, viewport = self._nuclei, seen.grown(MARGIN)
+        ids = nuclei.session.in_box(*viewport.box)
+        self._drawn = viewport
+        if len(ids) > MOST_POINTS or not self._points.visible:
+            # from afar outlines would be dots
+            self.picture.hide()
+            return
+        table = nuclei.session.with_outlines(nuclei.shown(nuclei.visible_ids(ids)))
+        if table.outlines is None or not table.outlines.there.any():
+            self.picture.hide()
+            return
+        self.picture.show(outline_picture(table.outlines, fill_colours(table, nuclei.colour_by), viewport), viewport)
