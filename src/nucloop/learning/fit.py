@@ -1,6 +1,11 @@
 """Fitting a linear head to what people said: L2-regularised multinomial regression, to convergence.
 
 The minimum is unique, so the head depends on the examples alone, never on a seed or on how far an optimiser came.
+
+A head that is there already is the prior, and is held in two ways: its weights draw the new ones, and on examples of
+what it was trained on (replay) the new head is to say what it said, with its own probabilities. Both are at their best
+where nothing changes, so without answers the prior comes out again, a few answers move it a little, and many outweigh
+it.
 """
 
 from __future__ import annotations
@@ -31,6 +36,8 @@ NEVER = -30.0
 STEADY = 20
 """Rows' worth of trust in a spread common to all features: few examples say little of each one's own."""
 BIAS_PENALTY = 0.01
+BIAS_HELD = 10.0
+"""The same for a prior without replay."""
 
 
 @read_strictly
@@ -40,25 +47,34 @@ class FitConfig:
 
     l2: float = 0.4
     """Penalty on weights of standardised features, per feature."""
-    replay: float = 200.0
-    """How many examples the replay set counts for, however few corrections there are."""
+    l2_held: float = 0.1
+    """The same on their distance from a prior's that a replay set holds as well."""
+    replay: float = 100.0
+    """How many answers the replay set counts for, however few there are."""
     replay_per_correction: float = 2.0
     """What it counts for in addition for each correction that no confirmation balances."""
     balance: float = 1.0
-    """0 weighs all examples alike, 1 all classes alike; in between, rare classes are lifted in part."""
+    """0 weighs all answers alike, 1 all classes alike; in between, rare classes are lifted in part."""
 
     def __post_init__(self) -> None:
-        if not self.l2 > 0:
-            raise ValueError(f"the penalty must be positive, got {self.l2}")
+        if not min(self.l2, self.l2_held) > 0:
+            raise ValueError(f"the penalty must be positive, got {min(self.l2, self.l2_held)}")
         if min(self.replay, self.replay_per_correction) < 0 or not 0 <= self.balance <= 1:
             raise ValueError("replay weights must not be negative, and balance lies between 0 and 1")
 
 
+class _Start(NamedTuple):
+    """What a prior says: its weights and biases (C + 1, F + 1), and which of these rows it knows."""
+
+    rows: NDArray[np.float64]
+    known: NDArray[np.bool_]
+
+
 class _Problem(NamedTuple):
-    """Rows to fit: features, classes and weights."""
+    """Rows to fit: features (N, F), wanted probabilities (N, C + 1) and weights (N,)."""
 
     x: NDArray[np.float64]
-    y: NDArray[np.intp]
+    wanted: NDArray[np.float64]
     weight: NDArray[np.float64]
 
 
@@ -73,8 +89,8 @@ def fit_head(
 ) -> LinearHead:
     """Fit a head of `scheme` to examples.
 
-    People mostly correct mistakes. A head fitted to mistakes alone learns the opposite of what it knew, so the replay
-    set weighs in with every correction that no confirmation balances, and weights are drawn to the prior's.
+    People mostly correct mistakes. A head fitted to mistakes alone learns the opposite of what it knew, so what the
+    prior says of the replay set weighs in with every correction that no confirmation balances.
 
     Parameters
     ----------
@@ -83,9 +99,11 @@ def fit_head(
     examples : Examples
         What people said.
     replay : Replay, optional
-        What the shipped head was trained on; what does not fit the scheme is left aside.
+        What the prior was trained on; what does not fit the scheme is left aside. Without a prior these are examples
+        of their own classes.
     prior : LinearHead, optional
-        Where to start, of any scheme, for the same encoder.
+        The head to trust until the examples outweigh it, of any scheme, for the same encoder. One that was fitted to
+        these same examples would count them twice.
 
     Raises
     ------
@@ -93,43 +111,64 @@ def fit_head(
         If there is nothing to learn from, or everything is of one class.
     """
     config = config or FitConfig()
-    replay = None if replay is None else replay.in_scheme(scheme)
-    problem = _problem(scheme, examples, replay, config)
-    shown = np.bincount(problem.y, minlength=len(scheme) + 1) > 0
-    if prior is not None and prior.features != problem.x.shape[1]:
-        raise ValueError(f"the prior reads {prior.features} features, the examples have {problem.x.shape[1]}")
-    start, known = _start(scheme, prior, problem.x.shape[1])
-    _check(scheme, examples, shown[:-1], known[:-1])
+    features = examples.features.shape[1]
+    if prior is not None and prior.features != features:
+        raise ValueError(f"the prior reads {prior.features} features, the examples have {features}")
+    start = _start(scheme, prior, features)
+    problem = _problem(scheme, examples, None if replay is None else replay.in_scheme(scheme), start, config)
+    shown = problem.wanted.any(0)
+    _check(scheme, examples, shown[:-1], start.known[:-1])
     mean, spread = _standard(problem.x)
-    centre = np.concatenate([start[:, :-1] * spread, (start[:, -1] + start[:, :-1] @ mean)[:, None]], 1)
+    centre = np.concatenate([start.rows[:, :-1] * spread, (start.rows[:, -1] + start.rows[:, :-1] @ mean)[:, None]], 1)
     rows = np.concatenate([(problem.x - mean) / spread, np.ones((len(problem.x), 1))], 1)
-    penalty = np.full(rows.shape[1], config.l2 * problem.x.shape[1])
-    penalty[-1] = BIAS_PENALTY
+    penalty = _penalty(start, held=len(problem.x) > len(examples), config=config)
     fitted = centre.copy()
-    fitted[shown] = _minimise(rows, problem, centre[shown], penalty, np.cumsum(shown) - 1)
+    fitted[shown] = _minimise(rows, problem.wanted[:, shown], problem.weight, centre[shown], penalty[shown])
     weight = fitted[:, :-1] / spread
     bias = fitted[:, -1] - weight @ mean
-    bias[~shown & ~known] = NEVER
+    bias[~shown & ~start.known] = NEVER
     keep = LinearHead.keep if prior is None else prior.keep
     return LinearHead(scheme, weight.astype(np.float32), bias.astype(np.float32), keep)
 
 
-def _problem(scheme: ClassScheme, examples: Examples, replay: Replay | None, config: FitConfig) -> _Problem:
+def _problem(
+    scheme: ClassScheme, examples: Examples, replay: Replay | None, start: _Start, config: FitConfig
+) -> _Problem:
     if len(examples) and examples.label.max() > len(scheme):
         raise ValueError(f"an example's class is outside the {len(scheme)} of {scheme.name}")
-    x, y = examples.features.astype(np.float64), examples.label.astype(np.intp)
-    weight = np.ones(len(y))
+    x, wanted = examples.features.astype(np.float64), np.eye(len(scheme) + 1)[examples.label]
+    per_class = wanted.sum(0)[examples.label]
+    lift = (len(examples) / np.maximum(per_class, 1)) ** config.balance
+    weight = lift * (len(examples) / max(lift.sum(), 1e-9))
     if replay is not None and len(replay):
-        corrected = int(examples.corrected.sum())
-        unbalanced = max(2 * corrected - len(examples), 0)
+        unbalanced = max(2 * int(examples.corrected.sum()) - len(examples), 0)
         total = config.replay + config.replay_per_correction * unbalanced
-        x = np.concatenate([x, replay.features.astype(np.float64)])
-        y = np.concatenate([y, replay.label.astype(np.intp)])
+        old = replay.features.astype(np.float64)
+        said = np.eye(len(scheme) + 1)[replay.label] if not start.known.any() else _said(start, old)
+        x, wanted = np.concatenate([x, old]), np.concatenate([wanted, said])
         weight = np.concatenate([weight, np.full(len(replay), total / len(replay))])
-    per_class = np.bincount(y, weight, len(scheme) + 1)
-    lift = (weight.sum() / np.maximum(per_class, 1e-9)) ** config.balance
-    lifted = weight * lift[y]
-    return _Problem(x, y, lifted * (weight.sum() / max(lifted.sum(), 1e-9)))
+    return _Problem(x, wanted, weight)
+
+
+def _said(start: _Start, x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Probabilities (N, C + 1) of a prior among the classes it knows."""
+    logits = np.where(start.known, x @ start.rows[:, :-1].T + start.rows[:, -1], -np.inf)
+    exp = np.exp(logits - logits.max(1, keepdims=True))
+    said: NDArray[np.float64] = exp / exp.sum(1, keepdims=True)
+    return said
+
+
+def _penalty(start: _Start, *, held: bool, config: FitConfig) -> NDArray[np.float64]:
+    """Penalties (C + 1, F + 1) on the squared distance of weights and biases from where they start."""
+    features = start.rows.shape[1] - 1
+    penalty = np.full(start.rows.shape, config.l2 * features)
+    penalty[:, -1] = BIAS_PENALTY
+    if held:
+        penalty[start.known, :-1] = config.l2_held * features
+    else:
+        # with nothing to hold it, a prior's bias follows the classes of the first few answers
+        penalty[start.known, -1] = BIAS_HELD
+    return penalty
 
 
 def _check(scheme: ClassScheme, examples: Examples, shown: NDArray[np.bool_], known: NDArray[np.bool_]) -> None:
@@ -143,10 +182,7 @@ def _check(scheme: ClassScheme, examples: Examples, shown: NDArray[np.bool_], kn
         )
 
 
-def _start(
-    scheme: ClassScheme, prior: LinearHead | None, features: int
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Weights and biases (C + 1, F + 1) to be drawn to, and which of these rows a prior knows."""
+def _start(scheme: ClassScheme, prior: LinearHead | None, features: int) -> _Start:
     start = np.zeros((len(scheme) + 1, features + 1))
     known = np.zeros(len(scheme) + 1, bool)
     shared = None if prior is None else shared_classes(prior.scheme, scheme)
@@ -154,7 +190,7 @@ def _start(
         for old, new in [*shared.pairs, (len(prior.scheme), len(scheme))]:
             start[new] = [*prior.weight[old], prior.bias[old]]
             known[new] = True
-    return start, known
+    return _Start(start, known)
 
 
 def _standard(x: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -166,14 +202,12 @@ def _standard(x: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.f
 
 def _minimise(
     rows: NDArray[np.float64],
-    problem: _Problem,
+    wanted: NDArray[np.float64],
+    weight: NDArray[np.float64],
     centre: NDArray[np.float64],
     penalty: NDArray[np.float64],
-    number: NDArray[np.intp],
 ) -> NDArray[np.float64]:
     """Return the weights (K, F + 1) of least weighted cross-entropy plus penalised distance to `centre`."""
-    truth = np.zeros((len(rows), len(centre)))
-    truth[np.arange(len(rows)), number[problem.y]] = 1
 
     def loss(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         weights = flat.reshape(centre.shape)
@@ -182,8 +216,8 @@ def _minimise(
         exp = np.exp(logits)
         total = exp.sum(1)
         away = penalty * (weights - centre)
-        value = problem.weight @ (np.log(total) - (logits * truth).sum(1)) + 0.5 * (away * (weights - centre)).sum()
-        error = (exp / total[:, None] - truth) * problem.weight[:, None]
+        value = weight @ (np.log(total) - (logits * wanted).sum(1)) + 0.5 * (away * (weights - centre)).sum()
+        error = (exp / total[:, None] - wanted) * weight[:, None]
         return float(value), (error.T @ rows + away).ravel()
 
     # a gradient this small moves no probability by more than about 1e-3
