@@ -1,6 +1,6 @@
 """Measure learning on public data sets: how many answers it takes, whether the queue helps, LoRA, other classifiers.
 
-    .venv/bin/python tools/learning_experiments.py --data FOLDER [--only curves queue classifiers tuning]
+    .venv/bin/python tools/learning_experiments.py --data FOLDER [--only in-slide curves queue classifiers tuning]
 
 FOLDER holds brca-m2c, consep-20x and crchistophenotypes. Features are computed once and kept in build/learning. The
 figures are printed as tables and written to build/learning/results.json; docs/learning.md shows them. Class F1 is that
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from in_slide import in_slide
 
 from nucloop.classes import ClassScheme
 from nucloop.errors import DataError
@@ -93,8 +94,7 @@ def load_features(data: Path, encoder: str) -> tuple[dict[tuple[str, str], list[
     net, card = open_encoder(encoder)
     stage = encoder_stage(net, card, "cpu")
     found = {}
-    for name, split in (("brca-m2c", "val"), ("consep-20x", "train"), ("consep-20x", "val"), ("crchisto", "train"),
-                        ("crchisto", "val")):  # fmt: skip
+    for name, split in ((name, split) for name in FOLDERS for split in ("train", "val")):
         path = CACHE / f"{name}-{split}-{card.sha256[:16]}.npz"
         if not path.exists():
             dataset = open_dataset(f"{name}:{data / FOLDERS[name]}", split)
@@ -327,13 +327,16 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--encoder", default="embedded")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=10)
-    kinds = ("curves", "queue", "classifiers", "tuning")
+    parser.add_argument("--splits", nargs="+", choices=("train", "val"), default=["val"], help="Of in-slide.")
+    kinds = ("in-slide", "curves", "queue", "classifiers", "tuning")
     parser.add_argument("--only", nargs="+", choices=kinds, default=list(kinds))
     options = parser.parse_args(arguments)
     target = CACHE / "results.json"
     results = json.loads(target.read_text()) if target.exists() else {}
     found, stage = load_features(options.data, options.encoder)
     results["encoder"] = {"name": options.encoder, "sha256": stage.card.sha256}
+    if "in-slide" in options.only:
+        in_slide(found, options.splits, 3, results)
     if "curves" in options.only:
         curves(found, options.seeds, results)
     if "queue" in options.only:

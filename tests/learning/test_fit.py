@@ -104,6 +104,36 @@ class TestForgetting:
         assert accuracy(learned, test, truth) > accuracy(head, test, truth) - 0.1
         assert accuracy(fit_head(scheme, mistakes), test, truth) < accuracy(learned, test, truth) - 0.1
 
+    def test_a_few_answers_leave_a_head_as_good_as_it_was(self, scheme, shown, cloud):
+        # classes as unequal as on slides, and so near each other that how often they occur decides
+        rng = np.random.default_rng(3)
+        before = rng.choice(4, 600, p=[0.05, 0.7, 0.15, 0.1]).tolist()
+        examples = shown(before, seed=1, noise=1.3)
+        head, replay = fit_head(scheme, examples, config=FitConfig(balance=0)), choose_replay(scheme, examples, 40)
+        truth = rng.choice(3, 2000, p=[0.05, 0.75, 0.2])
+        test = cloud(truth, seed=2, noise=1.3)
+
+        for seed in range(5):
+            few = rng.choice(3, 5, p=[0.05, 0.75, 0.2])
+            seen = cloud(few, seed=10 + seed, noise=1.3)
+            said = Examples(np.arange(1, 6), seen, few.astype(np.int16), head.classify(seen)[0] != few)
+            learned = fit_head(scheme, said, replay=replay, prior=head)
+            assert accuracy(learned, test, truth) > accuracy(head, test, truth) - 0.01
+
+    def test_an_answer_that_a_head_expected_moves_it_hardly(self, scheme, shown, cloud, shipped):
+        head, replay = shipped
+        learned = fit_head(scheme, shown([1], noise=0), replay=replay, prior=head)
+        features = cloud(EVEN, seed=3)
+        np.testing.assert_allclose(learned.probabilities(features), head.probabilities(features), atol=0.01)
+
+    def test_many_answers_outweigh_a_head_that_is_wrong(self, scheme, shown, cloud, shipped):
+        head, replay = shipped
+        # here the classes of axes 0 and 1 have changed places
+        answers = shown([0, 1, 2] * 150, seed=5)
+        turned = np.array([1, 0, 2], np.int16)
+        learned = fit_head(scheme, replace(answers, label=turned[answers.label]), replay=replay, prior=head)
+        assert accuracy(learned, cloud(EVEN, seed=3), turned[EVEN].tolist()) > 0.9
+
     def test_a_class_nobody_corrected_is_still_known(self, scheme, shown, cloud, shipped):
         head, _ = shipped
         learned = fit_head(scheme, shown([0, 1] * 10), prior=head)

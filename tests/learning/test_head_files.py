@@ -5,12 +5,14 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from nucloop.classes import ClassScheme, NucleusClass
 from nucloop.errors import WeightsError
 from nucloop.learning.estimate import estimate
 from nucloop.learning.fit import FitConfig, fit_head
 from nucloop.learning.head_files import LearnedHead, describe
 from nucloop.learning.replay import choose_replay
 from nucloop.models.files.cards import Card, file_sha256, load_head
+from nucloop.models.heads import LinearHead
 
 EVEN = [0, 1, 2] * 20
 ENCODER = Card(kind="encoder", name="tiny", architecture="test", mpp=0.5, sha256="ab" * 32)
@@ -65,6 +67,20 @@ def test_a_session_keeps_a_head_with_all_that_is_known_of_it(learned):
     assert same(again, learned)
     np.testing.assert_array_equal(again.taught_by, np.arange(1, 61))
     assert again.card.recipe == learned.card.recipe
+    assert again.prior is None
+
+
+def test_a_session_keeps_the_head_that_a_head_began_with_and_a_shared_file_does_not(learned, tmp_path):
+    one = ClassScheme("mine", (NucleusClass("tumour", "#ff0000"),))
+    prior = LinearHead(one, np.ones((2, 8), np.float32), np.zeros(2, np.float32))
+    learned = replace(learned, prior=prior)
+
+    again = LearnedHead.from_bytes(learned.to_bytes())
+    learned.share(tmp_path / "h.safetensors")
+
+    assert again.trusted.scheme == one
+    np.testing.assert_array_equal(again.trusted.weight, prior.weight)
+    assert not [key for key in load_file(tmp_path / "h.safetensors") if key.startswith("prior")]
 
 
 def test_a_shared_head_is_a_file_that_anybody_can_load(learned, tmp_path):

@@ -13,12 +13,15 @@ from hypothesis import strategies as st
 
 from nucloop.classes import ClassScheme, NucleusClass
 from nucloop.errors import DataError
+from nucloop.learning.examples import Examples
 from nucloop.learning.feature_store import FeatureStore
 from nucloop.learning.head_files import LearnedHead
 from nucloop.learning.lesson import Lesson, head_in_scheme, learn, require_enough, what_was_said
+from nucloop.learning.replay import choose_replay
 from nucloop.learning.session_features import SessionFeatures, fill_features
 from nucloop.learning.session_heads import SessionHeads, classified, head_in_use, weights_in_use
 from nucloop.models.files.cards import Card
+from nucloop.models.heads import LinearHead
 from nucloop.nuclei import Nuclei
 from nucloop.outlines import Outlines
 from nucloop.session import Session, SlideIdentity
@@ -112,6 +115,29 @@ def test_nothing_a_person_said_is_ever_changed_by_learning(said, data):
         np.testing.assert_array_equal(after.label, spoken.label)
         np.testing.assert_array_equal(after.origin, spoken.origin)
         features.close()
+
+
+@pytest.mark.parametrize("from_nothing", [False, True])
+def test_learning_twice_from_the_same_answers_gives_the_same_head(session, from_nothing):
+    features, truth = filled(session, 200)
+    heads = SessionHeads(session)
+    teach(session, truth, range(40))
+    weight = np.random.default_rng(1).normal(0, 1, (4, 8)).astype(np.float32)
+    shipped = LearnedHead(
+        LinearHead(SCHEME, weight, np.zeros(4, np.float32)), replace(ENCODER, encoder_sha256="e" * 64)
+    )
+    examples = Examples(
+        np.arange(1, 41), weight[np.arange(40) % 4], np.arange(40, dtype=np.int16) % 4, np.zeros(40, bool)
+    )
+    before = None if from_nothing else replace(shipped, replay=choose_replay(SCHEME, examples))
+
+    once = lesson_of(session, features, before=before)
+    apply(session, once)
+    again = lesson_of(session, features, before=heads.load(heads.current()), version=heads.next_number)
+
+    np.testing.assert_array_equal(again.learned.head.weight, once.learned.head.weight)
+    np.testing.assert_array_equal(again.learned.head.bias, once.learned.head.bias)
+    features.close()
 
 
 def test_applying_is_one_step_and_undo_goes_back_to_the_version_before(session):

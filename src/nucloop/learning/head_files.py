@@ -20,6 +20,7 @@ from nucloop.models.files.cards import Card, load_head_with_extra, save_head
 from nucloop.models.heads import LinearHead
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
     from pathlib import Path
 
@@ -45,12 +46,25 @@ class LearnedHead:
     taught_by : (N,) int64
         Ids of the nuclei it was fitted to: it must not be measured on these. They mean something in their own session
         only, so a shared file does not have them.
+    prior : LinearHead, optional
+        The head that the fit trusted; None where it began from nothing. As `taught_by`, it stays in the session.
     """
 
     head: LinearHead
     card: Card
     replay: Replay | None = None
     taught_by: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    prior: LinearHead | None = None
+
+    @property
+    def trusted(self) -> LinearHead | None:
+        """The head that a fit to answers of the same session is to trust.
+
+        Of one that was taught there, its own prior: those answers come again, and must not count twice.
+        """
+        again = len(self.taught_by) > 0
+        # heads from before priors were kept have a replay set and no prior
+        return self.prior if again and (self.prior is not None or self.replay is None) else self.head
 
     def to_bytes(self) -> bytes:
         """Everything, for the session to keep."""
@@ -58,6 +72,10 @@ class LearnedHead:
         text = json.dumps(asdict(card), ensure_ascii=False).encode()
         tensors: dict[str, NDArray[Any]] = {"weight": self.head.weight, "bias": self.head.bias}
         tensors |= {"card": np.frombuffer(text, np.uint8), "taught_by": self.taught_by, **self._replay_tensors()}
+        if self.prior is not None:
+            scheme = json.dumps(self.prior.scheme.to_dict(), ensure_ascii=False).encode()
+            tensors |= {"prior_weight": self.prior.weight, "prior_bias": self.prior.bias}
+            tensors |= {"prior_classes": np.frombuffer(scheme, np.uint8)}
         data: bytes = save({key: np.ascontiguousarray(value) for key, value in tensors.items()})
         return data
 
@@ -76,10 +94,11 @@ class LearnedHead:
             scheme = ClassScheme.from_dict(card.classes, source=card.name)
             head = LinearHead(scheme, tensors["weight"], tensors["bias"], float(card.config["keep"]))
             taught_by = tensors["taught_by"].astype(np.int64)
+            prior = _prior(tensors, head, card.name)
         except (SafetensorError, KeyError, ValueError, TypeError) as error:
             reason = first_fault(error) if isinstance(error, ValidationError) else error
             raise WeightsError(f"A head in this session is damaged ({reason}). Go back to another one.") from error
-        return cls(head, card, Replay.from_tensors(tensors, scheme, card.name), taught_by)
+        return cls(head, card, Replay.from_tensors(tensors, scheme, card.name), taught_by, prior)
 
     def share(self, path: Path) -> Card:
         """Write a file for others, and its card beside it; return the card with the file's sha256.
@@ -108,6 +127,13 @@ class LearnedHead:
 
     def _replay_tensors(self) -> dict[str, NDArray[Any]]:
         return {} if self.replay is None else self.replay.tensors()
+
+
+def _prior(tensors: Mapping[str, NDArray[Any]], head: LinearHead, name: str) -> LinearHead | None:
+    if "prior_weight" in tensors:
+        scheme = ClassScheme.from_dict(json.loads(tensors["prior_classes"].tobytes()), source=name)
+        return LinearHead(scheme, tensors["prior_weight"], tensors["prior_bias"], head.keep)
+    return None
 
 
 def describe(

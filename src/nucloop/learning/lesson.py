@@ -141,7 +141,8 @@ def learn(
     encoder : Card
         Whose features these are.
     before : LearnedHead, optional
-        The head in use; it is where the fit starts when it reads the same encoder.
+        The head in use. What it was before it learned from this session is what the fit trusts, when it reads the same
+        encoder.
     people : tuple of str
         Who said it.
     version : int
@@ -206,7 +207,7 @@ def fit_lesson(
     if before is not None and before.card.encoder_sha256 != encoder.sha256:
         before = None
     replay = None if before is None else before.replay
-    prior = None if before is None else before.head
+    prior = None if before is None else before.trusted
     head = fit_head(scheme, examples, replay=replay, prior=prior, config=config)
     why = ""
     if gain is None:
@@ -225,7 +226,7 @@ def fit_lesson(
         gain=gain,
     )
     card = replace(card, recipe={**card.recipe, "method": method})
-    return LearnedHead(head, card, replay, examples.ids[examples.ids > 0]), gain, why
+    return LearnedHead(head, card, replay, examples.ids[examples.ids > 0], prior), gain, why
 
 
 def taught_examples(
@@ -267,10 +268,10 @@ def _gain(
 ) -> tuple[Estimate | None, str]:
     old = None if before is None else head_in_scheme(before.head, scheme)
     seen = None if before is None else np.isin(examples.ids, before.taught_by)
-    parent = None if before is None else before.head
+    prior = None if before is None else before.trusted
     replay = None if before is None else before.replay
     try:
-        gain = estimate(scheme, examples, groups, before=old, seen=seen, replay=replay, prior=parent, config=config)
+        gain = estimate(scheme, examples, groups, before=old, seen=seen, replay=replay, prior=prior, config=config)
     except DataError as error:
         return None, str(error)
     return gain, ""
