@@ -7,7 +7,7 @@ import pytest
 
 from nucloop.classes import ClassScheme, builtin_schemes
 from nucloop.errors import DataError
-from nucloop.formats import SlideInfo, read_nuclei, read_slide_info, write_nuclei
+from nucloop.formats import SlideInfo, read_document, read_nuclei, read_slide_info, write_document, write_nuclei
 from nucloop.formats.source import json_records
 from nucloop.nuclei import UNLABELLED, Nuclei, Origin
 
@@ -178,3 +178,32 @@ def test_damage_far_behind_in_a_file_is_found_and_numbered(
 
     with pytest.raises(DataError, match=r"Feature 4 .* not valid JSON"):
         read_nuclei(written(tmp_path / "damaged.geojson", text), scheme)
+
+
+def test_the_ids_that_qupath_gave_come_back_also_by_way_of_a_table(tmp_path: Path) -> None:
+    ids = [str(uuid.UUID(int=k, version=4)) for k in (5, 6)]
+    square = {"type": "Polygon", "coordinates": [[[10, 20], [14, 20], [14, 30], [10, 30], [10, 20]]]}
+    point = feature({"type": "Point", "coordinates": [4.5, 5.5]}, objectType="detection")
+    for name, features in (
+        ("plain", [{**point, "id": one} for one in ids]),
+        ("outlined", [{**point, "id": ids[0]}, {**feature(square, objectType="detection"), "id": ids[1]}]),
+        ("some", [{**point, "id": ids[0]}, {**point, "id": "7"}]),
+    ):
+        document = read_document(written(tmp_path / f"{name}.geojson", features))
+        write_document(tmp_path / f"{name}.csv", document)
+        write_document(tmp_path / f"{name}-2.geojson", read_document(tmp_path / f"{name}.csv"))
+        again = [one["id"] for one in json.loads((tmp_path / f"{name}-2.geojson").read_text())["features"]]
+        assert again[0] == ids[0]
+        assert uuid.UUID(again[1]).version == (8 if name == "some" else 4)
+        assert name == "some" or again[1] == ids[1]
+
+
+def test_ids_of_our_own_are_no_news_when_they_come_back(tmp_path: Path, scheme: ClassScheme) -> None:
+    write_nuclei(tmp_path / "own.geojson", Nuclei.from_points(scheme, [[1, 2], [3, 4]], ids=[1, 2]), SLIDE)
+    assert "uuid" not in read_document(tmp_path / "own.geojson").notes
+
+
+def test_the_points_of_one_object_do_not_share_its_id(tmp_path: Path) -> None:
+    many = feature({"type": "MultiPoint", "coordinates": [[1.5, 2.5], [3.5, 4.5]]})
+    document = read_document(written(tmp_path / "many.geojson", [{**many, "id": str(uuid.UUID(int=9, version=4))}]))
+    assert "uuid" not in document.notes

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import threading
+import uuid
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from qtpy.QtCore import QPoint, Qt
 
 from nucloop.classes import ClassScheme, NucleusClass, builtin_schemes
-from nucloop.formats import Region, SlideInfo, write_nuclei
+from nucloop.formats import Region, SlideInfo, read_document, write_document, write_nuclei
 from nucloop.gui.canvas.drawn_regions import drawn_regions
 from nucloop.gui.files import import_dialog
 from nucloop.gui.files.dialogs import open_import
@@ -20,6 +21,7 @@ from nucloop.gui.files.import_dialog import Use
 from nucloop.gui.files.importing import read_steps
 from nucloop.nuclei import Nuclei, Origin
 from nucloop.outlines import Outlines
+from nucloop.session.exchange import document_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -278,3 +280,88 @@ def test_another_file_is_read_without_waiting_for_the_one_before_whose_nuclei_ar
     with bench.qtbot.waitSignal(dialog.destroyed, timeout=LONG_MS):
         dialog.close()
     go_on.set()
+
+
+CLASSIFY_MS = 240_000
+
+
+def qupath_cells(path: Path) -> list[dict[str, Any]]:
+    """Write cells as QuPath exports them, none with a class; return their features."""
+    rng = np.random.default_rng(0)
+    corners = np.array([[-4, -4], [4, -4], [4, 4], [-4, 4], [-4, -4]])
+    cells = [
+        {
+            "type": "Feature",
+            "id": str(uuid.UUID(bytes=rng.bytes(16), version=4)),
+            "geometry": {"type": "Polygon", "coordinates": [(place + 2 * corners).tolist()]},
+            "nucleusGeometry": {"type": "Polygon", "coordinates": [(place + corners).tolist()]},
+            "properties": {"objectType": "cell", "measurements": {"Cell: Area": 256.0}},
+        }
+        for place in rng.integers(40, 470, (12, 2))
+    ]
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": cells}))
+    return cells
+
+
+def test_cells_of_qupath_are_classified_corrected_and_go_back_with_their_ids_and_outlines(
+    bench: Bench, dialog: ImportDialog, tmp_path: Path
+) -> None:
+    cells = qupath_cells(tmp_path / "cells.geojson")
+    choose(bench, dialog, tmp_path / "cells.geojson")
+    assert dialog.classify.isVisible()
+    assert dialog.classify.isChecked(), "cells without a class are what it is for"
+
+    press(bench, dialog.start)
+    assert dialog.messages.text == "From cells.geojson: 12 new nuclei. Ctrl+Z takes it back. Classifying …"
+    bench.qtbot.waitUntil(
+        lambda: "is in use: 12 nuclei have another class now" in dialog.messages.text, timeout=CLASSIFY_MS
+    )
+
+    assert bench.kinds() == ["import", "new head"]
+    nuclei = bench.session.nuclei()
+    assert (nuclei.label >= 0).all()
+    assert set(nuclei.origin.tolist()) == {Origin.PREDICTED}
+    bench.session.set_class([3], (int(nuclei.label[2]) + 1) % 3)
+    assert bench.session.nuclei([3]).origin.tolist() == [Origin.CORRECTED], "they are corrected like our own"
+
+    write_document(tmp_path / "out.geojson", document_of(bench.session))
+    written = json.loads((tmp_path / "out.geojson").read_text())["features"]
+    for key in ("id", "geometry", "nucleusGeometry"):
+        assert [one[key] for one in written] == [one[key] for one in cells]
+    assert {one["properties"]["objectType"] for one in written} == {"cell"}
+    assert all(one["properties"]["classification"]["name"] for one in written)
+
+
+def test_the_classes_of_a_file_are_left_out_where_ours_are_asked_for(
+    bench: Bench, dialog: ImportDialog, tmp_path: Path
+) -> None:
+    choose(bench, dialog, wrote(tmp_path / "theirs.geojson"))
+    assert not dialog.classify.isChecked(), "a file with classes comes with them"
+    assert dialog.table.isVisible()
+
+    bench.qtbot.mouseClick(dialog.classify, Qt.MouseButton.LeftButton)
+    assert not dialog.table.isVisible()
+    press(bench, dialog.start)
+    bench.qtbot.waitUntil(lambda: "is in use" in dialog.messages.text, timeout=CLASSIFY_MS)
+
+    assert bench.session.scheme == builtin_schemes()["brca-m2c"]
+    assert sum(bench.session.counts.values()) == 3
+    bench.session.undo()
+    assert sum(bench.session.counts.values()) == 0
+    bench.session.undo()
+    assert len(bench.session) == 0
+
+
+def test_a_cell_that_was_found_here_too_goes_back_under_its_id(
+    bench: Bench, dialog: ImportDialog, tmp_path: Path
+) -> None:
+    cells = qupath_cells(tmp_path / "cells.geojson")
+    there = read_document(tmp_path / "cells.geojson").nuclei.yx[4]
+    bench.find([there + 1, [5.0, 5.0]])
+    choose(bench, dialog, tmp_path / "cells.geojson")
+    dialog.classify.setChecked(False)
+    press(bench, dialog.start)
+
+    document = document_of(bench.session)
+    assert document.notes["uuid"][:2].tolist() == [cells[4]["id"], ""]
+    assert sorted(document.notes["uuid"][2:]) == sorted(one["id"] for one in cells if one is not cells[4])

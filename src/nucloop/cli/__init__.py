@@ -6,6 +6,7 @@ import typer
 
 from nucloop.cli.agree import agree_command
 from nucloop.cli.app import app_command
+from nucloop.cli.classify import classify
 from nucloop.cli.compare_detectors import compare_detectors_command
 from nucloop.cli.convert import convert
 from nucloop.cli.cross_validate import cross_validate_command
@@ -32,6 +33,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.command("detect")(detect)
+app.command("classify")(classify)
 app.command("learn")(learn_command)
 train.command("head")(train_head_command)
 app.add_typer(train, name="train")

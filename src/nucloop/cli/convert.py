@@ -14,7 +14,7 @@ from nucloop.formats import FORMATS, SOURCES, Document, SlideInfo, adopt, format
 from nucloop.formats.fitting import misfits
 from nucloop.formats.scope import select
 
-__all__ = ["convert", "parse_mapping"]
+__all__ = ["convert", "parse_mapping", "placed", "slide_info"]
 
 NO_CLASS = {"", "-"}
 
@@ -47,7 +47,7 @@ def convert(
 ) -> None:
     """Convert a file of nuclei; say what the new format cannot carry."""
     kind = format_of(target, file_format)
-    about = None if slide is None else _slide_info(slide, mpp, image)
+    about = None if slide is None else slide_info(slide, mpp, image)
     document = read_told(
         source,
         areas=areas_are,
@@ -56,7 +56,7 @@ def convert(
         regions_will_do=kind.carries.regions,
     )
     document = _classified(document, scheme or kind.carries.classes, parse_mapping(mapping or []), source.name)
-    document = _placed(document, about, mpp, anyway=anyway)
+    document = placed(document, about, mpp, anyway=anyway)
     areas = None if regions is None else drawn_areas(regions)
     document = select(document, regions=areas, confirmed=confirmed, classes=only)
     if out_mpp is not None:
@@ -94,13 +94,20 @@ def _classified(document: Document, scheme: str | None, mapping: dict[str, str |
     return replace(document, nuclei=adopt(document.nuclei, ClassScheme.named(scheme), mapping, source=source))
 
 
-def _slide_info(path: Path, mpp: float | None, image: str | None) -> SlideInfo:
+def slide_info(path: Path, mpp: float | None, image: str | None) -> SlideInfo:
+    """Return what is known of a slide; SlideError when it cannot be read."""
     with opened_slide(path, mpp=mpp, image=image) as slide:
         return SlideInfo.of(slide)
 
 
-def _placed(document: Document, about: SlideInfo | None, mpp: float | None, *, anyway: bool) -> Document:
-    """Check a document against its slide, and say on which slide it lies."""
+def placed(document: Document, about: SlideInfo | None, mpp: float | None, *, anyway: bool) -> Document:
+    """Check a document against its slide, and say on which slide it lies.
+
+    Raises
+    ------
+    DataError
+        If they do not go together, unless `anyway`.
+    """
     if about is not None:
         wrong = misfits(document, about)
         if wrong and not anyway:

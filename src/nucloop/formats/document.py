@@ -15,10 +15,11 @@ from nucloop.formats.slide_info import SlideInfo, Weights
 from nucloop.geometry import FARTHEST, Region
 from nucloop.nuclei import UNLABELLED, Nuclei
 
-__all__ = ["NOTES", "Document", "checked", "file_header"]
+__all__ = ["NOTES", "UUID", "Document", "checked", "file_header"]
 
-NOTES = ("author", "time", "model")
-"""Columns of text that may go with nuclei: who spoke, when, and which weights."""
+UUID = "uuid"
+NOTES = ("author", "time", "model", UUID)
+"""Columns of text that may go with nuclei: who spoke, when, which weights, and what another program knows them by."""
 
 
 @dataclass(frozen=True, kw_only=True)

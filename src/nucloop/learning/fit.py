@@ -55,11 +55,13 @@ class FitConfig:
     """What it counts for in addition for each correction that no confirmation balances."""
     balance: float = 1.0
     """0 weighs all answers alike, 1 all classes alike; in between, rare classes are lifted in part."""
+    credit: float = 1.0
+    """Answers that each class of a prior counts as having already, when classes are balanced."""
 
     def __post_init__(self) -> None:
         if not min(self.l2, self.l2_held) > 0:
             raise ValueError(f"the penalty must be positive, got {min(self.l2, self.l2_held)}")
-        if min(self.replay, self.replay_per_correction) < 0 or not 0 <= self.balance <= 1:
+        if min(self.replay, self.replay_per_correction, self.credit) < 0 or not 0 <= self.balance <= 1:
             raise ValueError("replay weights must not be negative, and balance lies between 0 and 1")
 
 
@@ -116,7 +118,7 @@ def fit_head(
         raise ValueError(f"the prior reads {prior.features} features, the examples have {features}")
     start = _start(scheme, prior, features)
     problem = _problem(scheme, examples, None if replay is None else replay.in_scheme(scheme), start, config)
-    shown = problem.wanted.any(0)
+    shown: NDArray[np.bool_] = np.count_nonzero(problem.wanted, axis=0) > 0
     _check(scheme, examples, shown[:-1], start.known[:-1])
     mean, spread = _standard(problem.x)
     centre = np.concatenate([start.rows[:, :-1] * spread, (start.rows[:, -1] + start.rows[:, :-1] @ mean)[:, None]], 1)
@@ -137,8 +139,9 @@ def _problem(
     if len(examples) and examples.label.max() > len(scheme):
         raise ValueError(f"an example's class is outside the {len(scheme)} of {scheme.name}")
     x, wanted = examples.features.astype(np.float64), np.eye(len(scheme) + 1)[examples.label]
-    per_class = wanted.sum(0)[examples.label]
-    lift = (len(examples) / np.maximum(per_class, 1)) ** config.balance
+    # what one rare answer says of its class is little, where a prior knows the classes already
+    per_class = wanted.sum(0)[examples.label] + (config.credit if start.known.any() else 0)
+    lift = (len(examples) / per_class) ** config.balance
     weight = lift * (len(examples) / max(lift.sum(), 1e-9))
     if replay is not None and len(replay):
         unbalanced = max(2 * int(examples.corrected.sum()) - len(examples), 0)
@@ -208,6 +211,7 @@ def _minimise(
     penalty: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Return the weights (K, F + 1) of least weighted cross-entropy plus penalised distance to `centre`."""
+    weighted = wanted * weight[:, None]
 
     def loss(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         weights = flat.reshape(centre.shape)
@@ -216,8 +220,8 @@ def _minimise(
         exp = np.exp(logits)
         total = exp.sum(1)
         away = penalty * (weights - centre)
-        value = weight @ (np.log(total) - (logits * wanted).sum(1)) + 0.5 * (away * (weights - centre)).sum()
-        error = (exp / total[:, None] - wanted) * weight[:, None]
+        value = weight @ np.log(total) - np.vdot(weighted, logits) + 0.5 * (away * (weights - centre)).sum()
+        error = exp * (weight / total)[:, None] - weighted
         return float(value), (error.T @ rows + away).ravel()
 
     # a gradient this small moves no probability by more than about 1e-3

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
+from nucloop.classes import ClassScheme
 from nucloop.errors import NucLoopError, WeightsError
 from nucloop.learning.head_files import LearnedHead
 from nucloop.learning.lesson import head_in_scheme
@@ -33,6 +34,7 @@ __all__ = [
     "head_in_use",
     "head_weights",
     "share_head",
+    "shipped_classes",
     "shipped_head",
     "weights_in_use",
 ]
@@ -246,6 +248,21 @@ def share_head(heads: SessionHeads, version: Version, path: Path) -> str:
     beside = path.with_name(f"{path.stem}-encoder.safetensors")
     share_tuning(beside, tuning)
     return f"{text} The tuning of the encoder, without which it means nothing, is in {beside.name}."
+
+
+def shipped_classes() -> ClassScheme:
+    """Return the classes of the head that ships.
+
+    Raises
+    ------
+    WeightsError
+        If there is none in this installation.
+    """
+    for path in shipped_weights().values():
+        card = read_card(path)
+        if card.kind == "head":
+            return ClassScheme.from_dict(card.classes, source=card.name)
+    raise WeightsError("This installation has lost the head that ships with it. Install NucLoop again.")
 
 
 def shipped_head(encoder: Card) -> LearnedHead | None:

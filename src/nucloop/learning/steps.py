@@ -15,7 +15,7 @@ from nucloop.learning.lesson import Lesson, head_in_scheme, learn
 from nucloop.learning.preparing import prepare_torch
 from nucloop.learning.relabel import Relabelling, relabel
 from nucloop.learning.session_features import fill_features
-from nucloop.learning.session_heads import Version, shipped_head
+from nucloop.learning.session_heads import SessionHeads, Version, shipped_head
 from nucloop.learning.tuning import TuneConfig, Tuned, restore_encoder, tune_on_slide
 from nucloop.models.files.cards import Card
 from nucloop.models.files.zoo import open_encoder
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from nucloop.detection.stage import Stage
     from nucloop.learning.session_features import SessionFeatures
+    from nucloop.session import Session
     from nucloop.slides import Slide
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "compare_steps",
     "import_steps",
     "learn_steps",
+    "plan_for",
 ]
 
 KEPT_ENCODERS = 3
@@ -191,6 +193,20 @@ class HeadPlan:
     learned: LearnedHead | None
     """None for the head that ships."""
     tuning: bytes | None
+
+
+def plan_for(session: Session, version: Version | None) -> HeadPlan:
+    """Return a plan to classify all nuclei of a session by one of its heads; None is the head that ships.
+
+    Raises
+    ------
+    NucLoopError
+        If the head is missing or damaged.
+    """
+    heads = SessionHeads(session)
+    if version is None:
+        return HeadPlan(session.nuclei(), None, None, None)
+    return HeadPlan(session.nuclei(), version, heads.load(version), heads.tuning(version))
 
 
 def apply_steps(

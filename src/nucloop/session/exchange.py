@@ -9,11 +9,13 @@ import numpy as np
 
 from nucloop.errors import DataError, RegionError
 from nucloop.formats import NOTHING_ASKED, Asked, Document, read_document
+from nucloop.formats.document import UUID
 from nucloop.geometry import Region
 from nucloop.session.faults import damaged
 from nucloop.session.history import EditKind
 from nucloop.session.place import SUFFIX
 from nucloop.session.session import Session
+from nucloop.session.uuids import kept_uuids
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -55,6 +57,8 @@ def document_of(session: Session, nuclei: Nuclei | None = None) -> Document:
     """
     nuclei = session.with_outlines(session.shown() if nuclei is None else nuclei)
     notes = {} if session.blinded else _notes(session, nuclei)
+    uuids = kept_uuids(session, nuclei.ids)
+    notes |= {} if uuids is None else {UUID: uuids}
     return Document(
         nuclei=nuclei,
         slide=session.slide.info,

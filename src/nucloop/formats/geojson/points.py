@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nucloop.formats.document import NOTES
+from nucloop.formats.document import NOTES, UUID
 from nucloop.formats.geojson.features import CLASS_KEYS
-from nucloop.formats.geojson.writing import ID, ORIGIN
+from nucloop.formats.geojson.writing import ID, ORIGIN, foreign_uuid
 from nucloop.nuclei import Origin
 
 __all__ = ["PlainPoints", "plain_points"]
@@ -70,13 +70,18 @@ def plain_points(block: list[dict[str, Any]]) -> PlainPoints | None:
             origin=[_ORIGINS[one.get(ORIGIN, "imported")] for one in metadata],
             identity=[int(one.get(ID, 0)) for one in metadata],
             measurements=measurements,
-            notes=_notes(metadata),
+            notes=_notes(metadata) | _uuids(block),
         )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         return None
 
 
 _NOTHING: dict[str, Any] = {}
+
+
+def _uuids(block: list[dict[str, Any]]) -> dict[str, list[tuple[int, str]]]:
+    given = [(row, uuid) for row, uuid in enumerate(map(foreign_uuid, block)) if uuid]
+    return {UUID: given} if given else {}
 
 
 def _notes(metadata: list[dict[str, Any]]) -> dict[str, list[tuple[int, str]]]:

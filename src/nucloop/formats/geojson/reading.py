@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from nucloop.errors import DataError, why
 from nucloop.formats.asked import NOTHING_ASKED, Asked
-from nucloop.formats.document import NOTES, Document
+from nucloop.formats.document import NOTES, UUID, Document
 from nucloop.formats.found_classes import FoundClasses
 from nucloop.formats.geojson.features import class_of
 from nucloop.formats.geojson.points import PlainPoints, plain_points
 from nucloop.formats.geojson.shapes import FeatureShapes
-from nucloop.formats.geojson.writing import CORNER, ID, ORIGIN, SCORE
+from nucloop.formats.geojson.writing import CORNER, ID, ORIGIN, SCORE, foreign_uuid
 from nucloop.formats.planes import FIRST
 from nucloop.formats.slide_info import FileHeader
 from nucloop.formats.source.json_records import JsonRecords
@@ -107,8 +107,12 @@ class _Rows:
                 self._features += len(block)
                 return
             for number, feature in enumerate(block, self._features + 1):  # noqa: B007 - the number of the one that fails
-                for one, points in self.shapes.objects(feature, self.done + len(xy)):
+                objects = self.shapes.objects(feature, self.done + len(xy))
+                for one, points in objects:
                     self._describe(one.get("properties") or {}, len(points), self.done + len(xy), columns, measured)
+                    # several geometries of one object share its id
+                    if len(points) == 1 and sum(other.get("id") == one.get("id") for other, _ in objects) == 1:
+                        self._know(foreign_uuid(one), self.done + len(xy))
                     xy += points
             self._keep(xy, columns, measured)
         except DataError as error:
@@ -149,6 +153,10 @@ class _Rows:
             text = metadata.get(f"NucLoop {name}")
             if text is not None:
                 self.notes.setdefault(name, []).append((row, str(text)))
+
+    def _know(self, uuid: str, row: int) -> None:
+        if uuid:
+            self.notes.setdefault(UUID, []).append((row, uuid))
 
     def _label(self, name: str, color: Any = None) -> int:
         label = self._labels.get(name)

@@ -15,7 +15,7 @@ import numpy as np
 import orjson
 
 from nucloop.formats.atomic import replacing
-from nucloop.formats.document import file_header
+from nucloop.formats.document import UUID, file_header
 from nucloop.formats.rings import corner_lists
 from nucloop.nuclei import UNLABELLED, Origin
 
@@ -36,6 +36,7 @@ __all__ = [
     "ORIGIN",
     "SCORE",
     "closed_ring",
+    "foreign_uuid",
     "probability_name",
     "write_geojson",
 ]
@@ -50,6 +51,7 @@ ORIGIN = "NucLoop origin"
 ID = "NucLoop id"
 CENTRE = "NucLoop centre"
 _NUMBERED = 1 << 48
+_UUID_LENGTH = 36
 
 
 def probability_name(name: str) -> str:
@@ -72,6 +74,14 @@ def write_geojson(path: Path, document: Document) -> None:
             file.write(between + b",\n".join(map(orjson.dumps, features)))
             between = b",\n"
         file.write(b"\n]}\n")
+
+
+def foreign_uuid(feature: dict[str, Any]) -> str:
+    """Return the id that another program gave a feature; empty where it has none, or one of ours."""
+    said = feature.get("id")
+    if type(said) is not str or len(said) != _UUID_LENGTH or (said[14], said[19]) == ("8", "8"):
+        return ""
+    return said
 
 
 def closed_ring(corners: NDArray[np.floating], shift: float) -> list[list[float]]:
@@ -108,6 +118,7 @@ def _features_of(document: Document, rows: slice, uuids: list[str]) -> Iterator[
         uuids, part.ids.tolist(), points, part.label.tolist(), part.origin.tolist(), numbers, whole, *shapes,
         strict=False,
     )  # fmt: skip
+    own = document.notes.get(UUID)
     for row, (uuid, identity, xy, label, origin, values, complete, nucleus, cell) in enumerate(columns, rows.start):
         properties: dict[str, Any] = {"objectType": "cell" if cell else "detection"}
         if label != UNLABELLED:
@@ -118,9 +129,10 @@ def _features_of(document: Document, rows: slice, uuids: list[str]) -> Iterator[
         if identity > 0:
             metadata[ID] = str(identity)
         for name, texts in document.notes.items():
-            if texts[row]:
+            if texts[row] and name != UUID:
                 metadata[f"NucLoop {name}"] = texts[row]
-        feature: dict[str, Any] = {"type": "Feature", "id": uuid, "geometry": None, "properties": properties}
+        known_as = uuid if own is None else own[row] or uuid
+        feature: dict[str, Any] = {"type": "Feature", "id": known_as, "geometry": None, "properties": properties}
         if cell or nucleus:
             feature["geometry"] = {"type": "Polygon", "coordinates": [cell or nucleus]}
             metadata[CENTRE] = f"{xy[0]} {xy[1]}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QTimer
@@ -24,13 +23,25 @@ from qtpy.QtWidgets import (
 from nucloop.errors import NucLoopError
 from nucloop.formats import SlideInfo, unknown_classes
 from nucloop.gui.canvas.drawn_regions import add_regions
-from nucloop.gui.canvas.layer_slide import mpp_of_layer, slide_of_layer
+from nucloop.gui.canvas.layer_slide import slide_of_layer
 from nucloop.gui.files.class_table import ClassTable
-from nucloop.gui.files.importing import FILE_KINDS, ReadFile, read_steps, reference_layer, take_in, told
+from nucloop.gui.files.classifying import Classifying
+from nucloop.gui.files.importing import (
+    FILE_KINDS,
+    ReadFile,
+    Use,
+    nuclei_of_image,
+    read_steps,
+    reference_layer,
+    take_in,
+    take_in_found,
+    told,
+)
 from nucloop.gui.widgets.appearance import style_sheet
 from nucloop.gui.widgets.jobs import Ending, How, Job
 from nucloop.gui.widgets.messages import Message, MessageLine, Tone
 from nucloop.gui.widgets.place_field import PlaceField, first_folder, remember_folder
+from nucloop.learning.session_heads import shipped_classes
 from nucloop.session.exchange import is_session
 
 if TYPE_CHECKING:
@@ -40,21 +51,12 @@ if TYPE_CHECKING:
     from napari.layers import Image
 
     from nucloop.formats import Document
-    from nucloop.gui.layer.nuclei_layer import NucleiLayer
     from nucloop.gui.sessions.open_sessions import OpenSessions
 
 __all__ = ["ImportDialog", "Use"]
 
 TYPING_PAUSE_MS = 400
 PURPOSE = "import"
-
-
-class Use(Enum):
-    """What a file is taken for; the value is what a person reads."""
-
-    NUCLEI = "Nuclei of this slide, to go on working with"
-    READER = "The labels of another reader:"
-    REFERENCE = "A reference to compare with, in a layer of its own"
 
 
 class ImportDialog(QDialog):
@@ -83,6 +85,8 @@ class ImportDialog(QDialog):
         self._read_timer = QTimer(self)
         self._read_timer.setSingleShot(True)
         self._read_timer.timeout.connect(self.read)
+        self._classifying = Classifying(sessions, self)
+        self._classifying.ended.connect(self._classified)
         self.file.changed.connect(self._another_file)
         self.file.line.returnPressed.connect(self.read)
         sessions.closing.connect(self._session_closing)
@@ -134,12 +138,17 @@ class ImportDialog(QDialog):
         self.file.line.clear()
         self.file.line.blockSignals(False)
         self._show_file()
-        self.messages.say(Message(said, Tone.GOOD))
+        self.messages.say(Message(said + (" Classifying …" if self._classifying.running else ""), Tone.GOOD))
 
     @property
     def use(self) -> Use:
         """What the file is taken for."""
         return next(use for use, button in self.uses.items() if button.isChecked())
+
+    @property
+    def classifies(self) -> bool:
+        """Whether the nuclei get their classes here."""
+        return self.use is Use.NUCLEI and self.classify.isChecked()
 
     @property
     def factor(self) -> float | None:
@@ -150,6 +159,8 @@ class ImportDialog(QDialog):
     @property
     def missing(self) -> str:
         """Why it cannot be taken over yet; empty when it can."""
+        if self._classifying.running:
+            return "The nuclei before are being classified."
         if self._job is not None or self._file is None:
             return "" if self._job is not None else "Choose a file of nuclei."
         if not len(self._file.document.nuclei) and not self._file.document.regions:
@@ -185,6 +196,8 @@ class ImportDialog(QDialog):
         self.reader.textChanged.connect(self._show_file)
         self.table = ClassTable()
         self.table.changed.connect(self._show_ready)
+        self.classify = QCheckBox("Give them the classes of the classifier in use, instead of those of the file")
+        self.classify.toggled.connect(self._show_file)
         self.regions = QCheckBox()
         self.regions.setChecked(True)
         self.areas = QCheckBox("Areas are nuclei, each with its outline")
@@ -215,6 +228,7 @@ class ImportDialog(QDialog):
         questions.addLayout(named)
         questions.addWidget(self.uses[Use.REFERENCE])
         questions.addSpacing(6)
+        questions.addWidget(self.classify)
         questions.addWidget(self.table)
         questions.addWidget(self.regions)
         questions.addWidget(self.areas)
@@ -237,23 +251,15 @@ class ImportDialog(QDialog):
         if self.use is Use.REFERENCE:
             reference_layer(self._viewer, self.image, file, document, self._slide.mpp or 0.25)
             return f"{len(document.nuclei):,} nuclei of {file.path.name} are in a layer of that name."
-        nuclei = self._nuclei(document)
+        scheme = shipped_classes() if self.classifies else document.nuclei.scheme
+        nuclei = nuclei_of_image(self._sessions, self.image, scheme)
+        if self.classifies:
+            change = take_in_found(nuclei, file, document)
+            self._classifying.start(nuclei)
+            return told(change, file.path.name)
         reader = self.reader.text() if self.use is Use.READER else ""
         change = take_in(nuclei, file, document, self.table.mapping, self.table.new, reader)
         return told(change, file.path.name)
-
-    def _nuclei(self, document: Document) -> NucleiLayer:
-        """Return the nuclei of the image; a session that is still to begin gets the file's own classes."""
-        if mpp_of_layer(self.image) is None:
-            raise NucLoopError(
-                f"{self.image.name} does not say how many µm a pixel covers. Press Detect nuclei once and answer the "
-                "question there, then import again."
-            )
-        nuclei = self._sessions.open(self.image, document.nuclei.scheme)
-        if nuclei is None:
-            trouble = self._sessions.trouble_with(self.image)
-            raise NucLoopError(trouble.message if trouble is not None else "The session of this image is not open.")
-        return nuclei
 
     def _another_file(self) -> None:
         """Ask anew what areas are, and read when typing pauses."""
@@ -268,6 +274,9 @@ class ImportDialog(QDialog):
             box.blockSignals(True)
             box.setChecked(checked)
             box.blockSignals(False)
+        document = self._file.document
+        # cells without classes are what it is for
+        self.classify.setChecked(document.unlabelled == len(document.nuclei) > 0)
 
     def _read(self, ending: Ending) -> None:
         self._job = None
@@ -277,7 +286,8 @@ class ImportDialog(QDialog):
 
     def _show_file(self) -> None:
         file = self._file
-        self.progress.setVisible(self._job is not None)
+        self.progress.setVisible(self._job is not None or self._classifying.running)
+        self.classify.setVisible(self.use is Use.NUCLEI)
         self._questions.setVisible(file is not None)
         if file is not None:
             self._show_content(file)
@@ -287,13 +297,8 @@ class ImportDialog(QDialog):
         self.adjustSize()
 
     def _show_content(self, file: ReadFile) -> None:
-        document = file.document
-        counts = [f"{count:,} {name}" for name, count in document.class_counts.items()]
-        counts += [f"{document.unlabelled:,} without a class"] if document.unlabelled and counts else []
-        listed = f": {', '.join(counts)}" if counts else ", none with a class"
-        text = f"{len(document.nuclei):,} nuclei{listed}." if len(document.nuclei) else "No nuclei."
-        self.content.setText(" ".join([text, *document.remarks]))
-        number = len(document.regions)
+        self.content.setText(file.content)
+        number = len(file.document.regions)
         self.regions.setVisible(number > 0)
         self.regions.setText(f"Also take its {number:,} drawn region" + "s" * (number > 1))
         self.areas.setVisible((number > 0 and not is_session(file.path)) or self.areas.isChecked())
@@ -309,13 +314,17 @@ class ImportDialog(QDialog):
 
     def _ask_about_classes(self, file: ReadFile) -> None:
         nuclei = self._sessions.nuclei_of(self.image)
-        if self.use is Use.REFERENCE or nuclei is None:
+        if self.use is Use.REFERENCE or self.classifies or nuclei is None:
             self.table.setVisible(False)
             return
         scheme = nuclei.session.scheme
         unknown = unknown_classes(file.document.nuclei, scheme)
         heading = "This slide has no such classes. What do they become?"
         self.table.ask(unknown, scheme, heading, may_add=True)
+
+    def _classified(self, message: Message) -> None:
+        self._show_file()
+        self.messages.say(message)
 
     def _show_ready(self) -> None:
         self.reason.setText(self.missing if self.file.path is not None or self._file is not None else "")
@@ -333,5 +342,6 @@ class ImportDialog(QDialog):
         """Read no further."""
         if self._job is not None:
             self._job.abandon()
+        self._classifying.abandon()
         super().closeEvent(event)
         self.deleteLater()

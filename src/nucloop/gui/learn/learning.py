@@ -21,7 +21,6 @@ from nucloop.learning.steps import (
     Applied,
     Compared,
     Encoders,
-    HeadPlan,
     Imported,
     Plan,
     PreparedLesson,
@@ -29,6 +28,7 @@ from nucloop.learning.steps import (
     compare_steps,
     import_steps,
     learn_steps,
+    plan_for,
 )
 from nucloop.learning.tuning import Epoch
 from nucloop.nuclei import Origin
@@ -221,10 +221,7 @@ class Learning(QObject):
             self._go(nuclei, lambda: import_steps(path, encoder, tuning, self._encoders))
 
     def _on_head(self, nuclei: NucleiLayer, version: Version | None, steps: Callable[..., Iterable[object]]) -> None:
-        session, image = nuclei.session, nuclei.image
-        heads = SessionHeads(session)
-        learned = None if version is None else heads.load(version)
-        plan = HeadPlan(session.nuclei(), version, learned, None if version is None else heads.tuning(version))
+        image, plan = nuclei.image, plan_for(nuclei.session, version)
         features = self.sessions.features_of(image)
         self._go(nuclei, lambda: steps(plan, lambda: slide_of_layer(image), features, self._encoders))
 
