@@ -250,12 +250,12 @@ def test_another_file_is_read_without_waiting_for_the_one_before_whose_nuclei_ar
     slow, quick = wrote(tmp_path / "slow.csv"), wrote(tmp_path / "quick.csv", PLACES[:2], label=[0, 0])
     begun, go_on, over = threading.Event(), threading.Event(), threading.Event()
 
-    def steps(path: Path, slide: SlideInfo) -> Iterator[ReadFile]:
+    def steps(path: Path, slide: SlideInfo, **options: bool) -> Iterator[ReadFile]:
         try:
             if path == slow:
                 begun.set()
                 go_on.wait()
-            yield from read_steps(path, slide)
+            yield from read_steps(path, slide, **options)
         finally:
             if path == slow:
                 over.set()
