@@ -10,7 +10,7 @@ from PIL import Image
 
 from nucloop.classes import ClassScheme
 from nucloop.formats import Document, SlideInfo, read_document, write_document, write_nuclei
-from nucloop.formats.geojson import QUPATH_NAMES
+from nucloop.formats.geojson.writing import QUPATH_NAMES
 from nucloop.measurements.shapes import SHAPE_FIGURES, shape_figures
 from nucloop.measurements.stains import STAIN_FIGURES
 from nucloop.nuclei import Nuclei

@@ -207,3 +207,12 @@ def test_the_points_of_one_object_do_not_share_its_id(tmp_path: Path) -> None:
     many = feature({"type": "MultiPoint", "coordinates": [[1.5, 2.5], [3.5, 4.5]]})
     document = read_document(written(tmp_path / "many.geojson", [{**many, "id": str(uuid.UUID(int=9, version=4))}]))
     assert "uuid" not in document.notes
+
+
+@pytest.mark.parametrize("name", ["cells.geojson", "my_cells.geojson", "cell_detection.geojson"])
+def test_nuclei_written_under_a_name_of_cellvits_stay_one_object_each_and_come_back(tmp_path, name):
+    scheme = ClassScheme.named("brca-m2c")
+    nuclei = Nuclei.from_points(scheme, [[5, 5], [9, 9]], label=[0, 0], ids=[1, 2])
+    write_nuclei(tmp_path / name, nuclei, SLIDE)
+    assert len(json.loads((tmp_path / name).read_text())["features"]) == 2
+    assert read_nuclei(tmp_path / name, scheme).yx.tolist() == [[5, 5], [9, 9]]

@@ -45,12 +45,17 @@ def test_a_damaged_card_beside_a_start_says_nothing(initial: Path, damaged: byte
     assert "does not know" in notice_of([], initial)
 
 
+@pytest.mark.parametrize(("name", "network"), [("denuc-mobilenet", "MobileNetV2"), ("embedded", "EfficientNet-Lite0")])
 def test_the_start_of_the_shipped_networks_is_known_by_its_sha256(
-    initial: Path, monkeypatch: pytest.MonkeyPatch
+    initial: Path, monkeypatch: pytest.MonkeyPatch, name: str, network: str
 ) -> None:
-    card = json.loads(shipped_weights()["embedded"].with_suffix(".json").read_text())
-    monkeypatch.setattr(provenance, "file_sha256", lambda path: card["recipe"]["initial"]["sha256"])
-    assert notice_of(BRCA, initial) == card["notice"]
+    card = json.loads(shipped_weights()[name].with_suffix(".json").read_text())
+    began = card["recipe"]["start"]["recipe"]["initial"]["sha256"]
+    monkeypatch.setattr(provenance, "file_sha256", lambda path: began)
+    assert f"Started from {network}" in notice_of(BRCA, initial)
+    assert f"Started from {network}" in card["notice"]
+    for entry in card["training_data"]:
+        assert notice_of([entry], None) in card["notice"]
 
 
 def test_what_was_told_before_is_kept_and_not_repeated() -> None:

@@ -56,6 +56,8 @@ class Format:
         return bool(self.known_by) and re.search(self.known_by.encode(), head) is not None
 
 
+FOUND_NAMES = ("cells.geojson", "cell_detection.geojson")
+"""What CellViT calls its files, and what people call QuPath's: by such a name a file is only read."""
 _TABLE: dict[str, Any] = {
     "ids": True, "score": True, "probability": True, "origin": True, "notes": True, "slide": True, "weights": True,
 }  # fmt: skip
@@ -122,7 +124,7 @@ FORMATS: dict[str, Format] = {
     ),
     "cellvit-geojson": Format(
         title="CellViT GeoJSON (one object a class)",
-        suffixes=(".cellvit.geojson", "cells.geojson", "cell_detection.geojson"),
+        suffixes=(".cellvit.geojson", *FOUND_NAMES),
         write=write_cellvit_geojson,
         read=read_multipoint_geojson,
         carries=Carries(),
@@ -218,6 +220,9 @@ def format_of(path: Path, name: str | None = None, *, look: bool = False) -> For
         return every[name]
     if name is None:
         fitting = [(suffix, one) for one in every.values() for suffix in one.suffixes if _ends(path, suffix)]
+        if not look:
+            # written to cells.geojson, nuclei stay nuclei, one object each, with their outlines
+            fitting = [pair for pair in fitting if pair[0] not in FOUND_NAMES]
         if fitting:
             longest = max(fitting, key=lambda pair: len(pair[0]))[1]
             return _by_content(path, longest) if look else longest
