@@ -235,6 +235,16 @@ def test_weights_that_cannot_be_written_leave_nothing_half_done(tmp_path, detect
     assert not list(tmp_path.glob("*.part"))
 
 
+def test_the_head_that_ships_brings_examples_of_all_that_it_knows():
+    from nucloop.learning.head_files import LearnedHead
+    from nucloop.models.files.cards import load_encoder
+
+    kept = LearnedHead.open("brca-m2c", load_encoder("embedded")[1]).replay
+
+    assert kept is not None
+    assert np.bincount(kept.label).tolist() == [250, 250, 250, 250]
+
+
 @pytest.mark.parametrize("name", list(shipped_weights()))
 def test_everything_that_ships_has_a_true_card_with_licences(name):
     kept = read_card(shipped_weights()[name])

@@ -124,6 +124,8 @@ def _head(path: Path) -> bytes:
 
 
 def _has_places(path: Path) -> bool:
+    if _head(path).startswith(b"index,axis-"):
+        return False  # what napari saves of its own layers, napari opens; the import dialog takes it too
     check_lines(path)
     return dialect_of(path).columns.say_where
 
