@@ -179,7 +179,7 @@ def test_a_shape_on_the_detectors_backbone_runs_beside_it_and_finds_the_same(
 def test_the_outlines_that_ship_run_beside_the_detector_that_ships() -> None:
     pipeline = Pipeline.open(PipelineSpec(outlines=True, device="torch-cpu"))
     assert pipeline._detector.shares
-    assert set(pipeline.weights) == {"detector", "encoder", "shape"}
+    assert set(pipeline.weights) == {"detector", "encoder", "head", "shape"}
 
 
 @pytest.mark.real_data
