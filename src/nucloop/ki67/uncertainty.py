@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import expit
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from nucloop.ki67.dab_threshold import DabThreshold, drawn_thresholds
 
@@ -89,5 +89,5 @@ def with_errors(index: Index, threshold: float, config: ErrorConfig | None = Non
         return low, high
     centre = log_odds(index.positive, index.total)
     variance = counting_variance(index.positive, index.total) + threshold + config.spread**2
-    half = float(norm.ppf((1 + config.level) / 2)) * np.sqrt(variance)
+    half = float(ndtri((1 + config.level) / 2)) * np.sqrt(variance)
     return min(low, float(expit(centre - half))), max(high, float(expit(centre + half)))
