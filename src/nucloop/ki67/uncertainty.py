@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import expit
-from scipy.special import ndtri
+from scipy.special import expit, ndtri
 
 from nucloop.ki67.dab_threshold import DabThreshold, drawn_thresholds
 
