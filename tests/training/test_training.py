@@ -18,6 +18,7 @@ from nucloop.training.encoder import EncoderTask, as_scheme
 from nucloop.training.end_to_end import EndToEndTask
 from nucloop.training.loop import LoopConfig
 from nucloop.training.recipe import DetectorRecipe, EncoderRecipe, EndToEndRecipe, load_recipe, recipe_names
+from nucloop.training.shape import ShapeTask
 from nucloop.training.task import task_of, train
 
 PLAIN = AugmentConfig(scale=1.0, stain_amount=0, stain_colour=0, density=0, ihc=0, grey=0, blur=0, noise=0)
@@ -150,7 +151,9 @@ def test_labels_join_other_schemes_by_class_name_and_the_rest_become_unlabelled(
 @pytest.mark.parametrize("name", recipe_names())
 def test_every_shipped_recipe_is_valid(name):
     kinds = {family: task_of(family).recipe_kind for family in FAMILIES}
-    kind = (kinds | {"encoder": EncoderRecipe, "end": EndToEndRecipe})[name.split("-")[0]]
+    kind = (kinds | {"encoder": EncoderRecipe, "end": EndToEndRecipe, "shape": ShapeTask.recipe_kind})[
+        name.split("-")[0]
+    ]
     assert load_recipe(name, kind).name == name
 
 

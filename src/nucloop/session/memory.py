@@ -177,6 +177,8 @@ class Memory(View):
         if self.closed:
             return
         self.closed = True
+        # who is gone is gone at once, without a search for circles
+        self.ledger.journal.when_gone, self.when_rescued = None, _log.warning
         connection = self.ledger.journal.connection
         try:
             if self._housekeeper is not None:

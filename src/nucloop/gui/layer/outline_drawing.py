@@ -5,8 +5,9 @@ A picture costs the same however many corners there are; napari's shapes would t
 
 from __future__ import annotations
 
+import weakref
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image as Picture
@@ -78,7 +79,9 @@ class OutlineDrawing(QObject):
 
     def __init__(self, nuclei: ShownNuclei, points: Points, viewer: ViewerModel, image: Image) -> None:
         super().__init__(nuclei)
-        self._nuclei, self._points, self._viewer, self._image = nuclei, points, viewer, image
+        # they own this: held here as well, they would be gone only after a search for circles
+        self._nuclei: Any = weakref.proxy(nuclei)
+        self._points, self._viewer, self._image = points, viewer, image
         self.picture = ViewPicture(viewer, image, OUTLINES_NAME, smooth=False)
         self._wanted = False
         self._drawn: Viewport | None = None
