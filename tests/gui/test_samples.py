@@ -42,6 +42,14 @@ def test_a_synthetic_sample_opens_with_its_nuclei_hidden(
     assert points.metadata["nucloop"]["reference"]
 
 
+@pytest.mark.parametrize(("sample", "side"), [(samples.ki67, 2202), (samples.he, 1101)])
+def test_a_real_sample_opens_with_its_resolution(sample: Callable[[], list[Any]], side: int) -> None:
+    [image] = shown(sample())
+
+    assert slide_of_layer(image).mpp == pytest.approx(0.2271, abs=1e-3)
+    assert slide_of_layer(image).shape == (side, side)
+
+
 def test_scikit_images_ihc_opens_with_a_resolution() -> None:
     [image] = shown(samples.ihc())
 

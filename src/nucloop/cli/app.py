@@ -13,7 +13,7 @@ __all__ = ["app_command"]
 
 def app_command(
     files: Annotated[list[Path] | None, typer.Argument(help="Slides to open.")] = None,
-    sample: Annotated[str | None, typer.Option(help="A sample: ihc, synthetic_he, synthetic_ki67.")] = None,
+    sample: Annotated[str | None, typer.Option(help="A sample: ki67, he, ihc, synthetic_he, synthetic_ki67.")] = None,
     mpp: Annotated[float | None, typer.Option(help="µm per pixel of slides that do not say.")] = None,
     screenshot: Annotated[Path | None, typer.Option(help="Detect, save a picture of the window and quit.")] = None,
     export: Annotated[Path | None, typer.Option(help="Detect, write the nuclei (.csv, .geojson) and quit.")] = None,

@@ -265,7 +265,7 @@ class DetectDock(QWidget):
         self.device.setText(f"Runs on {pipeline.device}" if pipeline else "")
 
     def _open_sample(self) -> None:
-        self.viewer.open_sample("napari-nucloop", "ihc")
+        self.viewer.open_sample("napari-nucloop", "ki67")
 
     def _restyle(self, event: object = None) -> None:
         self.setStyleSheet(style_sheet(self.viewer.theme))

@@ -33,6 +33,16 @@ def synthetic_ki67() -> list[LayerData]:
     return _synthetic("synthetic_ki67.ome.tif", "synthetic_ki67.csv", "patherea-ki67")
 
 
+def ki67() -> list[LayerData]:
+    """Return a real Ki-67 field: OpenSlide's test slide OS-2, a part of it."""
+    return _real("ki67.ome.tif")
+
+
+def he() -> list[LayerData]:
+    """Return a real H&E field: OpenSlide's test slide OS-1, a part of it."""
+    return _real("he.ome.tif")
+
+
 def ihc() -> list[LayerData]:
     """Return scikit-image's colon section: DAB brown in the epithelium, haematoxylin blue in the nuclei."""
     from skimage import data
@@ -44,6 +54,14 @@ def cmu1_small_region() -> list[LayerData]:
     """Return a small public H&E slide, downloaded once; offline, say so and return no layer."""
     try:
         return [image_layer_of(open_slide(fetch_public_slide("CMU-1-Small-Region.svs")))]
+    except NucLoopError as error:
+        show_error(str(error))
+        return NO_LAYER
+
+
+def _real(name: str) -> list[LayerData]:
+    try:
+        return [image_layer_of(open_slide(sample_folder() / name))]
     except NucLoopError as error:
         show_error(str(error))
         return NO_LAYER
