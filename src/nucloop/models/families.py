@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from nucloop.models import denuc
+from nucloop.models import denuc, patherea
 from nucloop.models.proposals import Proposals
 
 if TYPE_CHECKING:
@@ -94,5 +94,14 @@ FAMILIES: dict[str, Family] = {
         propose=denuc.propose,
         reach=denuc.reach,
         task="nucloop.training.denuc:DenucTask",
+    ),
+    "patherea": Family(
+        architecture="Patherea P2P network",
+        config=patherea.PathereaConfig,
+        build=patherea.PathereaDetector,
+        propose=patherea.propose,
+        reach=patherea.reach,
+        task="nucloop.training.patherea:PathereaTask",
+        suppressed=False,
     ),
 }
