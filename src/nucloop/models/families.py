@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from nucloop.models import denuc, patherea
+from nucloop.models import denuc, fcrn, patherea
 from nucloop.models.proposals import Proposals
 
 if TYPE_CHECKING:
@@ -103,5 +103,13 @@ FAMILIES: dict[str, Family] = {
         reach=patherea.reach,
         task="nucloop.training.patherea:PathereaTask",
         suppressed=False,
+    ),
+    "fcrn": Family(
+        architecture="FCRN structured regression",
+        config=fcrn.FcrnConfig,
+        build=fcrn.FcrnDetector,
+        propose=fcrn.propose,
+        reach=fcrn.reach,
+        task="nucloop.training.fcrn:FcrnTask",
     ),
 }

@@ -1,4 +1,4 @@
-"""Feature pyramid (Lin et al., CVPR 2017): what is seen coarsely is handed down to the finest map, the only one used."""
+"""Feature pyramid (Lin et al., CVPR 2017): what is seen coarsely is handed down to the finest map."""
 
 from __future__ import annotations
 

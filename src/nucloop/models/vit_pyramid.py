@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nucloop.models.backbone import Backbone, BackboneError
+from nucloop.models.backbone import IMAGENET_MEAN, IMAGENET_STD, Backbone, BackboneError
 from nucloop.models.windowed import WindowConfig, WindowedEncoder
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["PyramidTransformer", "any_backbone"]
 
 TOKEN = 16
-"""Input pixels along a token's side: what the transformer sees is shrunk or enlarged where its patches are not so large."""
+"""Input pixels along a token's side; the picture is resized where the transformer's patches are not so large."""
 WINDOW = 224
 """Side of the windows that it looks through, input pixels; a training crop is one."""
 
@@ -69,7 +69,9 @@ class PyramidTransformer(Backbone):
         self.channels = [width // {4: 4, 8: 2}.get(stride, 1) for stride in strides]
         self.net = net
         seen = timm.get_pretrained_cfg(name)
-        window = WindowConfig(patch=TOKEN, window=WINDOW, mean=tuple(seen.mean), std=tuple(seen.std))
+        mean: Any = IMAGENET_MEAN if seen is None else seen.mean
+        std: Any = IMAGENET_STD if seen is None else seen.std
+        window = WindowConfig(patch=TOKEN, window=WINDOW, mean=mean, std=std)
         self.windows = WindowedEncoder(nn.Identity(), self._tokens, width, window)
         self.levels = nn.ModuleList(_level(width, stride) for stride in strides)
         self._frozen = ()

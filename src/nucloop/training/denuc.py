@@ -75,9 +75,7 @@ class DenucLoss(nn.Module):
         return score / weight.sum().clamp(min=1) + self.offset * error
 
 
-def telling(
-    grid: Tensor, targets: Tensor, exhaustive: NDArray[np.bool_] | None, mpp: float
-) -> Tensor | None:
+def telling(grid: Tensor, targets: Tensor, exhaustive: NDArray[np.bool_] | None, mpp: float) -> Tensor | None:
     """Which places of each image say something of background: all of them (None), or those near a mark.
 
     Parameters

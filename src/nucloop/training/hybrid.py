@@ -115,7 +115,7 @@ def _sharing(taken: NDArray[np.intp]) -> NDArray[np.intp]:
 
 
 def _joined(group: NDArray[np.intp], pairs: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Number groups of nuclei anew after those of each pair have become one."""
+    """Make one of the groups of each pair's nuclei; return all groups numbered anew."""
     one, other = group[pairs].T
     count = len(group)
     links = csr_array((np.ones(len(one), bool), (one, other)), shape=(count, count))
@@ -141,7 +141,11 @@ def _solved(
             sure &= (np.take_along_axis(small, chosen, 1) < FORBIDDEN).all(1)
         else:
             sure = np.zeros(len(members), bool)
-        short = [k for k, one in zip(members[~sure].tolist(), np.array(lists, object)[~sure], strict=True) if len(one) < cost.shape[1]]
+        short = [
+            k
+            for k, one in zip(members[~sure].tolist(), np.array(lists, object)[~sure], strict=True)
+            if len(one) < cost.shape[1]
+        ]
         if not short:
             found: NDArray[np.intp] = columns[chosen]
             return found

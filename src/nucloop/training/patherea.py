@@ -134,7 +134,9 @@ def _classes(crops: Crops, classes: int) -> Tensor:
 
 
 @torch.no_grad()
-def matched(points: Tensor, probability: Tensor, crops: Crops, shape: tuple[int, int], stride: int, each: int) -> Tensor:
+def matched(
+    points: Tensor, probability: Tensor, crops: Crops, shape: tuple[int, int], stride: int, each: int
+) -> Tensor:
     """Match a batch: exactly on a CPU, by an auction on a device that nobody should wait for.
 
     Parameters
@@ -153,11 +155,11 @@ def matched(points: Tensor, probability: Tensor, crops: Crops, shape: tuple[int,
     """
     shown = torch.cat([probability[..., :-1], 1 - probability[..., -1:]], -1)
     if points.device.type != "cpu":
-        on_grid = (part.view(len(part), *shape, -1) for part in (points, shown))
-        return auction_each(*on_grid, crops.yx, crops.label, stride, each)
+        places, sure = points.view(len(points), *shape, 2), shown.view(len(points), *shape, -1)
+        return auction_each(places, sure, crops.yx, crops.label, stride, each)
     owners = []
-    for where, sure, yx, label, there in zip(points, shown, crops.yx, crops.label, crops.there, strict=True):
-        cost = matching_cost(where.numpy(), sure.numpy(), yx[there].numpy(), label[there].numpy())
+    for place, kind, yx, label, there in zip(points, shown, crops.yx, crops.label, crops.there, strict=True):
+        cost = matching_cost(place.numpy(), kind.numpy(), yx[there].numpy(), label[there].numpy())
         # the nuclei of a crop are the first rows of its table
         owners.append(torch.from_numpy(assign_each(cost, each)))
     return torch.stack(owners)
