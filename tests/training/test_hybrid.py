@@ -1,4 +1,4 @@
-"""One proposal or several for each nucleus: the quick exact rule against the dense one, and the batched one beside it."""
+"""One proposal or several for each nucleus: the quick exact rule against the dense one, the batched one beside it."""
 
 import dataclasses
 

@@ -24,22 +24,22 @@ from nucloop.training.product import Origins
 from nucloop.training.task import train
 
 PLAIN = AugmentConfig(scale=1.0, stain_amount=0, stain_colour=0, density=0, ihc=0, grey=0, blur=0, noise=0)
-LOOP = LoopConfig(steps=70, batch=4, lr=1e-2, backbone_lr=4e-3, average=0.9)
+LOOP = LoopConfig(steps=60, batch=4, lr=1e-2, backbone_lr=4e-3, average=0.9)
 SCHEME = ClassScheme.named("ocelot")
 P2P = PathereaRecipe(
     name="tiny",
     model=PathereaConfig(backbone="shufflenet_v2_x0_5", strides=(8, 16), channels=16),
     loop=LOOP,
     augment=PLAIN,
-    crop=96,
+    crop=64,
     threshold=0.8,
 )
 FCRN = FcrnRecipe(
     name="tiny",
     model=FcrnConfig(backbone="mobilenetv2_050", strides=(2, 4, 8), channels=8, options={"pad_type": "same"}),
-    loop=dataclasses.replace(LOOP, steps=60),
+    loop=LOOP,
     augment=PLAIN,
-    crop=96,
+    crop=64,
     threshold=0.3,
 )
 

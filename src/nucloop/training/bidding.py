@@ -16,7 +16,7 @@ AROUND = 4
 """Proposals on each side of a nucleus's own place that may be its."""
 SPARE = 12
 """Proposals that a nucleus bids for, beside as many as it shall have."""
-ROUNDS = 40
+ROUNDS = 32
 """Of bidding."""
 NOTHING = -1e9
 """What a proposal beyond the image is worth."""

@@ -78,7 +78,8 @@ class FcrnTask(TrainingTask[FcrnRecipe, FcrnDetector]):
         size = crops.rgb.shape[-2] // model.stride, crops.rgb.shape[-1] // model.stride
         grid = torch.from_numpy(reference_points(*size, model.stride)).to(batch.device)
         wanted, counts = nearness(grid, crops, recipe)
-        weight = (wanted + recipe.ground * wanted.mean()) * counts
+        # a nucleus counts as much on the maps of the classes that it is not of
+        weight = (wanted.amax(1, keepdim=True) + recipe.ground * wanted.mean()) * counts
         loss: Tensor = (weight * (shown - wanted).square()).sum() / weight.sum().clamp(min=1e-6)
         return loss
 

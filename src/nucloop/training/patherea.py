@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from nucloop.configuration import read_strictly
 from nucloop.models.denuc import reference_points
@@ -128,7 +127,7 @@ def one_loss(output: Tensor, crops: Crops, recipe: PathereaRecipe, each: int) ->
 def _classes(crops: Crops, classes: int) -> Tensor:
     """Which classes each nucleus may have, (N, K, C) bool."""
     known = crops.label >= 0
-    may = F.one_hot(crops.label.clamp(min=0), classes).bool() & known[..., None]
+    may = crops.label[..., None] == torch.arange(classes, device=crops.label.device)
     any_of = torch.ones_like(may) if crops.choices is None else crops.choices | ~crops.choices.any(-1, keepdim=True)
     return torch.where(known[..., None], may, any_of)
 
