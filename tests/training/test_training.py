@@ -10,6 +10,7 @@ from nucloop.errors import DataError, WeightsError
 from nucloop.metrics.points import count_matches
 from nucloop.models.denuc import DenucConfig, propose
 from nucloop.models.encoder import EncoderConfig
+from nucloop.models.families import FAMILIES
 from nucloop.training.augment import AugmentConfig
 from nucloop.training.datasets import Dataset, open_dataset
 from nucloop.training.denuc import DenucTask
@@ -17,7 +18,7 @@ from nucloop.training.encoder import EncoderTask, as_scheme
 from nucloop.training.end_to_end import EndToEndTask
 from nucloop.training.loop import LoopConfig
 from nucloop.training.recipe import DetectorRecipe, EncoderRecipe, EndToEndRecipe, load_recipe, recipe_names
-from nucloop.training.task import train
+from nucloop.training.task import task_of, train
 
 PLAIN = AugmentConfig(scale=1.0, stain_amount=0, stain_colour=0, density=0, ihc=0, grey=0, blur=0, noise=0)
 TINY = DetectorRecipe(
@@ -148,7 +149,8 @@ def test_labels_join_other_schemes_by_class_name_and_the_rest_become_unlabelled(
 
 @pytest.mark.parametrize("name", recipe_names())
 def test_every_shipped_recipe_is_valid(name):
-    kind = {"encoder": EncoderRecipe, "end": EndToEndRecipe, "denuc": DetectorRecipe}[name.split("-")[0]]
+    kinds = {"encoder": EncoderRecipe, "end": EndToEndRecipe, **{key: task_of(key).recipe_kind for key in FAMILIES}}
+    kind = kinds[name.split("-")[0]]
     assert load_recipe(name, kind).name == name
 
 

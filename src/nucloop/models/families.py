@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from nucloop.models import denuc
+from nucloop.models import denuc, fcrn, patherea
 from nucloop.models.proposals import Proposals
 
 if TYPE_CHECKING:
@@ -94,5 +94,22 @@ FAMILIES: dict[str, Family] = {
         propose=denuc.propose,
         reach=denuc.reach,
         task="nucloop.training.denuc:DenucTask",
+    ),
+    "patherea": Family(
+        architecture="Patherea P2P network",
+        config=patherea.PathereaConfig,
+        build=patherea.PathereaDetector,
+        propose=patherea.propose,
+        reach=patherea.reach,
+        task="nucloop.training.patherea:PathereaTask",
+        suppressed=False,
+    ),
+    "fcrn": Family(
+        architecture="FCRN structured regression",
+        config=fcrn.FcrnConfig,
+        build=fcrn.FcrnDetector,
+        propose=fcrn.propose,
+        reach=fcrn.reach,
+        task="nucloop.training.fcrn:FcrnTask",
     ),
 }

@@ -94,6 +94,9 @@ class WindowedEncoder(nn.Module):
         side, patch = self.config.window, self.config.patch
         count, _, height, width = rgb.shape
         x = (rgb - self.mean) / self.std
+        if (height, width) == (side, side):
+            # a crop of that size, as in training: one window each, all at once
+            return self._patches(self.net, x)
         x = F.pad(x, (0, max(side - width, 0), 0, max(side - height, 0)))
         tall, wide, cells = x.shape[2] // patch, x.shape[3] // patch, side // patch
         corners = list(product(*(window_starts(length, cells, self.config.margin) for length in (tall, wide))))

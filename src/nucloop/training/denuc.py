@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from nucloop.training.product import Origins
     from nucloop.training.task import Batch
 
-__all__ = ["DenucLoss", "DenucTask"]
+__all__ = ["DenucLoss", "DenucTask", "telling"]
 
 KNOWN_UM = 3.0
 """How far from a nucleus one knows that there is no other, where not all are marked."""
@@ -48,7 +48,7 @@ class DenucLoss(nn.Module):
     def __init__(self, stride: int, mpp: float, background: float = 0.5, offset: float = 5e-3) -> None:
         super().__init__()
         self.stride, self.background, self.offset = stride, background, offset
-        self.known = KNOWN_UM / mpp
+        self.mpp = mpp
 
     def forward(self, output: Tensor, targets: Tensor, exhaustive: NDArray[np.bool_] | None = None) -> Tensor:
         """Mean loss of a batch (N, 3, h, w) against reference centres (N, K, 2) in pixels, padded.
@@ -65,18 +65,39 @@ class DenucLoss(nn.Module):
         matched, cells = cells >= 0, cells.clamp(min=0)
         truth = torch.zeros_like(flat[..., 0]).scatter_reduce(1, cells, matched.float(), "amax")
         weight = self.background + (1 - self.background) * truth
-        if exhaustive is not None and not exhaustive.all():
-            weight = weight * torch.maximum(self._near(grid, targets, exhaustive), truth)
+        known = telling(grid, targets, exhaustive, self.mpp)
+        if known is not None:
+            weight = weight * torch.maximum(known, truth)
         score = F.binary_cross_entropy_with_logits(flat[..., 0], truth, weight=weight, reduction="sum")
         wanted = targets - grid[cells]
         squared = ((offsets.gather(1, cells[..., None].expand(-1, -1, 2)) - wanted) ** 2).sum(-1)
         error = torch.where(matched, squared, 0).sum() / matched.sum().clamp(min=1)
         return score / weight.sum().clamp(min=1) + self.offset * error
 
-    def _near(self, grid: Tensor, targets: Tensor, exhaustive: NDArray[np.bool_]) -> Tensor:
-        """Which cells of each image (N, cells) say something: all, or those near a nucleus; as 0 and 1."""
-        near = torch.cdist(grid.expand(len(targets), -1, -1), targets).amin(2) <= self.known
-        return (near | torch.from_numpy(exhaustive).to(near.device)[:, None]).float()
+
+def telling(grid: Tensor, targets: Tensor, exhaustive: NDArray[np.bool_] | None, mpp: float) -> Tensor | None:
+    """Which places of each image say something of background: all of them (None), or those near a mark.
+
+    Parameters
+    ----------
+    grid : (P, 2) tensor
+        Places, pixels.
+    targets : (N, K, 2) tensor
+        Reference centres in pixels, padded.
+    exhaustive : (N,) bool array, optional
+        False where only some nuclei are marked.
+    mpp : float
+        µm per pixel.
+
+    Returns
+    -------
+    (N, P) float tensor, or None
+        0 and 1.
+    """
+    if exhaustive is None or exhaustive.all():
+        return None
+    near = torch.cdist(grid.expand(len(targets), -1, -1), targets).amin(2) <= KNOWN_UM / mpp
+    return (near | torch.from_numpy(exhaustive).to(near.device)[:, None]).float()
 
 
 class DenucTask(TrainingTask[DetectorRecipe, DenucDetector]):
