@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from nucloop.models import denuc
+from nucloop.models import denuc, histonext, hover
 from nucloop.models.proposals import Proposals
 
 if TYPE_CHECKING:
@@ -94,5 +94,14 @@ FAMILIES: dict[str, Family] = {
         propose=denuc.propose,
         reach=denuc.reach,
         task="nucloop.training.denuc:DenucTask",
+    ),
+    "histonext": Family(
+        architecture="HistoNeXt",
+        config=histonext.HistonextConfig,
+        build=histonext.HistonextNet,
+        propose=hover.propose,
+        reach=hover.reach,
+        task="nucloop.training.histonext:HistonextTask",
+        suppressed=False,
     ),
 }
