@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from nucloop.models import denuc, histonext, hover
+from nucloop.models import boxed, denuc, donuseg, histonext, hover
 from nucloop.models.proposals import Proposals
 
 if TYPE_CHECKING:
@@ -102,6 +102,15 @@ FAMILIES: dict[str, Family] = {
         propose=hover.propose,
         reach=hover.reach,
         task="nucloop.training.histonext:HistonextTask",
+        suppressed=False,
+    ),
+    "donuseg": Family(
+        architecture="DoNuSeg",
+        config=donuseg.DonusegConfig,
+        build=donuseg.DonusegNet,
+        propose=boxed.propose,
+        reach=boxed.reach,
+        task="nucloop.training.donuseg:DonusegTask",
         suppressed=False,
     ),
 }
