@@ -6,22 +6,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage
-from skimage.segmentation import watershed
 
-from nucloop.models.instances import centres_of, extents_of, outlines_of
-from nucloop.models.proposals import Proposals
+from nucloop.models.segmented import Sizes, flooded, proposals_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from nucloop.models.donuseg import DonusegConfig
+    from nucloop.models.proposals import Proposals
 
 __all__ = ["propose", "reach"]
 
 FINER = 2
 """How much finer than the network's answer outlines are drawn."""
-TOLERANCE = 0.15
-"""How far a corner that is left out may lie from the outline, pixels of the finer map."""
 
 
 def propose(output: NDArray[np.float32], config: DonusegConfig, threshold: float) -> Proposals:
@@ -35,16 +32,11 @@ def propose(output: NDArray[np.float32], config: DonusegConfig, threshold: float
     places = np.round((yx + 0.5) / step - 0.5).astype(int)
     places = places.clip(0, np.array(inside.shape) - 1)
     seeds[tuple(places.T)] = np.arange(1, len(yx) + 1)
-    labels = watershed(-ndimage.gaussian_filter(probability, 1.0), seeds, mask=inside | (seeds > 0)).astype(np.int32)
+    labels = flooded(-ndimage.gaussian_filter(probability, 1.0), seeds, inside | (seeds > 0))
     labels = _within(labels, places, boxes * config.box / step)
     labels[~inside] = 0
-    count = len(yx)
-    size = np.bincount(labels.ravel(), minlength=count + 1)[1:]
-    centres = centres_of(labels, count)
-    outlines = outlines_of(labels, count, probability, config.cut, TOLERANCE)
-    kept = (size >= max(config.least_um2 / (step * config.mpp) ** 2, 1)) & outlines.there
-    kept &= extents_of(labels, centres) <= config.largest_um / (step * config.mpp)
-    return Proposals((centres[kept] + 0.5) * step - 0.5, score[kept], None, outlines.take(kept).scaled(step))
+    sizes = Sizes(step=step, mpp=config.mpp, least_um2=config.least_um2, largest_um=config.largest_um)
+    return proposals_of(labels, probability, config.cut, score, sizes)
 
 
 def _detected(
@@ -68,9 +60,7 @@ def _detected(
     return yx, score[cell[:, 0], cell[:, 1]], half
 
 
-def _within(
-    labels: NDArray[np.int32], places: NDArray[np.int64], half: NDArray[np.float64]
-) -> NDArray[np.int32]:
+def _within(labels: NDArray[np.int32], places: NDArray[np.int64], half: NDArray[np.float64]) -> NDArray[np.int32]:
     """Take away what lies outside the boxes around `places` (K, 2), half of whose sides are given (K, 4)."""
     pixels = np.flatnonzero(labels)
     number = labels.ravel()[pixels] - 1

@@ -125,7 +125,9 @@ class _ConvCam(nn.Module):
             )
         )
         inner = max(channels // REDUCTION, 4)
-        self.attention = nn.Sequential(nn.Conv2d(channels, inner, 1), nn.ReLU(inplace=True), nn.Conv2d(inner, channels, 1))
+        self.attention = nn.Sequential(
+            nn.Conv2d(channels, inner, 1), nn.ReLU(inplace=True), nn.Conv2d(inner, channels, 1)
+        )
         side = 2 * reach + 1
         self.mean = nn.AvgPool2d(side, 1, reach, count_include_pad=False)
         self.most = nn.MaxPool2d(side, 1, reach)

@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage
-from skimage.segmentation import watershed
 
-from nucloop.models.instances import centres_of, extents_of, means_of, outlines_of
-from nucloop.models.proposals import Proposals
+from nucloop.models.segmented import Sizes, flooded, means_of, proposals_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from nucloop.models.histonext import HistonextConfig
+    from nucloop.models.proposals import Proposals
 
 __all__ = ["energy_of", "propose", "reach", "separated"]
 
@@ -26,8 +25,6 @@ SLOPE_UM = 0.6
 """Width (standard deviation) over which a fall of the distances is measured, µm."""
 MARKER_UM2 = 2.0
 """Area of the smallest marker, µm²."""
-TOLERANCE = 0.15
-"""How far a corner that is left out may lie from the outline, pixels of the answer."""
 
 
 def energy_of(distances: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
@@ -42,7 +39,7 @@ def energy_of(distances: NDArray[np.float32], sigma: float) -> NDArray[np.float3
 def separated(
     inside: NDArray[np.bool_], energy: NDArray[np.float32], border: float, least_marker: float
 ) -> tuple[NDArray[np.int32], int]:
-    """Number the nuclei of a mask (h, w), each grown from a marker: a part without a border in it.
+    """Return the numbered nuclei of a mask (h, w), each grown from a marker: a part without a border in it.
 
     Parts of the mask that hold no marker of `least_marker` pixels are one nucleus each.
     """
@@ -55,7 +52,7 @@ def separated(
     marked[clumps[markers > 0]] = True
     marked[0] = True
     markers = np.where(marked[clumps], markers, clumps + count)
-    labels = watershed(energy, markers, mask=inside).astype(np.int32)
+    labels = flooded(energy, markers, inside)
     return _numbered(labels)
 
 
@@ -66,7 +63,7 @@ def _opened(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _numbered(labels: NDArray[np.int32]) -> tuple[NDArray[np.int32], int]:
-    """Number labels from 1 without gaps."""
+    """Return labels from 1 without gaps, and how many there are."""
     there = np.bincount(labels.ravel()) > 0
     there[0] = False
     number = np.cumsum(there, dtype=np.int32)
@@ -79,20 +76,10 @@ def propose(output: NDArray[np.float32], config: HistonextConfig, threshold: flo
     inside = ndimage.binary_fill_holes(probability >= config.cut)
     energy = energy_of(output[1:3], SLOPE_UM / config.cell_um)
     labels, count = separated(inside, energy, config.border, MARKER_UM2 / config.cell_um**2)
-    centres = centres_of(labels, count)
-    size = np.bincount(labels.ravel(), minlength=count + 1)[1:]
     score = means_of(labels, count, [probability])[:, 0]
-    whole = extents_of(labels, centres) <= config.largest_um / config.cell_um
-    outlines = outlines_of(labels, count, probability, config.cut, TOLERANCE)
-    kept = whole & (size >= config.least_um2 / config.cell_um**2) & (score >= threshold) & outlines.there
-    classes = _classes(output[3:], labels, count)[kept] if config.classes else None
-    step = config.stride
-    return Proposals(
-        (centres[kept] + 0.5) * step - 0.5,
-        score[kept].astype(np.float32),
-        classes,
-        outlines.take(kept).scaled(step),
-    )
+    sizes = Sizes(step=config.stride, mpp=config.mpp, least_um2=config.least_um2, largest_um=config.largest_um)
+    classes = _classes(output[3:], labels, count) if config.classes else None
+    return proposals_of(labels, probability, config.cut, score, sizes, threshold=threshold, probability=classes)
 
 
 def _classes(logits: NDArray[np.float32], labels: NDArray[np.int32], count: int) -> NDArray[np.float32]:

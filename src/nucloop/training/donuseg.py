@@ -21,13 +21,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nucloop.models.backbone import Backbone
-    from nucloop.models.donuseg import Seen
     from nucloop.models.files.cards import Card
     from nucloop.training.crops import Crops
     from nucloop.training.product import Origins
     from nucloop.training.task import Batch
 
-__all__ = ["DonusegRecipe", "DonusegTask", "activation_maps", "chosen", "contrast", "point_labels"]
+__all__ = [
+    "DonusegRecipe",
+    "DonusegTask",
+    "chosen",
+    "contrast",
+    "location_loss",
+    "point_labels",
+    "segmentation_loss",
+]
 
 UNKNOWN = -1.0
 
@@ -79,11 +86,12 @@ class DonusegTask(TrainingTask[DonusegRecipe, DonusegNet]):
         with torch.autocast(batch.device.type, enabled=False):
             logits = seen.segmentation.float()[:, 0]
             known = self._known(crops, *logits.shape[1:])
-            label, alpha = self._activated(seen, known)
-            said = _segmentation_loss(logits, known, torch.ones_like(alpha))
-            said = said + recipe.dynamic * _segmentation_loss(logits, label, alpha)
+            activations = seen.activations.float()
+            label, alpha = chosen(activations.detach().clamp(0, 1), known, recipe.theta)
+            said = segmentation_loss(logits, known, torch.ones_like(alpha))
+            said = said + recipe.dynamic * segmentation_loss(logits, label, alpha)
             said = said + recipe.contrast * contrast(features.float(), known, label, alpha, recipe.temperature)
-            said = said + F.mse_loss(seen.density.float(), self._counted(crops, seen.density))
+            said = said + location_loss(activations, known)
             return said + self._detection_loss(seen.detection.float(), crops)
 
     def _known(self, crops: Crops, height: int, width: int) -> Tensor:
@@ -91,19 +99,6 @@ class DonusegTask(TrainingTask[DonusegRecipe, DonusegNet]):
         away, _ = nearest(crops.yx, height, width, recipe.model.stride)
         exhaustive = torch.from_numpy(crops.exhaustive).to(away.device)
         return point_labels(away * mpp, recipe.inner_um, recipe.outer_um, exhaustive)
-
-    def _activated(self, seen: Seen, known: Tensor) -> tuple[Tensor, Tensor]:
-        maps = activation_maps(seen.density, seen.maps, known)
-        return chosen(maps, known, self.recipe.theta)
-
-    def _counted(self, crops: Crops, density: Tensor) -> Tensor:
-        """How many points each cell of the coarsest map holds, as `density`."""
-        count, _, height, width = density.shape
-        cell = (crops.yx / self.recipe.model.strides[-1]).round().long()
-        cell = torch.minimum(cell.clamp(min=0), torch.tensor([height - 1, width - 1], device=cell.device))
-        place = cell[..., 0] * width + cell[..., 1]
-        empty = torch.zeros(count, height * width, device=place.device)
-        return empty.scatter_add(1, place, crops.there.float()).view(count, 1, height, width)
 
     def _detection_loss(self, output: Tensor, crops: Crops) -> Tensor:
         """FCOS: focal loss of cells, and of those at points how central they are, and how their boxes overlap."""
@@ -130,7 +125,9 @@ class DonusegTask(TrainingTask[DonusegRecipe, DonusegNet]):
         recipe = self.recipe
         apart = torch.cdist(crops.yx.float(), crops.yx.float(), compute_mode="donot_use_mm_for_euclid_dist")
         apart = apart + torch.diag(torch.full((apart.shape[1],), torch.inf, device=apart.device))
-        return (apart.amin(2) / 2).clamp(recipe.least_box_um / recipe.model.mpp, recipe.largest_box_um / recipe.model.mpp)
+        return (apart.amin(2) / 2).clamp(
+            recipe.least_box_um / recipe.model.mpp, recipe.largest_box_um / recipe.model.mpp
+        )
 
     def save(self, model: DonusegNet, files: Mapping[str, Path], origins: Origins) -> Card:
         """Write it with its card."""
@@ -153,32 +150,21 @@ def point_labels(away_um: Tensor, inner: float, outer: float, exhaustive: Tensor
     return torch.where(away_um <= inner, 1.0, torch.where(ground, 0.0, unknown))
 
 
-def activation_maps(density: Tensor, maps: list[Tensor], known: Tensor) -> Tensor:
-    """Return how much each place of each encoder map speaks for nuclei, (N, blocks, h, w), without a gradient.
-
-    As Grad-CAM: channels weigh what the number of points found rises by with them. 1 is what the places of points have
-    on average, 0 what the ground has.
-    """
-    total = density.float().sum()
-    slopes = torch.autograd.grad(total, maps, retain_graph=True, allow_unused=True)
-    found = []
-    for features, slope in zip(maps, slopes, strict=True):
-        weight = torch.zeros_like(features) if slope is None else slope
-        weight = weight.float().mean((2, 3), keepdim=True)
-        activation = (weight * features.detach().float()).sum(1, keepdim=True).relu()
-        found.append(F.interpolate(activation, known.shape[1:], mode="bilinear", align_corners=False))
-    activations = torch.cat(found, 1)
-    at, off = (_mean_where(activations, (known == value)[:, None]) for value in (1, 0))
-    scaled: Tensor = ((activations - off) / (at - off).clamp(min=1e-6)).clamp(0, 1).detach()
-    return scaled
-
-
 def _mean_where(values: Tensor, where: Tensor) -> Tensor:
-    return (values * where).sum((2, 3), keepdim=True) / where.sum((2, 3), keepdim=True).clamp(min=1)
+    """Mean over the places of each map (..., h, w) where it counts; 0 where none does."""
+    return (values * where).sum((-2, -1)) / where.sum((-2, -1)).clamp(min=1)
+
+
+def location_loss(activations: Tensor, known: Tensor) -> Tensor:
+    """Squared error of activations (N, blocks, h, w) at points, which shall be 1, and on the ground, both alike."""
+    at, ground = ((known == value)[:, None] for value in (1, 0))
+    return (_mean_where((activations - 1) ** 2, at) + _mean_where(activations**2, ground)).mean() / 2
 
 
 def chosen(activations: Tensor, known: Tensor, theta: float) -> tuple[Tensor, Tensor]:
     """Return the labels (N, h, w) of the block that agrees best with `known`, and how well it does (N,).
+
+    The paper counts pixels, most of which are ground; here points and ground weigh the same.
 
     Parameters
     ----------
@@ -188,18 +174,17 @@ def chosen(activations: Tensor, known: Tensor, theta: float) -> tuple[Tensor, Te
         1, 0, or -1 where nobody knows.
     """
     labels = torch.where(activations > theta, 1.0, torch.where(activations <= 1 - theta, 0.0, UNKNOWN))
-    counted = (known != UNKNOWN)[:, None]
-    agreement = ((labels == known[:, None]) & counted).sum((2, 3)) / counted.sum((2, 3)).clamp(min=1)
+    right = [_mean_where(labels == value, (known == value)[:, None]) for value in (1, 0)]
+    agreement = (right[0] + right[1]) / 2
     alpha, block = agreement.max(1)
     picked = labels.gather(1, block[:, None, None, None].expand(-1, 1, *labels.shape[2:]))[:, 0]
     return picked, alpha
 
 
-def _segmentation_loss(logits: Tensor, label: Tensor, weight: Tensor) -> Tensor:
-    """Cross-entropy of the labelled pixels of each image, each image by its weight (N,)."""
-    labelled = label != UNKNOWN
-    each = F.binary_cross_entropy_with_logits(logits, label.clamp(min=0), reduction="none") * labelled
-    return (weight * each.sum((1, 2)) / labelled.sum((1, 2)).clamp(min=1)).mean()
+def segmentation_loss(logits: Tensor, label: Tensor, weight: Tensor) -> Tensor:
+    """Cross-entropy of the labelled pixels of each image, nuclei and ground alike, each image by its weight (N,)."""
+    each = F.binary_cross_entropy_with_logits(logits, label.clamp(min=0), reduction="none")
+    return (weight * (_mean_where(each, label == 1) + _mean_where(each, label == 0))).mean() / 2
 
 
 def contrast(features: Tensor, known: Tensor, label: Tensor, alpha: Tensor, temperature: float) -> Tensor:
@@ -227,7 +212,7 @@ def _focal(logits: Tensor, truth: Tensor) -> Tensor:
 
 
 def _shorter(a: Tensor, b: Tensor) -> Tensor:
-    """The shorter of two sides as a share of the longer one."""
+    """Return the shorter of two sides as a share of the longer one."""
     return torch.minimum(a, b) / torch.maximum(a, b).clamp(min=1e-3)
 
 

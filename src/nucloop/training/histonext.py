@@ -92,7 +92,7 @@ class HistonextTask(TrainingTask[HistonextRecipe, HistonextNet]):
     def _classes(self, ids: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """Class of each pixel (0 is ground), and where it is certain: (N, h, w) each."""
         crops, mpp = batch.crops, self.recipe.model.mpp
-        away, row = nearest(crops.yx, *ids.shape[1:], self.recipe.model.stride)
+        away, row = nearest(crops.yx, ids.shape[1], ids.shape[2], self.recipe.model.stride)
         masked = ids >= 0
         listed = (ids > 0) & (ids <= crops.label.shape[1])
         row = torch.where(listed, ids - 1, row)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["asymmetric_loss", "distances", "distance_loss", "focal_loss", "nearest", "whole"]
+__all__ = ["asymmetric_loss", "distance_loss", "distances", "focal_loss", "nearest", "whole"]
 
 MOST_NUCLEI = 8192
 """Numbers that the nuclei of a crop may have; pixels of higher ones teach no distances."""

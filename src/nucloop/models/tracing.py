@@ -1,4 +1,4 @@
-"""From a label image to a table of nuclei: centres, means, and outlines, without a loop over nuclei.
+"""From a label image to outlines, without a loop over nuclei.
 
 Outlines run along the cracks between pixels. All cracks of a picture are found, linked and put into order at once.
 """
@@ -8,14 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nucloop.outlines import FEWEST_CORNERS, Outlines
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from numpy.typing import NDArray
 
-__all__ = ["centres_of", "extents_of", "means_of", "outlines_of"]
+__all__ = ["outlines_of"]
 
 STEPS = np.array([(0, 1), (1, 0), (0, -1), (-1, 0)])
 """Way along the upper, right, lower and left side of a pixel, clockwise."""
@@ -23,38 +22,6 @@ OUTWARD = np.array([(-1, 0), (0, 1), (1, 0), (0, -1)])
 """Way out of the pixel there."""
 ROUNDS = 2
 """How often every other corner is asked whether it is needed."""
-
-
-def centres_of(labels: NDArray[np.int32], count: int) -> NDArray[np.float64]:
-    """Return centres of gravity (count, 2) of labels 1 to `count`; NaN where one has no pixel."""
-    pixels = np.flatnonzero(labels)
-    number = labels.ravel()[pixels]
-    y, x = np.divmod(pixels, labels.shape[1])
-    size = np.bincount(number, minlength=count + 1)[1:]
-    with np.errstate(invalid="ignore"):
-        sums = (np.bincount(number, weights=axis, minlength=count + 1)[1:] for axis in (y, x))
-        return np.stack([total / size for total in sums], 1)
-
-
-def extents_of(labels: NDArray[np.int32], centres: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return how far the farthest pixel of each label lies from its centre, in pixels, (count,)."""
-    pixels = np.flatnonzero(labels)
-    number = labels.ravel()[pixels] - 1
-    y, x = np.divmod(pixels, labels.shape[1])
-    farthest = np.zeros(len(centres))
-    np.maximum.at(farthest, number, (y - centres[number, 0]) ** 2 + (x - centres[number, 1]) ** 2)
-    return np.sqrt(farthest)
-
-
-def means_of(
-    labels: NDArray[np.int32], count: int, values: Sequence[NDArray[np.floating]] | NDArray[np.floating]
-) -> NDArray[np.float64]:
-    """Return the mean of each picture of `values` (C, H, W) inside labels 1 to `count`, (count, C)."""
-    pixels = np.flatnonzero(labels)
-    number = labels.ravel()[pixels]
-    size = np.maximum(np.bincount(number, minlength=count + 1)[1:], 1)
-    sums = [np.bincount(number, weights=one.ravel()[pixels], minlength=count + 1)[1:] for one in values]
-    return np.stack(sums, 1) / size[:, None] if sums else np.zeros((count, 0))
 
 
 def outlines_of(
@@ -144,7 +111,8 @@ class _Cracks:
     def corners(self, shift: NDArray[np.float64]) -> NDArray[np.float64]:
         """Places (E, 2) on the cracks, so far from their pixels' centres."""
         y, x = np.divmod(self.pixel, self._width)
-        return np.stack([y, x], 1) + shift[:, None] * OUTWARD[self.side]
+        places: NDArray[np.float64] = np.stack([y, x], 1) + shift[:, None] * OUTWARD[self.side]
+        return places
 
 
 def _ordered(following: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
