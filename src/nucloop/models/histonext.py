@@ -46,7 +46,7 @@ class HistonextConfig:
     """Working resolution, µm per pixel."""
     cut: float = 0.5
     """Probability from which a pixel is nucleus."""
-    border: float = 0.35
+    border: float = 0.12
     """How steeply the distances must fall for a border, as a share of a whole jump."""
     least_um2: float = 5.0
     """Area of the smallest nucleus, µm²."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["energy_of", "propose", "reach", "separated"]
 
-SLOPE_UM = 0.6
+SLOPE_UM = 0.5
 """Width (standard deviation) over which a fall of the distances is measured, µm."""
 MARKER_UM2 = 2.0
 """Area of the smallest marker, µm²."""

@@ -188,7 +188,10 @@ def segmentation_loss(logits: Tensor, label: Tensor, weight: Tensor) -> Tensor:
 
 
 def contrast(features: Tensor, known: Tensor, label: Tensor, alpha: Tensor, temperature: float) -> Tensor:
-    """Draw the features (N, C, h, w) of labelled pixels to those of known ones, and away from the other kind's."""
+    """Draw the features (N, C, h, w) of labelled pixels to those of known ones, and away from the other kind's.
+
+    From the paper's sum is taken what features that say nothing would have: it grows with the number of pixels.
+    """
     features = F.normalize(features, dim=1).flatten(2)
     known, label = known.flatten(1), label.flatten(1)
     total = features.new_zeros(len(features))
@@ -198,7 +201,7 @@ def contrast(features: Tensor, known: Tensor, label: Tensor, alpha: Tensor, temp
         alike = (features * anchor[:, :, None]).sum(1) / temperature
         same, other = label == value, label == 1 - value
         others = torch.where(other, alike, -1e4).logsumexp(1, keepdim=True)
-        each = torch.logaddexp(alike, others) - alike
+        each = torch.logaddexp(alike, others) - alike - other.sum(1, keepdim=True).float().log1p()
         there = where.flatten(1).any(1) & other.any(1)
         total = total + there * (each * same).sum(1) / same.sum(1).clamp(min=1)
     return (alpha * total).mean()
