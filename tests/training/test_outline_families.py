@@ -76,6 +76,7 @@ def drawn(net: torch.nn.Module, card, field: Field) -> tuple[np.ndarray, int]:
     return labels, len(found)
 
 
+@pytest.mark.slow
 def test_histonext_learns_the_shape_of_spots_from_their_masks_and_comes_back_from_its_file(masked, tmp_path):
     task = histonext(70)
     losses = []
@@ -132,6 +133,7 @@ def test_a_frozen_share_leaves_the_encoder_as_it_was_until_then(masked):
     assert not all(torch.equal(a, b) for a, b in zip(kept[0], kept[-1], strict=True))
 
 
+@pytest.mark.slow
 def test_donuseg_learns_outlines_from_points_alone(field, masked, tmp_path):
     assert field.mask is None
     task = donuseg(90)
