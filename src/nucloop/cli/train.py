@@ -178,7 +178,7 @@ def _family_command(family: str) -> Callable[..., None]:
         device: Device = "cpu",
         scheme: Annotated[
             str | None,
-            typer.Option(help="Classes to learn.", hidden=not kind.learns_classes),
+            typer.Option(help="Classes to learn.", hidden=not (kind.learns_classes or kind.may_learn_classes)),
         ] = "brca-m2c" if kind.learns_classes else None,
     ) -> None:
         train_task(

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from nucloop.models import denuc, fcrn, patherea
+from nucloop.models import boxed, denuc, donuseg, fcrn, histonext, hover, patherea
 from nucloop.models.proposals import Proposals
 
 if TYPE_CHECKING:
@@ -111,5 +111,23 @@ FAMILIES: dict[str, Family] = {
         propose=fcrn.propose,
         reach=fcrn.reach,
         task="nucloop.training.fcrn:FcrnTask",
+    ),
+    "histonext": Family(
+        architecture="HistoNeXt",
+        config=histonext.HistonextConfig,
+        build=histonext.HistonextNet,
+        propose=hover.propose,
+        reach=hover.reach,
+        task="nucloop.training.histonext:HistonextTask",
+        suppressed=False,
+    ),
+    "donuseg": Family(
+        architecture="DoNuSeg",
+        config=donuseg.DonusegConfig,
+        build=donuseg.DonusegNet,
+        propose=boxed.propose,
+        reach=boxed.reach,
+        task="nucloop.training.donuseg:DonusegTask",
+        suppressed=False,
     ),
 }

@@ -50,6 +50,8 @@ class LoopConfig:
     """AdamW's."""
     warm_up: float = 0.15
     """Share of the run in which the rate rises; afterwards it falls on a cosine."""
+    frozen: float = 0.0
+    """Share of the run, at its beginning, in which the backbone keeps its weights; then its rate rises as well."""
     average: float = 0.995
     """Decay of the averaged weights, which are what is kept; 0 keeps the last ones."""
     seed: int = 0
@@ -60,6 +62,8 @@ class LoopConfig:
     def __post_init__(self) -> None:
         if self.steps < 1 or self.batch < 1:
             raise ValueError("steps and batch must be at least 1")
+        if not 0 <= self.frozen < 1:
+            raise ValueError(f"frozen must lie from 0 to below 1, got {self.frozen}")
         if self.minutes is not None and not self.minutes > 0:
             raise ValueError(f"minutes must be more than 0, got {self.minutes}")
 
@@ -132,10 +136,13 @@ def run_loop(
         # the run was stopped between its last checkpoint and its product
         yield TrainingProgress(course.done, course.done, said)
     model.train()
+    held = [p for part in _alike(model, backbone) for p in part.parameters() if p.requires_grad]
     while course.share < 1:
         step = course.done
         torch.manual_seed(config.seed * LARGEST_RUN + step)  # what the model itself draws follows from the step too
-        _set_rates(optimiser, course.share, config.warm_up)
+        for parameter in held:
+            parameter.requires_grad_(course.share >= config.frozen)
+        _set_rates(optimiser, course.share, config)
         batch = draw(step)
         with torch.autocast("cuda", torch.bfloat16, enabled=on_gpu):
             loss = loss_of(model, batch)
@@ -204,25 +211,30 @@ def _alike(model: nn.Module, backbone: nn.Module) -> list[Any]:
 
 
 def _optimiser(model: nn.Module, backbone: nn.Module, config: LoopConfig) -> torch.optim.Optimizer:
-    """Return an optimiser with two learning rates; each group remembers its largest."""
+    """Return an optimiser with two learning rates; each group remembers its largest, and when it begins."""
     inner = {p for part in _alike(model, backbone) for p in part.parameters()}
     trained = [p for p in model.parameters() if p.requires_grad]
     groups = [
-        {"params": [p for p in trained if p in inner], "largest": config.backbone_lr},
-        {"params": [p for p in trained if p not in inner], "largest": config.lr},
+        {"params": [p for p in trained if p in inner], "largest": config.backbone_lr, "begin": config.frozen},
+        {"params": [p for p in trained if p not in inner], "largest": config.lr, "begin": 0.0},
     ]
     on_gpu = any(p.is_cuda for p in trained)
     return torch.optim.AdamW([g for g in groups if g["params"]], weight_decay=config.weight_decay, fused=on_gpu)
 
 
-def _set_rates(optimiser: torch.optim.Optimizer, share: float, warm_up: float) -> None:
-    """Set rate and momentum for a moment of the run (0 to 1): one cycle (Smith and Topin, 2019), on cosines."""
-    if share < warm_up:
-        rate, momentum = _between(0.1, 1, share / warm_up), _between(0.95, 0.85, share / warm_up)
-    else:
-        fallen = (share - warm_up) / (1 - warm_up)
-        rate, momentum = _between(1, 1e-4, fallen), _between(0.85, 0.95, fallen)
+def _set_rates(optimiser: torch.optim.Optimizer, share: float, config: LoopConfig) -> None:
+    """Set rate and momentum for a moment of the run (0 to 1): one cycle (Smith and Topin, 2019), on cosines.
+
+    A part that is frozen at first has its cycle in what is left of the run.
+    """
     for group in optimiser.param_groups:
+        begin = group["begin"]
+        own = max(share - begin, 0) / (1 - begin)
+        if own < config.warm_up:
+            rate, momentum = _between(0.1, 1, own / config.warm_up), _between(0.95, 0.85, own / config.warm_up)
+        else:
+            fallen = (own - config.warm_up) / (1 - config.warm_up)
+            rate, momentum = _between(1, 1e-4, fallen), _between(0.85, 0.95, fallen)
         group["lr"] = group["largest"] * rate
         group["betas"] = (momentum, group["betas"][1])
 

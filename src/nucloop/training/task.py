@@ -63,12 +63,14 @@ class TrainingTask(ABC, Generic[AnyRecipe, Model]):
     recipe : Recipe
         Of the task's kind.
     scheme : ClassScheme, optional
-        The classes to learn; needed where `learns_classes`.
+        The classes to learn; needed where `learns_classes`, and taken where `may_learn_classes`.
     """
 
     recipe_kind: ClassVar[type[Recipe]]
     default_recipe: ClassVar[str]
     learns_classes: ClassVar[bool] = False
+    may_learn_classes: ClassVar[bool] = False
+    """Whether it can learn classes too, where a scheme is given."""
     needs_instances: ClassVar[bool] = False
     """Whether it learns from whose each pixel is (`Crops.instances`); fields without a mask then say nothing there."""
     products: ClassVar[tuple[str, ...]] = ("detector",)
