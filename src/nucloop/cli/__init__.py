@@ -12,6 +12,7 @@ from nucloop.cli.evaluate import evaluate_command
 from nucloop.cli.export_dataset import export_dataset_command
 from nucloop.cli.ki67 import ki67_command
 from nucloop.cli.learn import learn_command
+from nucloop.cli.measure import measure_command
 from nucloop.cli.models import models
 from nucloop.cli.score import score_command
 from nucloop.cli.terminal import complain
@@ -36,6 +37,7 @@ train.command("shape")(train_shape_command)
 app.add_typer(train, name="train")
 app.command("evaluate")(evaluate_command)
 app.command("score")(score_command)
+app.command("measure")(measure_command)
 app.command("ki67")(ki67_command)
 app.command("agree")(agree_command)
 app.command("convert")(convert)

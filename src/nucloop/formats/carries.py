@@ -45,6 +45,8 @@ class Carries:
     classes: str | None = None
     microns: bool = False
     """Whether places may stand in it in µm."""
+    measurements: bool = False
+    """Whether figures of nuclei, such as their area, may stand in it."""
 
     def lost(self) -> list[str]:
         """Name what the format cannot carry, for a person who chooses one."""
@@ -80,6 +82,7 @@ def left_out(document: Document, carries: Carries) -> list[str]:
         "probability": (int(finite.sum()), "the class probabilities of {:,} nuclei"),
         "origin": (int((nuclei.origin != Origin.IMPORTED).sum()), "who gave the class of {:,} nuclei"),
         "notes": (len(document.notes) and len(nuclei), "author, time and model of {:,} nuclei"),
+        "measurements": (len(document.measurements) and len(nuclei), "the measurements of {:,} nuclei"),
         "outlines": (_outlined(nuclei.outlines), "the outlines of {:,} nuclei"),
         "cells": (_outlined(nuclei.cell_outlines), "the outlines of the cells around {:,} nuclei"),
         "regions": (len(document.regions), "{:,} regions"),

@@ -30,6 +30,7 @@ __all__ = ["KNOWN", "SHAPES", "TEXT", "GrowingTable", "frame_of", "outlines_of",
 TEXT = ("class", "origin", *NOTES)
 SHAPES = ("outline", "cell_outline", "outline_um", "cell_outline_um")
 """Columns of outlines, corners with x before y: of the nuclei, and of the cells around them."""
+_FIGURE_DECIMALS = 5
 KNOWN = {"id", "y", "x", "y_um", "x_um", "score", *TEXT, *SHAPES}
 _ORIGINS = {origin.name.lower(): int(origin) for origin in Origin}
 
@@ -69,7 +70,7 @@ def outlines_of(document: Document, rows: slice = slice(None)) -> dict[str, Outl
 
 
 def frame_of(document: Document, rows: slice) -> pd.DataFrame:
-    """Return rows as a table: id, y, x (or y_um, x_um), class, score, origin, the notes there are, p_<class>.
+    """Return rows as a table: id, y, x (or y_um, x_um), class, score, origin, the notes there are, p_<class>, figures.
 
     Outlines follow as well-known text, polygons with x before y, where there are any.
     """
@@ -80,6 +81,8 @@ def frame_of(document: Document, rows: slice) -> pd.DataFrame:
             frame = frame.rename(columns={name[0]: name})
     for place, (name, texts) in enumerate(document.notes.items(), frame.columns.get_loc("origin") + 1):
         frame.insert(place, name, texts[rows])
+    for name, values in document.measurements.items():
+        frame[name] = values[rows].round(_FIGURE_DECIMALS)
     for name, outlines in outlines_of(document, rows).items():
         frame[name] = _well_known_texts(outlines)
     return frame

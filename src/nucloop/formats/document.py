@@ -35,6 +35,8 @@ class Document:
         Which weights made the nuclei.
     notes : dict of (N,) object arrays
         Texts by column, of `NOTES`.
+    measurements : dict of (N,) float64 arrays
+        Figures of the nuclei by name (`nucloop.measurements`), NaN where there is none. Written, not read.
     regions : tuple of Region
         Drawn areas.
     remarks : tuple of str
@@ -47,6 +49,7 @@ class Document:
     slide: SlideInfo | None = None
     weights: Weights | None = None
     notes: Mapping[str, NDArray[np.object_]] = field(default_factory=dict)
+    measurements: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     regions: tuple[Region, ...] = ()
     remarks: tuple[str, ...] = ()
     microns: bool = False
@@ -55,6 +58,8 @@ class Document:
         for name, column in self.notes.items():
             if name not in NOTES or len(column) != len(self.nuclei):
                 raise ValueError(f"{name} is no column of {len(self.nuclei)} notes")
+        if any(values.shape != (len(self.nuclei),) for values in self.measurements.values()):
+            raise ValueError(f"measurements need one figure for each of {len(self.nuclei)} nuclei")
 
     def take(self, rows: NDArray[Any]) -> Document:
         """Rows of nuclei by mask or row numbers, with their notes; regions stay."""
@@ -63,6 +68,7 @@ class Document:
             self,
             nuclei=self.nuclei.take(numbers),
             notes={name: column[numbers] for name, column in self.notes.items()},
+            measurements={name: values[numbers] for name, values in self.measurements.items()},
         )
 
     def scaled(self, factor: float) -> Document:

@@ -1,8 +1,8 @@
 """QuPath's GeoJSON, written: each nucleus a detection, or a cell where the cell's outline is known as well.
 
 QuPath's origin is the corner of the first pixel, ours its centre: half a pixel is added on the way out and
-taken off on the way in. Class probabilities are among the measurements. Layout after QuPathTypeAdapters and GsonTools
-of QuPath.
+taken off on the way in. Class probabilities and figures are among the measurements. Layout after QuPathTypeAdapters
+and GsonTools of QuPath.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ __all__ = [
     "CORNER",
     "ID",
     "ORIGIN",
+    "QUPATH_NAMES",
     "SCORE",
     "closed_ring",
     "probability_name",
@@ -50,6 +51,28 @@ ORIGIN = "NucLoop origin"
 ID = "NucLoop id"
 CENTRE = "NucLoop centre"
 _NUMBERED = 1 << 48
+_SHAPES = {
+    "area_um2": "Nucleus: Area µm^2",
+    "perimeter_um": "Nucleus: Length µm",
+    "circularity": "Nucleus: Circularity",
+    "solidity": "Nucleus: Solidity",
+    "eccentricity": "Nucleus: Eccentricity",
+    "major_axis_um": "Nucleus: Major axis µm",
+    "minor_axis_um": "Nucleus: Minor axis µm",
+    "feret_max_um": "Nucleus: Max diameter µm",
+    "feret_min_um": "Nucleus: Min diameter µm",
+}
+_PARTS = {"nucleus": "Nucleus", "ring": "Cytoplasm"}
+_STAINS = {"haematoxylin": "Hematoxylin", "eosin": "Eosin", "dab": "DAB"}
+_WHAT = {"mean": "Mean", "sd": "Std.Dev."}
+
+QUPATH_NAMES = _SHAPES | {
+    f"{part}_{stain}_{what}": f"{theirs}: {place}: {figure}"
+    for part, place in _PARTS.items()
+    for stain, theirs in _STAINS.items()
+    for what, figure in _WHAT.items()
+}
+"""Names of figures in QuPath's own charts and filters, by those of `nucloop.measurements`."""
 
 
 def probability_name(name: str) -> str:
@@ -96,11 +119,17 @@ def _blocks_of(document: Document) -> Iterator[list[dict[str, Any]]]:
 def _features_of(document: Document, rows: slice, uuids: list[str]) -> Iterator[dict[str, Any]]:
     scheme = document.nuclei.scheme
     classes = [{"name": c.qupath, "color": list(c.rgb)} for c in scheme.classes]
-    names = [SCORE, CONFIDENCE, *map(probability_name, scheme.names)]
+    names = [
+        SCORE,
+        CONFIDENCE,
+        *map(probability_name, scheme.names),
+        *(QUPATH_NAMES.get(name, name) for name in document.measurements),
+    ]
     origins = [{ORIGIN: origin.name.lower()} for origin in Origin]
     part = document.nuclei.take(rows)
     points = np.round(part.yx[:, ::-1].astype(np.float64) + CORNER, DECIMALS).tolist()
-    measured = np.column_stack([part.score, part.confidence, part.probability]).astype(np.float64)
+    figures = [values[rows] for values in document.measurements.values()]
+    measured = np.column_stack([part.score, part.confidence, part.probability, *figures]).astype(np.float64)
     numbers = np.round(measured, 5).tolist()
     whole = np.asarray(~np.isnan(measured).any(axis=1)).tolist()
     shapes = [corner_lists(rings, len(part), CORNER, closed=True) for rings in (part.outlines, part.cell_outlines)]

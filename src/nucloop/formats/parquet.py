@@ -51,6 +51,7 @@ def write_parquet(path: Path, document: Document) -> None:
     }
     columns |= {name: pa.array(texts, pa.string()).dictionary_encode() for name, texts in document.notes.items()}
     columns |= {f"p_{name}": nuclei.probability[:, k] for k, name in enumerate(nuclei.scheme.names)}
+    columns |= document.measurements
     columns |= {name: _lists(outlines) for name, outlines in outlines_of(document).items()}
     table = pa.table(columns, metadata={KEY: orjson.dumps(file_header(document))})
     with replacing_path(path) as part:

@@ -62,7 +62,7 @@ FORMATS: dict[str, Format] = {
         write=write_csv,
         read=read_csv,
         read_slide=read_csv_slide,
-        carries=Carries(**_TABLE, outlines=True, cells=True, microns=True),
+        carries=Carries(**_TABLE, outlines=True, cells=True, microns=True, measurements=True),
         known_by=rf"\A(\xef\xbb\xbf)?({MARK.decode()}|[^\n]*[a-zA-Z])",
     ),
     "geojson": Format(
@@ -71,7 +71,7 @@ FORMATS: dict[str, Format] = {
         write=write_geojson,
         read=read_geojson,
         read_slide=read_geojson_slide,
-        carries=Carries(**_TABLE, outlines=True, cells=True, regions=True),
+        carries=Carries(**_TABLE, outlines=True, cells=True, regions=True, measurements=True),
         known_by=r'"(Feature|FeatureCollection)"',
     ),
     "parquet": Format(
@@ -80,7 +80,7 @@ FORMATS: dict[str, Format] = {
         write=write_parquet,
         read=read_parquet,
         read_slide=read_parquet_slide,
-        carries=Carries(**_TABLE, outlines=True, cells=True, microns=True),
+        carries=Carries(**_TABLE, outlines=True, cells=True, microns=True, measurements=True),
     ),
     "npz": Format(
         title="NumPy arrays",
