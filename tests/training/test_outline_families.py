@@ -5,16 +5,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import shapely
 import torch
 from PIL import Image
 from skimage.draw import polygon2mask
 from torch.nn import functional as F
 
 from nucloop.classes import ClassScheme
+from nucloop.detection.pipeline import Pipeline
+from nucloop.detection.spec import InferenceConfig, PipelineSpec
 from nucloop.metrics.segmentation import dice
 from nucloop.models.donuseg import DonusegConfig
 from nucloop.models.files.cards import family_of, load_detector, scheme_of
 from nucloop.models.histonext import HistonextConfig
+from nucloop.nuclei import Nuclei
+from nucloop.slides import slide_from_array
 from nucloop.training.augment import AugmentConfig
 from nucloop.training.crops import Crops
 from nucloop.training.donuseg import (
@@ -76,6 +81,14 @@ def drawn(net: torch.nn.Module, card, field: Field) -> tuple[np.ndarray, int]:
     return labels, len(found)
 
 
+def on_slide(weights: Path, pixels: np.ndarray, tile: int) -> Nuclei:
+    """What the whole pipeline finds, with an encoder and a head for the classes."""
+    spec = PipelineSpec(str(weights), "embedded", "brca-m2c", "torch-cpu", InferenceConfig(tile=tile, rotations=1))
+    pipeline = Pipeline.open(spec)
+    found = [part.nuclei for part in pipeline.run(slide_from_array(pixels, mpp=0.5, name="spots"))]
+    return Nuclei.concatenate(found, pipeline.scheme).numbered()
+
+
 @pytest.mark.slow
 def test_histonext_learns_the_shape_of_spots_from_their_masks_and_comes_back_from_its_file(masked, tmp_path):
     task = histonext(70)
@@ -90,6 +103,14 @@ def test_histonext_learns_the_shape_of_spots_from_their_masks_and_comes_back_fro
     labels, count = drawn(net, card, masked)
     assert dice(labels, masked.instances().clip(0)) > 0.85
     assert count == pytest.approx(len(masked.yx), abs=3)
+    one, other = (
+        on_slide(tmp_path / "small.safetensors", np.tile(masked.read(), (4, 4, 1)), tile) for tile in (1024, 128)
+    )
+    assert len(one) > 500
+    # a pixel may be on the brink of nucleus
+    np.testing.assert_allclose(one.yx, other.yx, atol=0.25)
+    for first, second in zip(one.outlines, other.outlines, strict=True):
+        assert shapely.Polygon(first).symmetric_difference(shapely.Polygon(second)).area < 4
 
 
 def test_with_a_scheme_it_names_classes_and_its_card_says_which(masked, tmp_path):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage
+from scipy.special import expit
 
 from nucloop.models.segmented import Sizes, flooded, proposals_of
 
@@ -25,7 +26,7 @@ def propose(output: NDArray[np.float32], config: DonusegConfig, threshold: float
     """Turn one window's output (7, h, w) into nuclei with outlines; the score is the detection's."""
     cells = output[1:, ::2, ::2]
     yx, score, boxes = _detected(cells, config, threshold)
-    probability = _finer(1 / (1 + np.exp(-output[0])))
+    probability = _finer(expit(output[0]))
     step = config.stride / FINER
     inside = ndimage.binary_fill_holes(probability >= config.cut)
     seeds = np.zeros(inside.shape, np.int32)
@@ -44,9 +45,7 @@ def _detected(
 ) -> tuple[NDArray[np.float64], NDArray[np.float32], NDArray[np.float64]]:
     """Places (K, 2) and boxes (K, 4: up, left, down, right) in working pixels, and scores, of the peaks of a map."""
     stride = 2 * config.stride
-    with np.errstate(over="ignore"):
-        both = 1 / (1 + np.exp(-cells[:2]))
-    score = np.sqrt(both[0] * both[1])
+    score = np.sqrt(expit(cells[0]) * expit(cells[1]))
     # a peak of the smoothed map, with none higher nearer than nuclei lie to each other
     smooth = ndimage.gaussian_filter(score, 0.7)
     around = max(round(config.apart_um / (stride * config.mpp)), 1)

@@ -189,7 +189,7 @@ def _locator(channels: int, width: int) -> nn.Sequential:
     """Three layers that see one place each, and say how much it is like that of a point.
 
     The paper takes Grad-CAMs of one head behind the encoder. On light encoders those told nuclei from ground no better
-    than chance in three blocks of four; a head on each block, whose answer is the activation, does (docs/models.md).
+    than chance in three blocks of four; a head on each block, whose answer is the activation, does (docs/outline-models.md).
     """
     return nn.Sequential(
         nn.Conv2d(channels, width, 1), nn.ReLU(), nn.Conv2d(width, width, 1), nn.ReLU(), nn.Conv2d(width, 1, 1)

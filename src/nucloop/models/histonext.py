@@ -1,7 +1,7 @@
 """HistoNeXt: a ConvNeXt encoder, and three decoders that say where nuclei are, where each lies, and of what class.
 
 Chen, Wang, Dong, He and Wang, "HistoNeXt: dual-mechanism feature pyramid network for cell nuclear segmentation and
-classification", 2025. What the paper leaves open or does otherwise is said where it matters, and in docs/models.md.
+classification", 2025. What the paper leaves open or does otherwise is said where it matters, and in docs/outline-models.md.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage
+from scipy.special import expit
 
 from nucloop.models.segmented import Sizes, flooded, means_of, proposals_of
 
@@ -72,7 +73,7 @@ def _numbered(labels: NDArray[np.int32]) -> tuple[NDArray[np.int32], int]:
 
 def propose(output: NDArray[np.float32], config: HistonextConfig, threshold: float) -> Proposals:
     """Turn one window's output (C, h, w) into nuclei with outlines; the score is the mean probability inside."""
-    probability = 1 / (1 + np.exp(-output[0]))
+    probability = expit(output[0])
     inside = ndimage.binary_fill_holes(probability >= config.cut)
     energy = energy_of(output[1:3], SLOPE_UM / config.cell_um)
     labels, count = separated(inside, energy, config.border, MARKER_UM2 / config.cell_um**2)
