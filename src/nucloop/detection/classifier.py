@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from nucloop.detection.stage import Stage, Window, read_window
+from nucloop.detection.stage import Stage, Window
 from nucloop.models.encoder import sample_at
 
 if TYPE_CHECKING:
@@ -63,11 +63,7 @@ class Classifier:
         """
         if not len(yx):
             return np.zeros((0, self.head.features), np.float32)
-        wide, pixels = seen
-        window = self.stage.window(slide, tile, mpp)
-        crop = wide.cut(pixels, window) if self.stage.mpp == mpp else None
-        if crop is None:
-            crop = read_window(slide, window, self.stage.mpp)
-        dense = torch.from_numpy(self.stage(crop[None])[0])
+        window, maps = self.stage.look(slide, tile, seen, mpp)
+        dense = torch.from_numpy(maps[0])
         points = (yx + 0.5) * (mpp / self.stage.mpp) - 0.5 - window.origin
         return sample_at(dense, torch.from_numpy(points.astype(np.float32)), self.stage.stride).numpy()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from nucloop.detection.stage import Stage, read_window
+from nucloop.detection.stage import Stage
 from nucloop.models.shape import reach, rings
 from nucloop.outlines import Outlines
 
@@ -84,12 +84,9 @@ class Outliner:
         """
         if not len(yx):
             return Outlines.none(0)
-        window, pixels = seen
-        dense = None if maps is None else maps[None]
+        window, dense = seen[0], None if maps is None else maps[None]
         if dense is None and self.stage is not None:
-            window = self.stage.window(slide, tile, mpp, self._margin)
-            crop = seen[0].cut(pixels, window) if self.mpp == mpp else None
-            dense = self.stage((read_window(slide, window, self.mpp) if crop is None else crop)[None])
+            window, dense = self.stage.look(slide, tile, seen, mpp, self._margin)
         if dense is None:
             raise ValueError("a network that runs beside the detector needs what it made of the window")
         points = (yx + 0.5) * (mpp / self.mpp) - 0.5

@@ -135,6 +135,18 @@ class Stage:
         top, left, bottom, right = max(top, 0), max(left, 0), min(bottom, height), min(right, width)
         return Window(top, left, bottom - top, right - left)
 
+    def look(
+        self, slide: Slide, tile: Tile, seen: tuple[Window, NDArray[np.uint8]], mpp: float, margin: int = 0
+    ) -> tuple[Window, NDArray[np.float32]]:
+        """Return a tile's window on the network's own grid, and what the network makes of it, (1, C, h, w).
+
+        `seen` is what was read of the slide at `mpp` for another network; pixels are read anew only where this one sees
+        farther or at another scale. `mpp` and `margin` are as in `window`.
+        """
+        window = self.window(slide, tile, mpp, margin)
+        crop = seen[0].cut(seen[1], window) if self.mpp == mpp else None
+        return window, self((read_window(slide, window, self.mpp) if crop is None else crop)[None])
+
     def __call__(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Map RGB (N, H, W, 3) to (N, C, h, w); out of memory, on smaller batches and then on the CPU.
 

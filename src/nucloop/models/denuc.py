@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from nucloop.configuration import read_strictly
 from nucloop.models.backbone import Backbone
+from nucloop.models.bounds import check_doubling, check_mpp
 from nucloop.models.pan import PathAggregation
 from nucloop.models.proposals import Proposals
 
@@ -42,10 +43,8 @@ class DenucConfig:
     """Passed to timm."""
 
     def __post_init__(self) -> None:
-        if not self.strides or any(b != 2 * a for a, b in zip(self.strides, self.strides[1:], strict=False)):
-            raise ValueError(f"strides must double from one to the next, got {self.strides}")
-        if not 0.05 <= self.mpp <= 4:
-            raise ValueError(f"working resolution {self.mpp} µm/px is outside 0.05 to 4")
+        check_doubling(self.strides)
+        check_mpp(self.mpp)
         if not 1 <= self.channels <= 4096:
             raise ValueError(f"{self.channels} channels are outside 1 to 4096")
 

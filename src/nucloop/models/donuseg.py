@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from nucloop.configuration import read_strictly
 from nucloop.models.backbone import Backbone
+from nucloop.models.bounds import check_mpp, doubling
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,12 +58,9 @@ class DonusegConfig:
     """Passed to timm."""
 
     def __post_init__(self) -> None:
-        if len(self.strides) <= BOX_LEVEL or any(
-            b != 2 * a for a, b in zip(self.strides, self.strides[1:], strict=False)
-        ):
+        if len(self.strides) <= BOX_LEVEL or not doubling(self.strides):
             raise ValueError(f"strides must be two or more that double from one to the next, got {self.strides}")
-        if not 0.05 <= self.mpp <= 4:
-            raise ValueError(f"working resolution {self.mpp} µm/px is outside 0.05 to 4")
+        check_mpp(self.mpp)
         if not 1 <= self.channels <= 4096:
             raise ValueError(f"{self.channels} channels are outside 1 to 4096")
         if not 0 < self.cut < 1 or not 0.1 <= self.box <= 10 or not 0 < self.apart_um <= 100:

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from nucloop.configuration import read_strictly
 from nucloop.models.backbone import Backbone
+from nucloop.models.bounds import check_mpp
 from nucloop.models.pan import PathAggregation
 
 __all__ = ["EncoderConfig", "PointEncoder", "sample_at", "sample_batch"]
@@ -45,8 +46,7 @@ class EncoderConfig:
     def __post_init__(self) -> None:
         if not self.strides or min(self.strides) < 1:
             raise ValueError(f"an encoder needs strides of at least 1, got {self.strides}")
-        if not 0.05 <= self.mpp <= 4:
-            raise ValueError(f"working resolution {self.mpp} µm/px is outside 0.05 to 4")
+        check_mpp(self.mpp)
         if not 0 <= self.channels <= 4096:
             raise ValueError(f"{self.channels} channels are outside 0 to 4096")
         if not 0 <= self.context <= 16 or (self.context and not self.channels):

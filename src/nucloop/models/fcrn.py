@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from nucloop.configuration import read_strictly
 from nucloop.models.backbone import Backbone
+from nucloop.models.bounds import check_doubling, check_mpp
 from nucloop.models.proposals import Proposals
 
 if TYPE_CHECKING:
@@ -45,10 +46,8 @@ class FcrnConfig:
     """Passed to timm."""
 
     def __post_init__(self) -> None:
-        if not self.strides or any(b != 2 * a for a, b in zip(self.strides, self.strides[1:], strict=False)):
-            raise ValueError(f"strides must double from one to the next, got {self.strides}")
-        if not 0.05 <= self.mpp <= 4:
-            raise ValueError(f"working resolution {self.mpp} µm/px is outside 0.05 to 4")
+        check_doubling(self.strides)
+        check_mpp(self.mpp)
         if not 1 <= self.channels <= 4096 or not 0 <= self.classes <= 256:
             raise ValueError(f"{self.channels} channels or {self.classes} classes are outside 1 to 4096 and 0 to 256")
 

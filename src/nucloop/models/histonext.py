@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from nucloop.configuration import read_strictly
 from nucloop.models.backbone import Backbone
+from nucloop.models.bounds import check_mpp, doubling
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,14 +58,11 @@ class HistonextConfig:
     """Passed to timm."""
 
     def __post_init__(self) -> None:
-        if len(self.strides) != len(DENSE_LAYERS) or any(
-            b != 2 * a for a, b in zip(self.strides, self.strides[1:], strict=False)
-        ):
+        if len(self.strides) != len(DENSE_LAYERS) or not doubling(self.strides):
             raise ValueError(f"strides must be four that double from one to the next, got {self.strides}")
         if self.strides[0] < 2:
             raise ValueError(f"the finest feature map must have stride 2 at least, got {self.strides[0]}")
-        if not 0.05 <= self.mpp <= 4:
-            raise ValueError(f"working resolution {self.mpp} µm/px is outside 0.05 to 4")
+        check_mpp(self.mpp)
         if not NARROWEST <= self.growth <= 4096 or not 0 <= self.classes <= 1000:
             raise ValueError(f"growth {self.growth} or {self.classes} classes are out of range")
         if not 0 < self.cut < 1 or not -1 < self.border < 1:

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from nucloop.configuration import read_strictly
 from nucloop.models.backbone import Backbone
+from nucloop.models.bounds import check_doubling, check_mpp
 from nucloop.models.encoder import sample_batch
 from nucloop.models.pan import PathAggregation
 from nucloop.outlines import Outlines
@@ -64,12 +65,10 @@ class ShapeConfig:
     """Passed to timm."""
 
     def __post_init__(self) -> None:
-        if not self.strides or any(b != 2 * a for a, b in zip(self.strides, self.strides[1:], strict=False)):
-            raise ValueError(f"strides must double from one to the next, got {self.strides}")
+        check_doubling(self.strides)
         if self.strides[0] < 2:
             raise ValueError(f"the finest stride must be at least 2, got {self.strides[0]}")
-        if not 0.05 <= self.mpp <= 4:
-            raise ValueError(f"working resolution {self.mpp} µm/px is outside 0.05 to 4")
+        check_mpp(self.mpp)
         if not 8 <= self.rays <= 256:
             raise ValueError(f"{self.rays} rays are outside 8 to 256")
         if not 0 <= self.corrections <= 8:

@@ -14,13 +14,13 @@ from nucloop.session.history import EditKind, History
 from nucloop.session.palette import Palette
 from nucloop.session.patch import Patch
 from nucloop.session.snapshot import Snapshot, read_snapshot
+from nucloop.session.view import State
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from nucloop.session.columns import Effect
     from nucloop.session.journal import Entry, Journal
-    from nucloop.session.view import State
 
 __all__ = ["Ledger"]
 
@@ -56,6 +56,21 @@ class Ledger:
     def __init__(self, state: State, journal: Journal) -> None:
         self.state, self.journal, self.history = state, journal, History()
         self.unsnapped = 0.0
+
+    @classmethod
+    def begun(cls, journal: Journal) -> Ledger:
+        """Return the ledger of a journal, as it was before its first edit.
+
+        Raises
+        ------
+        DamagedSession
+            If it does not say which classes it began with.
+        """
+        try:
+            palette = Palette.from_dict(json.loads(journal.about("classes") or ""), source="the session")
+        except (ValueError, RecursionError, DataError) as error:
+            raise damaged(journal.path, "it does not say which classes it began with") from error
+        return cls(State(palette, journal.outlines), journal)
 
     def restore(self, upto: int | None = None) -> None:
         """Bring the state up to the journal, or up to one of its edits, from the newest snapshot on.

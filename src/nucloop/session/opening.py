@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from filelock import BaseFileLock
 
-from nucloop.errors import DataError, SessionError
+from nucloop.errors import SessionError
 from nucloop.session import schema
 from nucloop.session.copies import keep_copy
 from nucloop.session.faults import NotKept, damaged, reading, writing
@@ -24,7 +24,6 @@ from nucloop.session.journal import Journal, connect
 from nucloop.session.ledger import Ledger
 from nucloop.session.palette import Palette
 from nucloop.session.place import lock, require_writable, writable
-from nucloop.session.view import State
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -119,12 +118,7 @@ def _opened(
 
 
 def _ledger(connection: sqlite3.Connection, path: Path | None) -> Ledger:
-    journal = Journal(connection, path)
-    try:
-        palette = Palette.from_dict(json.loads(journal.about("classes") or ""), source="the session")
-    except (ValueError, RecursionError, DataError) as error:
-        raise damaged(path, "it does not say which classes it began with") from error
-    ledger = Ledger(State(palette, journal.outlines), journal)
+    ledger = Ledger.begun(Journal(connection, path))
     ledger.restore()
     return ledger
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nucloop.session.journal import Journal, connect
 from nucloop.session.ledger import Ledger
-from nucloop.session.palette import Palette
-from nucloop.session.view import State, View
+from nucloop.session.view import View
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,7 +70,6 @@ def past_nuclei(session: Session, seq: int) -> Callable[[], Nuclei]:
 
 
 def _nuclei_at(journal: Journal, seq: int) -> Nuclei:
-    palette = Palette.from_dict(json.loads(journal.about("classes") or "{}"), source="the session")
-    ledger = Ledger(State(palette, journal.outlines), journal)
+    ledger = Ledger.begun(journal)
     ledger.restore(seq)
     return View(ledger.state).nuclei()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import zlib
 from contextlib import closing, suppress
@@ -10,15 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nucloop.errors import DataError
 from nucloop.session import schema
 from nucloop.session.faults import DamagedSession, damaged, reading, writing
 from nucloop.session.journal import Journal, connect
 from nucloop.session.ledger import Ledger
-from nucloop.session.outlines import KeptOutlines
-from nucloop.session.palette import Palette
 from nucloop.session.place import lock, set_aside
-from nucloop.session.view import State
 
 __all__ = ["Repair", "repair"]
 
@@ -129,12 +124,7 @@ def _copy_edits(old: sqlite3.Connection, new: sqlite3.Connection) -> int:
 
 def _replayed(connection: sqlite3.Connection, path: Path, last: int) -> tuple[int, int]:
     """Carry the edits out one by one; return the last that can be, and the nuclei that are then there."""
-    journal = Journal(connection, path)
-    try:
-        palette = Palette.from_dict(json.loads(journal.about("classes") or ""), source="the session")
-    except (ValueError, RecursionError, DataError) as error:
-        raise damaged(path, "it does not say which classes it began with, so nothing can be saved") from error
-    ledger = Ledger(State(palette, KeptOutlines(connection, path)), journal)
+    ledger = Ledger.begun(Journal(connection, path))
     done = 0
     with suppress(DamagedSession):
         for seq in range(1, last + 1):
