@@ -13,6 +13,7 @@ from nucloop.formats.asked import Asked
 from nucloop.formats.carries import Carries
 from nucloop.formats.cellvit import HOVERNET, read_cellvit, write_cellvit, write_cellvit_geojson
 from nucloop.formats.coco import read_coco, write_coco
+from nucloop.formats.dicom import read_dicom, write_dicom
 from nucloop.formats.document import Document
 from nucloop.formats.dsa import read_dsa, write_dsa
 from nucloop.formats.geojson.reading import read_geojson, read_geojson_slide, read_multipoint_geojson
@@ -174,8 +175,16 @@ EXTRAS: dict[str, Format] = {
         read=read_spatialdata,
         carries=Carries(**_TABLE, outlines=True, cells=True),
     ),
+    "dicom": Format(
+        title="DICOM bulk simple annotations",
+        suffixes=(".ann.dcm", ".dcm"),
+        write=write_dicom,
+        read=read_dicom,
+        read_asked=read_dicom,
+        carries=Carries(outlines=True),
+    ),
 }
-"""Formats that are folders and need libraries of their own (the extra of that name); not offered in the window."""
+"""Formats that need libraries of their own (the extra of that name); not offered in the window."""
 
 
 SOURCES: dict[str, Format] = {

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -13,8 +14,6 @@ from nucloop.classes import ClassScheme
 from nucloop.errors import DataError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from nucloop.slides import Slide
 
 __all__ = ["FileHeader", "SlideInfo", "Weights"]
@@ -38,16 +37,22 @@ class SlideInfo:
     """Level-0 µm per pixel."""
     sha256: str | None = None
     """Of the file's first megabyte; None for arrays and for slides that are folders."""
+    file: Path | None = field(default=None, compare=False, repr=False)
+    """Where it lies here, for formats that take over what it says of itself. No file says it, and none is told it."""
 
     @classmethod
     def of(cls, slide: Slide) -> SlideInfo:
         """Describe an open slide; reads the first megabyte of its file."""
         height, width = slide.shape
-        return cls(name=slide.name, height=height, width=width, mpp=slide.mpp, sha256=_fingerprint(slide.path))
+        return cls(
+            name=slide.name, height=height, width=width, mpp=slide.mpp, sha256=_fingerprint(slide.path), file=slide.path
+        )
 
     @classmethod
     def from_dict(cls, data: object, *, source: str) -> SlideInfo:
         """Check plain types from a file; DataError names `source` when they do not fit."""
+        if isinstance(data, dict):
+            data = {key: value for key, value in data.items() if key != "file"}
         try:
             return TypeAdapter(cls).validate_python(data)
         except ValidationError as error:
@@ -55,7 +60,7 @@ class SlideInfo:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain types."""
-        return asdict(self)
+        return {key: value for key, value in asdict(self).items() if key != "file"}
 
     def may_be(self, other: SlideInfo) -> bool:
         """Whether both can speak of one slide: equal fingerprints, or equal sizes where one is unknown."""

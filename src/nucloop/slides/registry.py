@@ -45,6 +45,15 @@ def _czi(path: Path, image: int | str | None) -> Slide:
     return open_czi(path, image)
 
 
+def _dicom(path: Path, image: int | str | None) -> Slide:
+    # OpenSlide reads DICOM too, though fewer kinds, and no folders
+    if find_spec("wsidicom") is None and openslide_is_installed() and path.is_file():
+        return _openslide(path, image)
+    from nucloop.slides.dicom import open_dicom
+
+    return open_dicom(path, image)
+
+
 def _refuse_other_images(path: Path, image: int | str | None) -> None:
     if image not in (None, 0, "0"):
         raise SlideError(f"{path.name} has no image {image!r}: of such files only the slide itself is read.")
@@ -56,6 +65,7 @@ READERS: dict[str, Opener] = {
     "image": _image,
     "openslide": _openslide,
     "czi": _czi,
+    "dicom": _dicom,
 }
 """Readers by the name a person can ask for."""
 
@@ -77,7 +87,8 @@ SUFFIXES: dict[str, str] = {
     ".vms": "openslide",
     ".vmu": "openslide",
     ".svslide": "openslide",
-    ".dcm": "openslide",
+    ".dcm": "dicom",
+    ".dicom": "dicom",
     ".czi": "czi",
 }
 """The reader of each kind of file, by the end of its name."""
@@ -89,7 +100,9 @@ def reader_for(path: Path) -> str | None:
         return None
     if path.is_dir() and path.suffix.lower() != ".zarr":
         marks = ("zarr.json", ".zgroup", ".zarray", ".zattrs")
-        return "zarr" if any((path / mark).exists() for mark in marks) else None
+        if any((path / mark).exists() for mark in marks):
+            return "zarr"
+        return "dicom" if any(path.glob("*.[dD][cC][mM]")) else None
     return SUFFIXES.get(path.suffix.lower())
 
 
@@ -106,12 +119,12 @@ def open_slide(
     Parameters
     ----------
     path : str or Path
-        SVS, OME-TIFF, pyramidal TIFF, NDPI, OME-Zarr (folder or .zarr.zip), PNG or JPEG; MIRAX and
-        others when openslide-python is installed.
+        SVS, OME-TIFF, pyramidal TIFF, NDPI, OME-Zarr (folder or .zarr.zip), PNG or JPEG; CZI, DICOM (one file of the
+        series, or its folder), MIRAX and others with the extras "czi", "dicom" and "openslide".
     mpp : float, optional
         µm per pixel of level 0; goes before what the file says.
     reader : str
-        "auto" (by the name of the file), "tiff", "zarr", "image", "openslide" or "czi".
+        "auto" (by the name of the file), "tiff", "zarr", "image", "openslide", "czi" or "dicom".
     image : int or str, optional
         Which of several images of the file, by its number from 0 or its name. Without it, the slide is found among
         labels, macros and overviews.
