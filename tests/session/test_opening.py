@@ -109,6 +109,18 @@ def test_the_same_slide_with_another_resolution_said_by_a_person_is_the_same() -
     assert SLIDE.difference(other(mpp=None, sha256=None)) is None
 
 
+def test_another_resolution_moves_no_nucleus_and_is_kept(session: Session, opened: Opens, path: Path) -> None:
+    session.add([[10, 20]])
+    session.set_resolution(0.125)
+    assert session.slide.info.mpp == 0.125
+    session.undo()
+    session.redo()
+    session.close()
+    again = opened(path)
+    assert again.slide.info.mpp == 0.125
+    assert again.positions([1]).tolist() == [[10, 20]]
+
+
 def test_a_second_window_is_told_who_has_the_session_and_may_look(session: Session, path: Path) -> None:
     session.add([[1, 1]])
     with pytest.raises(SessionInUse, match=f"open in another window or program, of .* \\(process {os.getpid()}"):

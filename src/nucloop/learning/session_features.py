@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from nucloop.session import Change, Session
     from nucloop.slides import Slide
 
-__all__ = ["Filling", "SessionFeatures", "fill_features"]
+__all__ = ["Filling", "SessionFeatures", "fill_features", "forget_features"]
 
 SUFFIX = "-features"
 _KEY = "features"
@@ -168,6 +168,14 @@ class SessionFeatures:
                     store.forget(change.moved)
                 except DataError as error:
                     self.trouble = str(error)
+
+
+def forget_features(session: Session) -> None:
+    """Have all features of a session computed again when they are next needed: its nuclei look different now.
+
+    What was kept is removed with the first that are kept again. While nobody holds a `SessionFeatures` of it.
+    """
+    session.remember(_KEY, None)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from nucloop.errors import DataError, SessionError
@@ -64,6 +64,10 @@ class SlideIdentity:
         if a.mpp and b.mpp and abs(a.mpp - b.mpp) > _SAME_MPP * a.mpp:
             return f"that one has {a.mpp:g} µm per pixel, this one {b.mpp:g}"
         return None
+
+    def with_mpp(self, mpp: float) -> SlideIdentity:
+        """Return it with another resolution, µm per level-0 pixel."""
+        return replace(self, info=replace(self.info, mpp=mpp))
 
     def require(self, other: SlideIdentity, path: Path | None) -> None:
         """Check that a session of this slide may be used with another.

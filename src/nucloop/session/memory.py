@@ -153,6 +153,13 @@ class Memory(View):
         except (ValueError, RecursionError) as error:
             raise damaged(self.path, f"what it remembers as {key} cannot be read") from error
 
+    def set_resolution(self, mpp: float) -> None:
+        """Say anew how many µm a level-0 pixel covers, outside of undo; nuclei stay at their pixels."""
+        self._require_writable()
+        slide = self.slide.with_mpp(mpp)
+        self.ledger.journal.remember("slide", slide.to_json())
+        self.slide = slide
+
     def keep_weights(self, data: bytes) -> str:
         """Keep the bytes of a head for good; return their sha256, to be named in an edit's weights."""
         self._require_writable()

@@ -66,10 +66,10 @@ def require_writable(path: Path) -> None:
     )
 
 
-def set_aside(path: Path) -> Path:
-    """Rename a damaged session and its log, so that nothing in it is lost; return where it is now."""
+def set_aside(path: Path, why: str = "damaged") -> Path:
+    """Rename a session and its log, so that nothing in it is lost; return where it is now."""
     stamp = datetime.now().astimezone().strftime("%Y-%m-%d %H.%M.%S")
-    there = path.with_name(f"{path.stem}.damaged {stamp}{path.suffix}")
+    there = path.with_name(f"{path.stem}.{why} {stamp}{path.suffix}")
     for suffix in ("", "-wal", "-shm"):
         part = path.with_name(path.name + suffix)
         if part.exists():

@@ -22,9 +22,14 @@ def mpp_of_layer(layer: Image) -> float | None:
     return float(said) if said else None
 
 
+def was_said(layer: Image) -> bool:
+    """Whether its resolution is what a person said, and not what the file says."""
+    return bool(layer.metadata.get("nucloop", {}).get("said"))
+
+
 def set_layer_mpp(layer: Image, mpp: float) -> None:
     """Write down what a person said about the resolution: metadata, scale and units."""
-    layer.metadata["nucloop"] = {**layer.metadata.get("nucloop", {}), "mpp": float(mpp)}
+    layer.metadata["nucloop"] = {**layer.metadata.get("nucloop", {}), "mpp": float(mpp), "said": True}
     layer.units = (*layer.units[:-2], MICROMETRE, MICROMETRE)
     layer.scale = (*layer.scale[:-2], mpp, mpp)
 

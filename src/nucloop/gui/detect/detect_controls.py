@@ -46,6 +46,7 @@ class DetectControls(QWidget):
     scope_changed = Signal()
     image_changed = Signal()
     outlines_changed = Signal()
+    resolution_clicked = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -63,7 +64,7 @@ class DetectControls(QWidget):
         layout.addWidget(self.image_box)
         layout.addLayout(self._scope_buttons())
         layout.addWidget(self._drawing_tools())
-        layout.addWidget(self.hint)
+        layout.addLayout(self._hint_row())
         self.detect = main_button(
             "Detect nuclei",
             DETECT_SHORTCUT,
@@ -113,6 +114,7 @@ class DetectControls(QWidget):
     def show_running(self, running: bool) -> None:
         """Show the progress and Cancel while a run is under way."""
         self.detect.setEnabled(not running)
+        self.resolution.setEnabled(not running)
         self._progress.show_running(running, "Preparing …\n")
 
     def show_progress(self, progress: DetectionProgress) -> None:
@@ -139,6 +141,16 @@ class DetectControls(QWidget):
             row.addWidget(button)
         self.scope_buttons[DetectionScope.VIEW].setChecked(True)
         self._scopes.idClicked.connect(lambda _: self._scope_chosen())
+        return row
+
+    def _hint_row(self) -> QHBoxLayout:
+        self.resolution = QPushButton("Change …")
+        self.resolution.setObjectName("NucloopLink")
+        self.resolution.setToolTip("The file does not say how large a pixel is: say it again")
+        self.resolution.clicked.connect(self.resolution_clicked)
+        row = QHBoxLayout()
+        row.addWidget(self.hint, 1)
+        row.addWidget(self.resolution)
         return row
 
     def _drawing_tools(self) -> QWidget:

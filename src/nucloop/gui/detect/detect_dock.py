@@ -10,9 +10,9 @@ from qtpy.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 
 from nucloop.errors import NucLoopError
 from nucloop.gui.canvas.docks import CORRECT_SHORTCUT, bind_shortcuts, correct_nuclei
-from nucloop.gui.canvas.drawn_regions import draw_regions, set_resolution
-from nucloop.gui.canvas.layer_slide import mpp_of_layer, slide_of_layer
-from nucloop.gui.canvas.view import image_layers
+from nucloop.gui.canvas.drawn_regions import draw_regions
+from nucloop.gui.canvas.layer_slide import mpp_of_layer, slide_of_layer, was_said
+from nucloop.gui.canvas.view import image_layers, view_centre
 from nucloop.gui.correct.correcting import Correcting
 from nucloop.gui.detect.detect_controls import DetectControls
 from nucloop.gui.detect.detection import Detection
@@ -20,6 +20,7 @@ from nucloop.gui.detect.model_choice import ModelChoice
 from nucloop.gui.detect.nuclei_panel import NucleiPanel
 from nucloop.gui.detect.pipelines import Offer, find_offer, load_pipeline, loaded_pipeline
 from nucloop.gui.detect.resolution import ResolutionQuestion
+from nucloop.gui.detect.resolution_crop import crop_steps
 from nucloop.gui.detect.welcome import Welcome, scope_hint
 from nucloop.gui.files.dialogs import open_export, open_import
 from nucloop.gui.napari_private.parts import itself
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import napari
+    from napari.layers import Image
 
     from nucloop.detection.spec import PipelineSpec
     from nucloop.gui.sessions.session_places import Answer
@@ -93,8 +95,10 @@ class DetectDock(QWidget):
             if mpp_of_layer(image) is None:
                 # an image that cannot be read at all is refused before anything is asked about it
                 slide_of_layer(image).close()
-                self._detect_after_answer = True
-                self.question.ask(image.name)
+                self._ask_resolution(image, detect=True)
+                return
+            if self.trouble.isVisible() and self.sessions.session_of(image) is not None:
+                self.messages.say(Message("Answer the question about the resolution first.", Tone.WARNING))
                 return
             self.detection.start(image, self.controls.scope, self.choice)
         except NucLoopError as error:
@@ -140,6 +144,7 @@ class DetectDock(QWidget):
         self.controls.draw_clicked.connect(self._draw)
         self.controls.scope_changed.connect(self._show_hint)
         self.controls.image_changed.connect(self._image_chosen)
+        self.controls.resolution_clicked.connect(self._change_resolution)
         self.question.answered.connect(self._resolution_answered)
         self.models.changed.connect(self._load_models)
         self.controls.outlines_changed.connect(self._load_models)
@@ -215,12 +220,27 @@ class DetectDock(QWidget):
             layer.events.data.connect(self._hint_later)
             self._show_hint()
 
+    def _change_resolution(self) -> None:
+        if self.question.isVisible():
+            # pressed again: never mind
+            self.question.setVisible(False)
+        elif self.controls.image is not None:
+            self._ask_resolution(self.controls.image, detect=False)
+
+    def _ask_resolution(self, image: Image, *, detect: bool) -> None:
+        self._detect_after_answer = detect
+        self.question.ask(image.name, mpp_of_layer(image))
+        centre = view_centre(self.viewer, image)
+        crop = Job(lambda: crop_steps(image, centre), self)
+        crop.items.connect(lambda crops: self.question.show_crop(crops[-1]))
+        crop.start()
+
     def _resolution_answered(self, mpp: float) -> None:
         self.question.setVisible(False)
         image = self.controls.image
         if image is None:
             return
-        set_resolution(self.viewer, image, mpp)
+        self.sessions.say_resolution(image, mpp)
         self._prepare_timer.start(0)
         self._hint_later()
         if self._detect_after_answer:
@@ -233,12 +253,14 @@ class DetectDock(QWidget):
     def _show_hint(self) -> None:
         image = self.controls.image
         self.controls.hint.setText("" if image is None else scope_hint(self.viewer, image, self.controls.scope))
+        self.controls.resolution.setVisible(image is not None and was_said(image))
 
     def _trouble_answered(self, answer: Answer, folder: Path | None) -> None:
         if self.controls.image is not None:
             self.sessions.answer(self.controls.image, answer, folder)
             self._prepare()
             self._show_nuclei()
+            self._hint_later()
 
     def _load_models(self) -> None:
         """Load the chosen models in the background, so that the first click does not wait for them."""

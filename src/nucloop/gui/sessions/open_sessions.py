@@ -9,6 +9,7 @@ from qtpy.QtCore import QCoreApplication, QEvent, QObject, Signal
 
 from nucloop.errors import NucLoopError
 from nucloop.garbage import leave_out_what_is_here, search_everywhere
+from nucloop.gui.canvas.drawn_regions import set_resolution
 from nucloop.gui.canvas.layer_slide import mpp_of_layer, slide_of_layer
 from nucloop.gui.canvas.view import is_picture
 from nucloop.gui.layer.nuclei_layer import NucleiLayer
@@ -20,12 +21,15 @@ from nucloop.gui.sessions.session_places import (
     OpeningChoice,
     Trouble,
     has_session,
+    kept_where,
     open_session,
     trouble_with,
     why_not_kept,
 )
+from nucloop.gui.sessions.session_resolution import another_resolution, same_resolution
 from nucloop.gui.widgets.messages import Message, Tone
-from nucloop.learning.session_features import SessionFeatures
+from nucloop.learning.session_features import SessionFeatures, forget_features
+from nucloop.session.place import set_aside
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,6 +65,7 @@ class OpenSessions(QObject):
         self._troubles: dict[Image, Trouble] = {}
         self._notes: dict[Image, str] = {}
         self._ways: dict[Image, OpeningChoice] = {}
+        self._said: dict[Image, float] = {}
         self.author = ""
         keep_to_own_context(viewer)
         self._removed = RemovedLayers(self)
@@ -124,18 +129,31 @@ class OpenSessions(QObject):
     def open(self, image: Image, scheme: ClassScheme | None = None) -> NucleiLayer | None:
         """Return the nuclei of an image, its session and layer opened if need be.
 
-        None while the resolution is unknown, while there is trouble, and, without `scheme`, when the slide has no
-        session yet.
+        A slide that does not say its resolution has that of its session. None while neither is known, while there is
+        trouble, and, without `scheme`, when the slide has no session yet.
         """
-        if image in self._layers or mpp_of_layer(image) is None or image in self._troubles:
+        if image in self._layers or image in self._troubles:
             return self._layers.get(image)
         if image not in self._sessions and not self._open_session(image, scheme):
             return None
         return self._show(image)
 
+    def say_resolution(self, image: Image, mpp: float) -> None:
+        """Take down µm per pixel as a person says it; where nuclei were found at another, that is asked about first."""
+        session = self._sessions.get(image)
+        if session is None or not session.history(1):
+            self._set_resolution(image, mpp)
+        else:
+            self._agree(image, session, mpp)
+        self.changed.emit()
+
     def answer(self, image: Image, answer: Answer, folder: Path | None = None) -> None:
         """Do what a person has answered to trouble, the next time the session is opened."""
         trouble = self._troubles.pop(image, None)
+        said = self._said.pop(image, None)
+        if said is not None:
+            self._answer_resolution(image, answer, said)
+            return
         if answer is Answer.ELSEWHERE and trouble is not None:
             folder = trouble.elsewhere
         self._ways[image] = OpeningChoice(answer, folder)
@@ -157,10 +175,53 @@ class OpenSessions(QObject):
         for session in self._sessions.values():
             session.author = name
 
+    def _answer_resolution(self, image: Image, answer: Answer, said: float) -> None:
+        session = self._sessions[image]
+        if answer is Answer.RESCALE:
+            self._set_resolution(image, said)
+        elif answer is Answer.NEW_SESSION:
+            path, kept, scheme = session.path, session.slide.info.mpp, session.scheme
+            self._drop_layer(image)
+            self._close_session(image)
+            if path is not None:
+                set_aside(path, f"at {kept:.4g} µm")
+            set_resolution(self._viewer, image, said)
+            self.open(image, scheme)
+        self.changed.emit()
+
+    def _set_resolution(self, image: Image, mpp: float) -> None:
+        """Give an image, and the session that is open for it, a resolution; nuclei stay at their pixels."""
+        session, shown = self._sessions.get(image), image in self._layers
+        self._drop_layer(image)
+        features = self._features.pop(image, None)
+        if features is not None:
+            features.close()
+        set_resolution(self._viewer, image, mpp)
+        if session is not None:
+            session.set_resolution(mpp)
+            forget_features(session)
+        if shown:
+            self._show(image)
+
+    def _agree(self, image: Image, session: Session, said: float | None) -> bool:
+        """Bring an image to the resolution of its session, and ask when another is said; False when none is known."""
+        kept = session.slide.info.mpp
+        if kept is None:
+            if said is not None and not session.read_only:
+                session.set_resolution(said)
+            return said is not None
+        if said is None or not same_resolution(said, kept):
+            if mpp_of_layer(image) != kept:
+                set_resolution(self._viewer, image, kept)
+            if said is not None:
+                self._said[image], self._troubles[image] = said, another_resolution(session, said)
+        return True
+
     def _open_session(self, image: Image, scheme: ClassScheme | None) -> bool:
+        said = mpp_of_layer(image)
         with slide_of_layer(image) as slide:
             way = self._ways.get(image)
-            if scheme is None and not has_session(slide, way):
+            if (scheme is None or said is None) and not has_session(slide, way):
                 return False
             try:
                 session = open_session(slide, scheme, way)
@@ -168,7 +229,11 @@ class OpenSessions(QObject):
                 self._troubles[image] = trouble_with(error, slide)
                 self.changed.emit()
                 return False
-            self._notes[image] = _note(session, why_not_kept(slide))
+            if not self._agree(image, session, said):
+                # it was begun without, by another program: whoever looks at it is asked
+                session.close()
+                return False
+            self._notes[image] = kept_where(session, why_not_kept(slide))
         session.author = self.author
         session.when_rescued = lambda sentence: self._rescued(image, sentence)
         self._sessions[image] = session
@@ -176,7 +241,7 @@ class OpenSessions(QObject):
 
     def _rescued(self, image: Image, sentence: str) -> None:
         """Say that a session goes on in another file; its image keeps the session, so nothing else changes."""
-        self._notes[image] = _note(self._sessions[image], "")
+        self._notes[image] = kept_where(self._sessions[image], "")
         self.said.emit(Message(sentence, Tone.WARNING))
         self.changed.emit()
 
@@ -205,8 +270,8 @@ class OpenSessions(QObject):
                 self.changed.emit()
         if gone in self._sessions or gone in self._troubles:
             self._close_session(gone)
-            self._troubles.pop(gone, None)
-            self._ways.pop(gone, None)
+            for known in (self._troubles, self._ways, self._said):
+                known.pop(gone, None)
         self._removed.add(gone)
         if is_picture(gone):
             self._removed.search()
@@ -232,11 +297,3 @@ class OpenSessions(QObject):
             with suppress(OSError):
                 path.unlink()
                 path.with_name(f".{path.name}.lock").unlink(missing_ok=True)
-
-
-def _note(session: Session, why_not: str) -> str:
-    if session.read_only:
-        return "Opened to look only: nothing can be changed here."
-    if session.path is None:
-        return why_not or "What you do is kept only while the image is open in this window."
-    return f"Kept in {session.path.name}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from nucloop.classes import ClassScheme
     from nucloop.slides import Slide
 
-__all__ = ["Answer", "Trouble", "has_session", "open_session", "trouble_with", "why_not_kept"]
+__all__ = ["Answer", "Trouble", "has_session", "kept_where", "open_session", "trouble_with", "why_not_kept"]
 
 
 class Answer(Enum):
@@ -39,6 +39,9 @@ class Answer(Enum):
     REPAIR = "Keep what is whole"
     SET_ASIDE = "Set it aside, begin anew"
     MEMORY = "Go on without keeping"
+    KEEP_RESOLUTION = "Keep its resolution"
+    RESCALE = "Rescale it"
+    NEW_SESSION = "New session"
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,8 @@ class Trouble:
     message: str
     answers: tuple[Answer, ...]
     elsewhere: Path | None = None
+    words: dict[Answer, str] = field(default_factory=dict)
+    """What the buttons say, where that is not the answer's own value."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,15 @@ def why_not_kept(slide: Slide) -> str:
             "while it is open in this window. Export it."
         )
     return ""
+
+
+def kept_where(session: Session, why_not: str) -> str:
+    """Say where a session is kept, or why it is not."""
+    if session.read_only:
+        return "Opened to look only: nothing can be changed here."
+    if session.path is None:
+        return why_not or "What you do is kept only while the image is open in this window."
+    return f"Kept in {session.path.name}"
 
 
 def has_session(slide: Slide, way: OpeningChoice | None = None) -> bool:

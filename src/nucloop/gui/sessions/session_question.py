@@ -47,6 +47,7 @@ class SessionQuestion(QFrame):
         if trouble is not None:
             self.text.setText(trouble.message)
             for answer, button in self.buttons.items():
+                button.setText(trouble.words.get(answer, answer.value))
                 button.setVisible(answer in trouble.answers)
 
     def _chosen(self, answer: Answer) -> None:
