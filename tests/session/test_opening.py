@@ -109,14 +109,14 @@ def test_the_same_slide_with_another_resolution_said_by_a_person_is_the_same() -
     assert SLIDE.difference(other(mpp=None, sha256=None)) is None
 
 
-def test_another_resolution_moves_no_nucleus_and_is_kept(session: Session, opened: Opens, path: Path) -> None:
+def test_another_resolution_moves_no_nucleus_and_is_kept(session: Session, opened: Opens) -> None:
     session.add([[10, 20]])
     session.set_resolution(0.125)
     assert session.slide.info.mpp == 0.125
     session.undo()
     session.redo()
     session.close()
-    again = opened(path)
+    again = opened()
     assert again.slide.info.mpp == 0.125
     assert again.positions([1]).tolist() == [[10, 20]]
 

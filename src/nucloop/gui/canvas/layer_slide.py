@@ -27,6 +27,11 @@ def was_said(layer: Image) -> bool:
     return bool(layer.metadata.get("nucloop", {}).get("said"))
 
 
+def has_file(layer: Image) -> bool:
+    """Whether it was opened from a file by NucLoop."""
+    return bool(layer.metadata.get("nucloop", {}).get("path"))
+
+
 def set_layer_mpp(layer: Image, mpp: float) -> None:
     """Write down what a person said about the resolution: metadata, scale and units."""
     layer.metadata["nucloop"] = {**layer.metadata.get("nucloop", {}), "mpp": float(mpp), "said": True}

@@ -10,7 +10,7 @@ from qtpy.QtCore import QCoreApplication, QEvent, QObject, Signal
 from nucloop.errors import NucLoopError
 from nucloop.garbage import leave_out_what_is_here, search_everywhere
 from nucloop.gui.canvas.drawn_regions import set_resolution
-from nucloop.gui.canvas.layer_slide import mpp_of_layer, slide_of_layer
+from nucloop.gui.canvas.layer_slide import has_file, mpp_of_layer, slide_of_layer
 from nucloop.gui.canvas.view import is_picture
 from nucloop.gui.layer.nuclei_layer import NucleiLayer
 from nucloop.gui.napari_private.own_context import keep_to_own_context
@@ -190,7 +190,7 @@ class OpenSessions(QObject):
         self.changed.emit()
 
     def _set_resolution(self, image: Image, mpp: float) -> None:
-        """Give an image, and the session that is open for it, a resolution; nuclei stay at their pixels."""
+        """Give an image and its open session a resolution; nuclei stay at their pixels."""
         session, shown = self._sessions.get(image), image in self._layers
         self._drop_layer(image)
         features = self._features.pop(image, None)
@@ -207,9 +207,9 @@ class OpenSessions(QObject):
         """Bring an image to the resolution of its session, and ask when another is said; False when none is known."""
         kept = session.slide.info.mpp
         if kept is None:
-            if said is not None and not session.read_only:
+            if said and not session.read_only:
                 session.set_resolution(said)
-            return said is not None
+            return bool(said)
         if said is None or not same_resolution(said, kept):
             if mpp_of_layer(image) != kept:
                 set_resolution(self._viewer, image, kept)
@@ -219,6 +219,8 @@ class OpenSessions(QObject):
 
     def _open_session(self, image: Image, scheme: ClassScheme | None) -> bool:
         said = mpp_of_layer(image)
+        if said is None and not has_file(image):
+            return False  # perhaps no slide at all: that is said when something is to be done with it
         with slide_of_layer(image) as slide:
             way = self._ways.get(image)
             if (scheme is None or said is None) and not has_session(slide, way):
