@@ -1,10 +1,10 @@
 """Slides over arrays: numpy, dask, zarr, or anything that slices like them."""
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import zarr
 from numpy.typing import NDArray
 
 from nucloop.errors import SlideError
@@ -33,7 +33,9 @@ class ArraySource:
     @property
     def chunk(self) -> tuple[int, int] | None:
         """Height and width of what a zarr array decodes at once, pixels; None for other arrays."""
-        if not isinstance(self._array, zarr.Array):
+        # who has no zarr array has not imported zarr, and need not: it is 12 MB
+        zarr = sys.modules.get("zarr")
+        if zarr is None or not isinstance(self._array, zarr.Array):
             return None
         return int(self._array.chunks[self._layout.y]), int(self._array.chunks[self._layout.x])
 
