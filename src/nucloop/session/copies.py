@@ -8,7 +8,7 @@ from contextlib import closing, suppress
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from nucloop.session.journal import connect
+from nucloop.session.connection import connect
 
 if TYPE_CHECKING:
     from pathlib import Path

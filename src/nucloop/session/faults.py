@@ -90,6 +90,8 @@ def reading(path: Path | None) -> Iterator[None]:
             raise SessionInUse(
                 f"Another program is writing to {name}. Close it there, or open the session read-only here."
             ) from error
+        if _code(error) == sqlite3.SQLITE_INTERRUPT:
+            raise damaged(path, "its pages go round in circles") from error
         if _code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR):
             raise damaged(path, str(error)) from error
         raise SessionError(

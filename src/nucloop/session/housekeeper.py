@@ -8,8 +8,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
+from nucloop.session.connection import connect
 from nucloop.session.copies import keep_copy
-from nucloop.session.journal import connect
 from nucloop.session.snapshot import Snapshot, write_snapshot
 
 if TYPE_CHECKING:

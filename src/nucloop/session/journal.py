@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from nucloop.session.codec import CodecError
+from nucloop.session.connection import Room
 from nucloop.session.faults import damaged, reading, writing
 from nucloop.session.history import EditKind
 from nucloop.session.outlines import KeptOutlines, NewOutlines
@@ -20,13 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-__all__ = ["LARGEST_KEPT", "Entry", "Journal", "connect"]
+__all__ = ["LARGEST_KEPT", "Entry", "Journal"]
 
 LARGEST_KEPT = 256_000_000
 """Bytes of one thing a session keeps; larger weights belong in a file of their own."""
 _COLUMNS = "seq, step, kind, reader, time, nuclei, details"
-_FULL_WAL = 8000
-_PATIENCE_MS = 10_000
 
 
 @dataclass(frozen=True)
@@ -162,10 +161,13 @@ class Journal:
         """
         upto = 2**62 if upto is None else upto
         with reading(self.path):
+            room = Room(self.connection, self.path)
             for row in self.connection.execute(
                 f"SELECT {_COLUMNS} FROM edits WHERE seq > ? AND seq <= ? ORDER BY seq", (after, upto)
             ):
-                yield self._entry(row)
+                entry = self._entry(row)
+                room.take(len(entry.details))
+                yield entry
 
     def entries_of(self, kind: EditKind) -> list[Entry]:
         """Return all edits of a kind, the newest first."""
@@ -204,11 +206,15 @@ class Journal:
 
     def readers(self) -> list[str]:
         """Return everybody who ever edited; number k is at position k - 1."""
+        names: list[str] = []
         with reading(self.path):
-            rows = self.connection.execute("SELECT number, name FROM readers ORDER BY number").fetchall()
-        if [number for number, _ in rows] != list(range(1, len(rows) + 1)):
-            raise damaged(self.path, "its list of readers has gaps")
-        return [str(name) for _, name in rows]
+            room = Room(self.connection, self.path)
+            for number, name in self.connection.execute("SELECT number, name FROM readers ORDER BY number"):
+                if number != len(names) + 1:
+                    raise damaged(self.path, "its list of readers has gaps")
+                names.append(str(name))
+                room.take(len(names[-1]))
+        return names
 
     def about(self, key: str) -> str | None:
         """Return what was remembered under a name."""
@@ -246,24 +252,3 @@ def _file_at(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return (found.st_dev, found.st_ino) if found.st_ino else None
-
-
-def connect(target: str, *, uri: bool) -> sqlite3.Connection:
-    """Open a connection as every part of a session uses it.
-
-    With a write-ahead log and synchronous=FULL a commit is on the disk when it returns: neither a killed program nor
-    a power cut takes back an edit that was acknowledged, as far as the disk keeps its word. Where nobody shall make a
-    file that is not there, `target` is a URI with mode=rw.
-    """
-    connection = sqlite3.connect(
-        target, uri=uri, isolation_level=None, check_same_thread=False, timeout=_PATIENCE_MS / 1000
-    )
-    try:
-        connection.execute("PRAGMA trusted_schema = OFF")
-        connection.execute("PRAGMA cell_size_check = ON")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute(f"PRAGMA wal_autocheckpoint = {_FULL_WAL}")
-    except BaseException:
-        connection.close()
-        raise
-    return connection

@@ -16,11 +16,12 @@ from filelock import BaseFileLock
 
 from nucloop.errors import SessionError
 from nucloop.session import schema
+from nucloop.session.connection import connect
 from nucloop.session.copies import keep_copy
 from nucloop.session.faults import NotKept, damaged, reading, writing
 from nucloop.session.housekeeper import Housekeeper
 from nucloop.session.identity import SlideIdentity
-from nucloop.session.journal import Journal, connect
+from nucloop.session.journal import Journal
 from nucloop.session.ledger import Ledger
 from nucloop.session.palette import Palette
 from nucloop.session.place import lock, require_writable, writable
@@ -89,6 +90,7 @@ def _opened(
     try:
         with reading(path):
             version = schema.check(connection, path)
+            schema.require_finite(connection, path, version)
         own = SlideIdentity.from_json(Journal(connection, path).about("slide"), path)
         if slide is not None and not adopt:
             own.require(slide, path)

@@ -6,7 +6,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nucloop.session.journal import Journal, connect
+from nucloop.session.connection import connect
+from nucloop.session.journal import Journal
 from nucloop.session.ledger import Ledger
 from nucloop.session.view import View
 

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from nucloop.session import schema
+from nucloop.session.connection import Room, connect, limited_work
 from nucloop.session.faults import DamagedSession, damaged, reading, writing
-from nucloop.session.journal import Journal, connect
+from nucloop.session.journal import Journal
 from nucloop.session.ledger import Ledger
 from nucloop.session.place import lock, set_aside
 
@@ -97,17 +98,18 @@ def _saved(path: Path, part: Path) -> tuple[int, int, int]:
 
 def _copy(old: sqlite3.Connection, new: sqlite3.Connection, table: str, columns: str, order: str) -> None:
     """Copy the rows of a table that can be read."""
-    rows = old.execute(f"SELECT {columns} FROM {table} ORDER BY {order}")
+    rows, room = old.execute(f"SELECT {columns} FROM {table} ORDER BY {order}"), Room(old, None)
     marks = ", ".join("?" * len(columns.split(", ")))
-    with suppress(sqlite3.DatabaseError):
+    with suppress(sqlite3.DatabaseError, DamagedSession), limited_work(old):
         for row in rows:
+            room.take(sum(len(value) for value in row if isinstance(value, (str, bytes))))
             with suppress(sqlite3.IntegrityError):
                 new.execute(f"INSERT INTO {table} ({columns}) VALUES ({marks})", row)
 
 
 def _copy_edits(old: sqlite3.Connection, new: sqlite3.Connection) -> int:
     """Copy edits one by one up to the first that is not whole; return the last one's number."""
-    seq = 0
+    seq, room = 0, Room(old, None)
     while True:
         try:
             row: Any = old.execute(f"SELECT {_EDIT} FROM edits WHERE seq = ?", (seq + 1,)).fetchone()
@@ -116,8 +118,9 @@ def _copy_edits(old: sqlite3.Connection, new: sqlite3.Connection) -> int:
         if row is None or not isinstance(row[8], bytes) or zlib.crc32(row[8]) != row[7]:
             return seq
         try:
+            room.take(len(row[8]) + len(str(row[6])))
             new.execute(f"INSERT INTO edits ({_EDIT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
-        except sqlite3.IntegrityError:
+        except (sqlite3.IntegrityError, DamagedSession):
             return seq
         seq += 1
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from filelock import BaseFileLock
 
+from nucloop.session.connection import connect
 from nucloop.session.faults import NotKept
-from nucloop.session.journal import connect
 from nucloop.session.place import ELSEWHERE, SUFFIX, lock, writable
 
 __all__ = ["Rescued", "rescue"]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import zlib
 from typing import TYPE_CHECKING
 
+from nucloop.session.connection import Room, limited_work
 from nucloop.session.faults import NewerSession, damaged
 
 if TYPE_CHECKING:
     import sqlite3
     from pathlib import Path
 
-__all__ = ["APPLICATION_ID", "VERSION", "check", "create", "migrate"]
+__all__ = ["APPLICATION_ID", "VERSION", "check", "create", "migrate", "require_finite"]
 
 APPLICATION_ID = 0x4E75634C
 """Marks an SQLite file as a session ("NucL")."""
@@ -71,6 +72,8 @@ TABLES_1 = {
 }
 """Version 1: readers stood by name in each edit, and nothing told a damaged patch from a whole one."""
 
+_KNOWN = {1: TABLES_1, 2: TABLES_2, VERSION: TABLES}
+
 
 def create(connection: sqlite3.Connection) -> None:
     """Make the tables in an empty file; the caller holds the transaction."""
@@ -100,14 +103,31 @@ def check(connection: sqlite3.Connection, path: Path | None) -> int:
             f"{name} was written by a newer NucLoop (format {version}, this program knows up to {VERSION}). "
             "Nothing in it was changed. Update NucLoop (pip install --upgrade napari-nucloop) and open it again."
         )
-    known = {1: TABLES_1, 2: TABLES_2, 3: TABLES}.get(version)
+    known = _KNOWN.get(version)
     if known is None:
         raise damaged(path, f"it has the unknown format {version}")
-    rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
+    with limited_work(connection):
+        rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
     # of two of one name a dict would show one
     if len(rows) != len(known) or dict(rows) != known:
         raise damaged(path, "its tables are not those of a session")
     return int(version)
+
+
+def require_finite(connection: sqlite3.Connection, path: Path | None, version: int) -> None:
+    """Check that going over a whole session comes to an end, and reads no more than the file holds.
+
+    Raises
+    ------
+    DamagedSession, sqlite3.OperationalError
+        If its pages point to one another so that it does not: nobody's accident, and a way to fill all memory.
+    """
+    room = Room(connection, path)
+    with limited_work(connection):
+        for table, blob in (("edits", "patch"), ("outlines", "data")):
+            if table in _KNOWN[version]:
+                (length,) = connection.execute(f"SELECT coalesce(sum(length({blob})), 0) FROM {table}").fetchone()
+                room.take(length)
 
 
 def migrate(connection: sqlite3.Connection, version: int) -> None:
@@ -119,7 +139,8 @@ def migrate(connection: sqlite3.Connection, version: int) -> None:
 
 
 def _from_1_to_2(connection: sqlite3.Connection) -> None:
-    connection.execute("ALTER TABLE edits RENAME TO edits_1")
+    connection.execute("CREATE TABLE edits_1 AS SELECT * FROM edits")
+    connection.execute("DROP TABLE edits")
     for name, statement in TABLES_2.items():
         if name != "about":
             connection.execute(statement)

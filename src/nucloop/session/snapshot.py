@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from nucloop.errors import DataError
 from nucloop.session.codec import CodecError, Packed, pack
 from nucloop.session.columns import Columns, column
+from nucloop.session.connection import Room
+from nucloop.session.faults import DamagedSession
 from nucloop.session.palette import Palette
 
 if TYPE_CHECKING:
@@ -130,13 +132,23 @@ def read_snapshot(connection: sqlite3.Connection, last: int) -> Snapshot | None:
     if row is None or not all(isinstance(value, int) for value in row) or not 0 < row[1] <= MOST_PARTS:
         return None
     seq, parts, crc = row
-    stored = connection.execute(
-        "SELECT part, data FROM snapshot_parts WHERE seq = ? ORDER BY part LIMIT ?", (seq, parts + 1)
-    ).fetchall()
-    if [number for number, _ in stored] != list(range(parts)) or not all(isinstance(d, bytes) for _, d in stored):
-        return None
-    blob = b"".join(data for _, data in stored)
     try:
+        blob = _joined(connection, seq, parts)
         return Snapshot.decode(seq, blob) if zlib.crc32(blob) == crc else None
-    except CodecError:
+    except (CodecError, DamagedSession):
         return None
+
+
+def _joined(connection: sqlite3.Connection, seq: int, parts: int) -> bytes:
+    stored: list[bytes] = []
+    room = Room(connection, None)
+    for number, data in connection.execute(
+        "SELECT part, data FROM snapshot_parts WHERE seq = ? ORDER BY part LIMIT ?", (seq, parts + 1)
+    ):
+        if number != len(stored) or not isinstance(data, bytes):
+            raise CodecError("a snapshot has gaps")
+        stored.append(data)
+        room.take(len(data))
+    if len(stored) != parts:
+        raise CodecError("a snapshot has gaps")
+    return b"".join(stored)
