@@ -13,7 +13,7 @@ from tests.session.test_hostile_files import rewrite
 
 from nucloop.session import DamagedSession, Session
 from nucloop.session.connection import Room, connect
-from nucloop.session.repair import repair
+from nucloop.session.keeping.repair import repair
 
 if TYPE_CHECKING:
     from pathlib import Path

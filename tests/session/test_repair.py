@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 
 from nucloop.cli import app
 from nucloop.session import DamagedSession, Session
-from nucloop.session.copies import FOLDER, copies_of, keep_copy
-from nucloop.session.repair import repair
+from nucloop.session.keeping.copies import FOLDER, copies_of, keep_copy
+from nucloop.session.keeping.repair import repair
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,8 +8,8 @@ import typer
 from nucloop.cli.terminal import say
 from nucloop.errors import NucLoopError
 from nucloop.session import Session
-from nucloop.session.copies import copies_of
-from nucloop.session.repair import repair
+from nucloop.session.keeping.copies import copies_of
+from nucloop.session.keeping.repair import repair
 
 __all__ = ["repair_command"]
 

@@ -13,10 +13,10 @@ from nucloop.errors import SessionError
 from nucloop.session.codec import CodecError
 from nucloop.session.faults import damaged
 from nucloop.session.history import EditKind
-from nucloop.session.housekeeper import Housekeeper
 from nucloop.session.journal import LARGEST_KEPT
+from nucloop.session.keeping.housekeeper import Housekeeper
+from nucloop.session.keeping.rescue import rescue
 from nucloop.session.opening import person
-from nucloop.session.rescue import rescue
 from nucloop.session.snapshot import write_snapshot
 from nucloop.session.view import View
 

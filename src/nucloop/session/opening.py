@@ -17,11 +17,11 @@ from filelock import BaseFileLock
 from nucloop.errors import SessionError
 from nucloop.session import schema
 from nucloop.session.connection import connect
-from nucloop.session.copies import keep_copy
 from nucloop.session.faults import NotKept, damaged, reading, writing
-from nucloop.session.housekeeper import Housekeeper
 from nucloop.session.identity import SlideIdentity
 from nucloop.session.journal import Journal
+from nucloop.session.keeping.copies import keep_copy
+from nucloop.session.keeping.housekeeper import Housekeeper
 from nucloop.session.ledger import Ledger
 from nucloop.session.palette import Palette
 from nucloop.session.place import lock, require_writable, writable

@@ -9,7 +9,7 @@ from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 from nucloop.session.connection import connect
-from nucloop.session.copies import keep_copy
+from nucloop.session.keeping.copies import keep_copy
 from nucloop.session.snapshot import Snapshot, write_snapshot
 
 if TYPE_CHECKING:
