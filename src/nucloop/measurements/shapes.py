@@ -25,7 +25,7 @@ SHAPE_FIGURES = (
     "feret_max_um",
     "feret_min_um",
 )
-AT_A_TIME = 20_000
+AT_A_TIME = 5_000
 DIRECTIONS = 180
 """In which a nucleus's width is taken for its Feret diameters, one for each degree."""
 

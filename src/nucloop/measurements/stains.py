@@ -46,7 +46,7 @@ class StainConfig:
 
 
 def stain_figures(
-    slide: Slide, outlines: Outlines, config: StainConfig | None = None
+    slide: Slide, outlines: Outlines, config: StainConfig | None = None, wanted: NDArray[np.bool_] | None = None
 ) -> Iterator[tuple[NDArray[np.intp], dict[str, NDArray[np.float64]]]]:
     """Measure the nuclei that have an outline; yield row numbers and their figures, by `STAIN_FIGURES`.
 
@@ -59,6 +59,9 @@ def stain_figures(
         With a known resolution.
     outlines : Outlines
         Level-0 pixels.
+    config : StainConfig, optional
+    wanted : (N,) bool, optional
+        Which are measured; the others are there only to be left out of rings. All by default.
 
     Raises
     ------
@@ -74,6 +77,9 @@ def stain_figures(
     high = np.maximum.reduceat(working.corners, working.ends[:-1])
     cells = np.floor((low + high) / 2 / config.tile).astype(np.int64)
     order = np.lexsort((cells[:, 1], cells[:, 0]))
+    order = order if wanted is None else order[wanted[there][order]]
+    if not len(order):
+        return
     ends = np.flatnonzero((np.diff(cells[order], axis=0) != 0).any(1)) + 1
     reach = int(np.ceil(config.ring_um / config.mpp)) + 1
     for rows in np.split(order, ends):

@@ -112,6 +112,10 @@ class View:
         rows = self._rows(ids)
         return np.asarray((self._columns["origin"][rows] != Origin.PREDICTED) & (self._columns["label"][rows] >= 0))
 
+    def has_outline(self, ids: ArrayLike) -> NDArray[np.bool_]:
+        """Tell which nuclei have an outline, (N,); none is read for that."""
+        return np.asarray(self._columns.values("outline", self._rows(ids)) > 0)
+
     def nuclei(self, ids: ArrayLike | None = None, *, outlines: bool = False) -> Nuclei:
         """Return nuclei as a table, by the last word about each; all of them without `ids`.
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DockPlaces"]
 
-_ALONG_THE_BOTTOM = {"Gallery": 230}
+_ALONG_THE_BOTTOM = {"Gallery": 230, "Nuclei table": 300}
 """Docks that are wide rather than high, and their height."""
 
 
@@ -79,7 +79,12 @@ class DockPlaces(QObject):
                 if window.dockWidgetArea(dock) != Qt.DockWidgetArea.BottomDockWidgetArea:
                     window.addDockWidget(Qt.DockWidgetArea.BottomDockWidgetArea, dock)
                 window.resizeDocks([dock], [_ALONG_THE_BOTTOM[name]], Qt.Orientation.Vertical)
+                self._put_behind_others(window, dock)
             return
+        self._put_behind_others(window, dock)
+
+    def _put_behind_others(self, window: QMainWindow, dock: QDockWidget) -> None:
+        """Make docks in one area tabs, the newest in front."""
         area = window.dockWidgetArea(dock)
         others = [one for one in self._placed if window.dockWidgetArea(one) == area and not one.isFloating()]
         if others and others[-1] not in window.tabifiedDockWidgets(dock):

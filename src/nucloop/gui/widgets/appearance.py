@@ -70,6 +70,13 @@ QLabel#NucloopKey {{ color: {dim}; border: 1px solid {line}; border-radius: 3px;
 #NucloopMessage QLabel, #NucloopQuestion QLabel {{ background: transparent; color: {text}; }}
 QLabel#NucloopBig {{ color: {text}; font-size: 26px; font-weight: 600; }}
 QLabel#NucloopFlaw {{ background: {panel}; border-left: 3px solid #e69f00; border-radius: 3px; padding: 6px 8px; }}
+QPushButton#NucloopMain {{ background: {accent}; color: white; font-weight: 600; padding: 4px 14px; }}
+QPushButton#NucloopMain:hover {{ background: {accent_hover}; }}
+QTableView#NucloopRows {{ background: transparent; border: none; alternate-background-color: {panel}; color: {text};
+    selection-background-color: {accent}; selection-color: white; }}
+QTableView#NucloopRows QHeaderView, QTableView#NucloopRows QHeaderView::section {{
+    background: {background}; border: none; color: {dim}; padding: 3px 4px;
+}}
 QTableWidget#NucloopTable {{ background: transparent; border: none; }}
 QTableWidget#NucloopTable::item {{ padding: 0px 1px; }}
 QTableWidget#NucloopTable QHeaderView, QTableWidget#NucloopTable QHeaderView::section {{

@@ -1,0 +1,1 @@
+"""The Nuclei table dock: size, shape and stains of each nucleus, a row each."""
