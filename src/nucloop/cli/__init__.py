@@ -7,6 +7,7 @@ import typer
 from nucloop.cli.agree import agree_command
 from nucloop.cli.app import app_command
 from nucloop.cli.classify import classify
+from nucloop.cli.cohort import cohort
 from nucloop.cli.compare_detectors import compare_detectors_command
 from nucloop.cli.convert import convert
 from nucloop.cli.cross_validate import cross_validate_command
@@ -47,6 +48,7 @@ app.command("score")(score_command)
 app.command("measure")(measure_command)
 app.command("ki67")(ki67_command)
 app.command("agree")(agree_command)
+app.add_typer(cohort, name="cohort")
 app.command("convert")(convert)
 app.command("repair")(repair_command)
 app.command("export-dataset")(export_dataset_command)

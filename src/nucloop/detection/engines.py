@@ -27,6 +27,10 @@ CONVERSION = 3
 """Rises whenever the conversion to ONNX changes, so that what the cache holds from before is left alone."""
 
 
+CORES = "NUCLOOP_CORES"
+"""The environment variable that says how many cores a process may use."""
+
+
 class OutOfMemoryError(Exception):
     """The device has no room for this batch; a smaller one may fit."""
 
@@ -107,7 +111,10 @@ class OnnxEngine:
 
 
 def available_cores() -> int:
-    """Cores this process may use."""
+    """Cores this process may use: as many as NUCLOOP_CORES says where several processes share a machine."""
+    told = os.environ.get(CORES, "")
+    if told.isdecimal() and int(told):
+        return int(told)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from nucloop.outlines import Outlines
     from nucloop.slides import Slide
 
-__all__ = ["DEFAULT_ENCODER", "DEFAULT_HEAD", "DEFAULT_SHAPE", "Pipeline", "TileResult"]
+__all__ = ["DEFAULT_ENCODER", "DEFAULT_HEAD", "DEFAULT_SHAPE", "Pipeline", "TileResult", "chosen_models"]
 
 DEFAULT_ENCODER, DEFAULT_HEAD = "embedded", "brca-m2c"
 """What classifies where nobody says otherwise."""
@@ -71,6 +71,16 @@ class _TileInput:
     tile: Tile
     window: Window
     pixels: NDArray[np.uint8]
+
+
+def chosen_models(spec: PipelineSpec, detector: Card) -> dict[str, str]:
+    """Return the names of a specification's models by kind; `detector` is the card of its detector."""
+    names = {"detector": spec.detector}
+    if detector.classes is None or spec.encoder is not None or spec.head is not None:
+        names |= {"encoder": spec.encoder or DEFAULT_ENCODER, "head": spec.head or DEFAULT_HEAD}
+    if spec.outlines or spec.shape:
+        names["shape"] = spec.shape or DEFAULT_SHAPE
+    return names
 
 
 class Pipeline:
@@ -125,16 +135,17 @@ class Pipeline:
         """
         spec = spec or PipelineSpec()
         net, card = load_detector(spec.detector)
+        names = chosen_models(spec, card)
         encoder, head, head_card = None, None, None
-        if card.classes is None or spec.encoder is not None or spec.head is not None:
-            encoder = open_encoder(spec.encoder or DEFAULT_ENCODER)
-            head, head_card = load_head(spec.head or DEFAULT_HEAD, encoder[1])
+        if "encoder" in names:
+            encoder = open_encoder(names["encoder"])
+            head, head_card = load_head(names["head"], encoder[1])
         return cls(
             (net, card),
             encoder,
             head,
             head_card=head_card,
-            shape=load_shape(spec.shape or DEFAULT_SHAPE) if spec.outlines or spec.shape else None,
+            shape=load_shape(names["shape"]) if "shape" in names else None,
             own_outlines=spec.shape is None,
             device=spec.device,
             config=spec.config,
@@ -179,12 +190,25 @@ class Pipeline:
         """What runs the networks, in words."""
         return self._detector.stage.engine.name
 
+    def plan(self, slide: Slide, regions: Sequence[Box | Region] | None = None) -> list[tuple[Tile, Box]]:
+        """Return the tiles that `run` works on, each with what it owns in level-0 pixels."""
+        step = self._detector.mpp / slide.require_mpp()
+        region = TiledRegion(regions if regions is not None else [slide.box], slide.box)
+        return [(tile, _owned(tile, step, slide.box)) for tile in self._planned(slide, region, None)]
+
+    def _planned(self, slide: Slide, region: TiledRegion, centre: tuple[float, float] | None) -> list[Tile]:
+        step = self._detector.mpp / slide.require_mpp()
+        # a tile begins where windows of every network may begin
+        align = math.lcm(*(stage.align for stage in self._stages.values()))
+        return plan_tiles(region, step, self.config.tile, align, centre)
+
     def run(
         self,
         slide: Slide,
         regions: Sequence[Box | Region | NDArray[np.floating]] | None = None,
         *,
         centre: tuple[float, float] | None = None,
+        tiles: Sequence[Tile] | None = None,
     ) -> Iterator[TileResult]:
         """Detect and classify; yield one result per tile, nearest to `centre` first.
 
@@ -196,6 +220,8 @@ class Pipeline:
             Level-0 pixels; the whole slide when absent.
         centre : (y, x), optional
             Level-0 pixels; the region's middle when absent.
+        tiles : sequence of Tile, optional
+            Some of those that `plan` gives for the same regions; the others are left out.
 
         Raises
         ------
@@ -206,9 +232,8 @@ class Pipeline:
         """
         step = self._detector.mpp / slide.require_mpp()
         region = TiledRegion(regions if regions is not None else [slide.box], slide.box)
-        # a tile begins where windows of every network may begin
-        align = math.lcm(*(stage.align for stage in self._stages.values()))
-        tiles = plan_tiles(region, step, self.config.tile, align, centre)
+        if tiles is None:
+            tiles = self._planned(slide, region, centre)
         for stage in self._stages.values():
             stage.notices.clear()
         done = 0

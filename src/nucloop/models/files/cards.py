@@ -39,6 +39,7 @@ __all__ = [
     "load_head",
     "load_head_with_extra",
     "load_shape",
+    "read_card",
     "save_head",
     "save_module",
     "scheme_of",

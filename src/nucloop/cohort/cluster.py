@@ -1,0 +1,127 @@
+"""The workers of a Dask cluster: slides and parts of slides are handed to them, a few more than they can work on."""
+
+from __future__ import annotations
+
+import queue
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from nucloop.cohort.work import Job, Outcome, do_part, do_slide, join_parts
+from nucloop.errors import NucLoopError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["outcomes_of_cluster"]
+
+_AHEAD = 3
+"""So many tasks for each thread of the cluster wait or are worked on: the scheduler never holds a whole cohort."""
+_LOOK = 1.0
+"""Seconds after which the client looks whether the cluster is still there."""
+
+
+@dataclass
+class _Flight:
+    """What the cluster works on."""
+
+    client: Any
+    ended: queue.SimpleQueue[tuple[Job, int, Any]] = field(default_factory=queue.SimpleQueue)
+    tasks: dict[str, list[Any]] = field(default_factory=dict)
+    """Futures by slide, the last of which is its outcome."""
+
+    def begin(self, job: Job, attempt: int) -> None:
+        def submit(work: Any, *arguments: Any) -> Any:
+            return self.client.submit(work, job, *arguments, pure=False, retries=0)
+
+        if job.parts == 1:
+            futures = [submit(do_slide)]
+        else:
+            parts = [submit(do_part, number) for number in range(job.parts)]
+            futures = [*parts, submit(join_parts, parts)]
+        self.tasks[job.entry.id] = futures
+        futures[-1].add_done_callback(lambda future: self.ended.put((job, attempt, future)))
+
+    @property
+    def full(self) -> bool:
+        threads = sum(self.client.nthreads().values()) if self.tasks else 1
+        return sum(map(len, self.tasks.values())) >= _AHEAD * max(threads, 1)
+
+    def next(self) -> tuple[Job, int, Outcome]:
+        while True:
+            try:
+                job, attempt, future = self.ended.get(timeout=_LOOK)
+            except queue.Empty:
+                if self.client.status != "running":
+                    raise _lost() from None
+                continue
+            outcome = _outcome_of(job, future)
+            self.tasks.pop(job.entry.id, None)
+            return job, attempt, outcome
+
+    def stop(self) -> None:
+        if self.client.status == "running":
+            self.client.cancel([future for futures in self.tasks.values() for future in futures], force=True)
+        self.tasks.clear()
+
+
+def outcomes_of_cluster(client: Any, jobs: list[Job], attempts: int) -> Iterator[tuple[Outcome, int]]:
+    """Have jobs done by a cluster; yield how each went in the end, and in how many attempts.
+
+    Parameters
+    ----------
+    client : distributed.Client
+    jobs : list of Job
+        In the order in which they begin.
+    attempts : int
+        So often a job is tried at most.
+
+    Raises
+    ------
+    NucLoopError
+        If the cluster is lost.
+    """
+    waiting = deque((job, 1) for job in jobs)
+    flight = _Flight(client)
+    try:
+        while waiting or flight.tasks:
+            while waiting and not flight.full:
+                flight.begin(*waiting.popleft())
+            job, attempt, outcome = flight.next()
+            if outcome.again and attempt < attempts:
+                waiting.append((job, attempt + 1))
+            else:
+                yield outcome, attempt
+    finally:
+        flight.stop()
+
+
+def _lost() -> NucLoopError:
+    return NucLoopError(
+        "The cluster was lost: its scheduler does not answer. Every slide that was finished is kept. Start the cluster "
+        "and give the same command again."
+    )
+
+
+def _outcome_of(job: Job, future: Any) -> Outcome:
+    """Return what a worker handed back; where it could not hand back anything, say so."""
+    from distributed import KilledWorker
+
+    if future.cancelled():
+        raise _lost()
+    error = future.exception() if future.status == "error" else None
+    if error is None:
+        outcome: Outcome = future.result()
+        return outcome
+    name = job.entry.id
+    if isinstance(error, KilledWorker):
+        sentence = (
+            f"Every worker that began with {name} was lost, most likely for want of memory. Give each worker more "
+            "(fewer --workers), and run again."
+        )
+        return Outcome(name, sentence, again=True, details=str(error))
+    sentence = (
+        f"The workers cannot work on {name} ({type(error).__name__}: {error}). See that the same NucLoop is installed "
+        "where they run."
+    )
+    return Outcome(name, sentence, details=repr(error))

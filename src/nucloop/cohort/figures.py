@@ -1,0 +1,98 @@
+"""The figures of one slide: counts and densities by class and region, tissue, the Ki-67 index, and what looks wrong."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nucloop.errors import NucLoopError
+from nucloop.geometry import first_of
+from nucloop.ki67.class_giver import model_knows
+from nucloop.ki67.dab import dab_of_slide, slide_stains
+from nucloop.ki67.measurement import Ki67Settings, measure
+from nucloop.ki67.regions import named
+from nucloop.slides.stain_kind import StainKind, stain_kind
+from nucloop.slides.tissue import FocusConfig, Ground, focus_of, sample_windows
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nucloop.formats.slide_info import Weights
+    from nucloop.geometry import Region
+    from nucloop.nuclei import Nuclei
+    from nucloop.slides import Slide
+    from nucloop.slides.tissue import TissueMap
+
+__all__ = ["FLAG_WORDS", "counts_by_region", "ki67_figures", "quality"]
+
+_PEN, _FOLD, _BLUR, _LITTLE = 0.005, 0.05, 0.25, 0.05
+FLAG_WORDS = (
+    f"ink on more than {_PEN:.1%} of the slide; folds in more than {_FOLD:.0%} of the tissue; more than {_BLUR:.0%} of "
+    f"up to {FocusConfig().windows} windows out of focus; less than {_LITTLE} mm² of tissue"
+)
+"""When a slide is flagged, for the report."""
+
+
+def quality(slide: Slide, tissue: TissueMap, nuclei: Nuclei) -> dict[str, Any]:
+    """Return areas, shares of ink and folds, focus, stain and the flags that follow."""
+    config = FocusConfig()
+    windows = sample_windows(slide, tissue, config)
+    dull = sum(focus_of(window) < config.sharp for window in windows)
+    kind = stain_kind(np.concatenate([one.reshape(-1, 3) for one in windows])) if windows else None
+    found: dict[str, Any] = {
+        "tissue_mm2": round(tissue.tissue_mm2, 4),
+        "pen": round(tissue.share(Ground.PEN), 4),
+        "folds": round(tissue.share(Ground.FOLD, Ground.TISSUE, Ground.FOLD), 4),
+        "windows": len(windows),
+        "out_of_focus": dull,
+        "stain": "" if kind is None else kind.value,
+    }
+    flags = {
+        f"ink on {found['pen']:.1%} of the slide": found["pen"] > _PEN,
+        f"folds in {found['folds']:.0%} of the tissue": found["folds"] > _FOLD,
+        f"{dull} of {len(windows)} windows out of focus": bool(windows) and dull > _BLUR * len(windows),
+        f"{found['tissue_mm2']:.2f} mm² of tissue": found["tissue_mm2"] < _LITTLE,
+        "no nuclei": not len(nuclei),
+    }
+    return {**found, "flags": [words for words, raised in flags.items() if raised]}
+
+
+def counts_by_region(nuclei: Nuclei, regions: Sequence[Region], mpp: float) -> list[dict[str, Any]]:
+    """Return for each region its name, area in mm² and nuclei by class; a nucleus counts in the first that holds it."""
+    by_name = named(regions)
+    owner = first_of(nuclei.yx, by_name.values()) if by_name else np.zeros(0, np.intp)
+    return [
+        {"name": region.name or name, "mm2": region.area * mpp**2 / 1e6, "counts": nuclei.take(owner == k).counts()}
+        for k, (name, region) in enumerate(by_name.items())
+    ]
+
+
+def ki67_figures(
+    slide: Slide, nuclei: Nuclei, regions: Sequence[Region], weights: Weights, stain: str
+) -> dict[str, Any] | None:
+    """Return the Ki-67 index with its interval; None where neither classes nor DAB tell it."""
+    kind = StainKind(stain) if stain else None
+    guess = Ki67Settings.guess(nuclei.scheme, kind, believed=model_knows(weights))
+    if not len(nuclei) or (guess.by_dab and kind is not StainKind.H_DAB):
+        return None
+    density = None
+    if guess.by_dab:
+        density = np.full(len(nuclei), np.nan)
+        for rows, values in dab_of_slide(slide, nuclei.yx, slide_stains(slide)):
+            density[rows] = values
+    try:
+        result = measure(nuclei, guess, slide.require_mpp(), named(regions) or None, density)
+    except NucLoopError as error:
+        return {"index": None, "why": str(error)}
+    index = result.ki67.slide
+    low, high = index.wilson
+    return {
+        "index": index.value,
+        "low": low,
+        "high": high,
+        "positive": index.positive,
+        "counted": index.total,
+        "by": "DAB" if guess.by_dab else "classes",
+        "threshold": None if result.threshold is None else result.threshold.value,
+    }

@@ -1,0 +1,138 @@
+"""Where the work is done: workers on this machine, as many as cores and memory allow, or a cluster elsewhere."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from nucloop.detection.engines import CORES, available_cores
+from nucloop.errors import NucLoopError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+__all__ = ["WORKER_BYTES", "client_of", "local_workers"]
+
+WORKER_BYTES = 2_500_000_000
+"""What a worker may need: 1.8 GB at worst on whole slides (docs/speed.md), and some room."""
+_MEMORY = {f"distributed.worker.memory.{what}": False for what in ("target", "spill", "pause")}
+"""Workers hold no data for others, so nothing is gained by writing it to disk or by waiting."""
+_ANSWERS = 20
+"""Seconds in which a scheduler has to answer."""
+
+
+def local_workers() -> int:
+    """Return how many workers this machine has room for: one a GPU, else by its cores and the memory that is free."""
+    import torch
+
+    if torch.cuda.is_available():
+        return int(torch.cuda.device_count())
+    room = psutil.virtual_memory().available // WORKER_BYTES
+    return int(max(1, min(available_cores(), room)))
+
+
+@contextmanager
+def client_of(
+    *, workers: int | None = None, scheduler: str | None = None, scheduler_file: Path | None = None
+) -> Iterator[Any]:
+    """Give a client of a cluster that is there, or of workers on this machine that end with the block.
+
+    Parameters
+    ----------
+    workers : int, optional
+        On this machine; as many as there is room for unless said. 0 gives None: everything in this process.
+    scheduler : str, optional
+        Address of a scheduler, tcp://host:8786.
+    scheduler_file : Path, optional
+        Where a scheduler wrote its address.
+
+    Raises
+    ------
+    NucLoopError
+        If distributed is not installed, or the scheduler does not answer.
+    """
+    if workers == 0 and not scheduler and not scheduler_file:
+        yield None
+        return
+    try:
+        import distributed  # noqa: F401
+    except ImportError as error:
+        raise NucLoopError(
+            "Several workers need Dask: pip install 'napari-nucloop[cluster]'. Or work in this process: --workers 0."
+        ) from error
+    if scheduler or scheduler_file:
+        with _remote(scheduler, scheduler_file) as client:
+            yield client
+    else:
+        with _local(workers or local_workers()) as client:
+            yield client
+
+
+@contextmanager
+def _remote(scheduler: str | None, scheduler_file: Path | None) -> Iterator[Any]:
+    from distributed import Client
+
+    where = scheduler or str(scheduler_file)
+    try:
+        if scheduler_file is not None and not scheduler_file.exists():
+            raise OSError("there is no such file")
+        about = {"scheduler_file": str(scheduler_file)} if scheduler_file else {"address": scheduler}
+        client = Client(**about, timeout=_ANSWERS, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise NucLoopError(
+            f"No scheduler answers at {where} ({error}). Start it with dask scheduler, or leave --scheduler out to "
+            "work on this machine."
+        ) from error
+    try:
+        yield client
+    finally:
+        client.close(timeout=2)
+
+
+@contextmanager
+def _local(workers: int) -> Iterator[Any]:
+    import dask
+    from distributed import Client, LocalCluster
+
+    cores = max(available_cores() // workers, 1)
+    limit = psutil.virtual_memory().available // workers
+    with dask.config.set(_MEMORY):
+        cluster = LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            memory_limit=limit,
+            processes=True,
+            dashboard_address=None,
+            silence_logs=logging.CRITICAL,
+            env={CORES: str(cores)},
+        )
+        client = Client(cluster, set_as_default=False)
+        client.register_plugin(_deaf_to_ctrl_c())
+        try:
+            yield client
+        finally:
+            client.close(timeout=2)
+            cluster.close(timeout=5)
+
+
+def _deaf_to_ctrl_c() -> Any:
+    """Return what keeps workers from dying of a Ctrl+C that is meant for the command that they belong to."""
+    from distributed.diagnostics.plugin import WorkerPlugin
+
+    class Deaf(WorkerPlugin):
+        """Leaves Ctrl+C to the parent process, which ends its workers."""
+
+        name = "nucloop-ctrl-c"
+
+        def setup(self, worker: Any) -> None:
+            """Ignore the signal, where that can be said."""
+            if threading.current_thread() is threading.main_thread():
+                signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    return Deaf()
