@@ -89,7 +89,7 @@ class CorrectDock(QWidget):
         outer_column.addWidget(self.empty)
         outer_column.addWidget(self._content)
         outer_column.addStretch()
-        show_scrolled(self, inside, 300)
+        show_scrolled(self, inside)
         for button in self.findChildren(QPushButton):
             # a click here leaves the keyboard with the slide
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
@@ -188,6 +188,7 @@ class CorrectDock(QWidget):
         for key, words in shown:
             chip, label = QLabel(key or "–"), QLabel(words)
             chip.setObjectName("NucloopKey")
+            label.setWordWrap(True)
             for one in (chip, label):
                 one.setIndent(0)
             self._key_form.addRow(chip, label)

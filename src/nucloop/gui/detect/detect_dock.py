@@ -135,7 +135,7 @@ class DetectDock(QWidget):
         for widget in (self.welcome, self.controls, self.question, self.trouble, self.messages, self._found):
             column.addWidget(widget)
         column.addStretch()
-        show_scrolled(self, inside, 300)
+        show_scrolled(self, inside)
 
     def _connect(self) -> None:
         self.welcome.sample_clicked.connect(self._open_sample)

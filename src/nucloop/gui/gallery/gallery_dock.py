@@ -21,6 +21,8 @@ from nucloop.gui.napari_private.parts import itself
 from nucloop.gui.sessions.known_features import features_in_parts, newest_store
 from nucloop.gui.widgets.appearance import style_sheet
 from nucloop.gui.widgets.deferred import DeferredCall
+from nucloop.gui.widgets.dock_layout import LEAST_WIDTH
+from nucloop.gui.widgets.fitted_words import FittedWords
 from nucloop.gui.widgets.jobs import Job
 from nucloop.gui.widgets.messages import Message, MessageLine, Tone
 from nucloop.nuclei import UNLABELLED
@@ -146,7 +148,8 @@ class GalleryDock(QWidget):
         layout.addWidget(self.grid, 1)
         layout.addWidget(self.empty, 1)
         layout.addWidget(self.messages)
-        self.setMinimumWidth(300)
+        self.setMinimumWidth(LEAST_WIDTH)
+        FittedWords(self)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Put everything above the crops into one line where there is room."""

@@ -61,7 +61,7 @@ class Ki67Parts:
         outer.addWidget(self.empty)
         outer.addWidget(self._content)
         outer.addStretch()
-        show_scrolled(dock, inside, 330)
+        show_scrolled(dock, inside)
         self.show_there(False)
         self.show_result(None, "", False)
 

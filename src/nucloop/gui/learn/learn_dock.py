@@ -79,7 +79,7 @@ class LearnDock(QWidget):
         for widget in (line(), self.heads):
             column.addWidget(widget)
         column.addStretch()
-        show_scrolled(self, inside, 330)
+        show_scrolled(self, inside)
         for button in self.findChildren(QPushButton):
             # a click here leaves the keyboard with the slide
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)

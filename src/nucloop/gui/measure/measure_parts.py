@@ -85,7 +85,7 @@ class MeasureParts:
         outer.addWidget(self.empty)
         outer.addWidget(self._content)
         outer.addStretch()
-        show_scrolled(dock, inside, 340)
+        show_scrolled(dock, inside)
         self.show_busy(False)
         self.show_there(False)
         self.show_figures(None, None, None, {})

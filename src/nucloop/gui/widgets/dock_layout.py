@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QSize, Qt
 from qtpy.QtWidgets import QFrame, QLabel, QScrollArea, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
-__all__ = ["INSET", "column_of", "discard", "heading", "line", "section", "show_scrolled"]
+from nucloop.gui.widgets.fitted_words import FittedWords
+
+__all__ = ["INSET", "LEAST_WIDTH", "column_of", "discard", "heading", "line", "section", "show_scrolled"]
 
 INSET = (12, 10, 12, 10)
 """Margins between a dock's edge and what is in it, pixels."""
+LEAST_WIDTH = 260
+"""A dock of any content may be made as narrow, pixels: else it pushes the window over the edge of a small screen."""
+_USUAL_WIDTH = 320
 _NO_BOUND = 16_777_215
 """Qt's QWIDGETSIZE_MAX, which PyQt does not name."""
 
@@ -59,15 +64,30 @@ def section(title: str, *parts: QWidget) -> QCollapsible:
     return made
 
 
-def show_scrolled(dock: QWidget, inside: QWidget, least_width: int) -> None:
-    """Fill a dock with a widget that scrolls where the dock is too low; the last thing that building a dock does."""
-    scroll = QScrollArea()
-    scroll.setWidgetResizable(True)
-    scroll.setFrameShape(QFrame.Shape.NoFrame)
-    scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    scroll.setWidget(inside)
-    column_of(dock).addWidget(scroll)
+class _Scroll(QScrollArea):
+    """Scrolls upright what is as wide as it is itself."""
+
+    def __init__(self, inside: QWidget) -> None:
+        super().__init__()
+        self.setObjectName("NucloopScroll")
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setWidget(inside)
+
+    def sizeHint(self) -> QSize:
+        """Return the width with which docks begin, whatever is in them."""
+        return QSize(_USUAL_WIDTH, super().sizeHint().height())
+
+
+def show_scrolled(dock: QWidget, inside: QWidget) -> None:
+    """Fill a dock with a widget that scrolls where the dock is too low; the last thing that building a dock does.
+
+    A person may make it wider, or narrower down to `LEAST_WIDTH`; its content never does.
+    """
+    column_of(dock).addWidget(_Scroll(inside))
     for label in dock.findChildren(QLabel):
         # a label with a style sheet would stand half a letter to the right of everything else
         label.setIndent(0)
-    dock.setMinimumWidth(least_width)
+    dock.setMinimumWidth(LEAST_WIDTH)
+    FittedWords(inside)

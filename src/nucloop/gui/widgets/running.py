@@ -13,7 +13,7 @@ from nucloop.gui.widgets.dock_layout import column_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from qtpy.QtGui import QMouseEvent
+    from qtpy.QtGui import QMouseEvent, QResizeEvent
 
 __all__ = ["ProgressRow", "main_button"]
 
@@ -36,6 +36,28 @@ class _PromptButton(QPushButton):
             super().mouseReleaseEvent(event)
 
 
+class _MainButton(_PromptButton):
+    """Has its shortcut written at the right, where there is room for it beside the words."""
+
+    MARGIN = 14
+
+    def __init__(self, words: str) -> None:
+        super().__init__(words)
+        self.keys = QLabel()
+        self.keys.setObjectName("NucloopKeys")
+        self.keys.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        inside = QHBoxLayout(self)
+        inside.setContentsMargins(self.MARGIN, 0, self.MARGIN, 0)
+        inside.addStretch()
+        inside.addWidget(self.keys)
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Show the shortcut or not."""
+        super().resizeEvent(event)
+        words = self.fontMetrics().horizontalAdvance(self.text() + "  ")
+        self.keys.setVisible(2 * self.MARGIN + words + self.keys.sizeHint().width() <= self.width())
+
+
 @contextmanager
 def _drawn_after(widget: QWidget) -> Iterator[None]:
     """Draw a widget once, after what is done within: left alone it draws itself, and with it the window, at once."""
@@ -50,17 +72,11 @@ def _drawn_after(widget: QWidget) -> Iterator[None]:
 
 def main_button(words: str, shortcut: str, tip: str) -> QPushButton:
     """Return the button of a dock's main job, its shortcut written at the right."""
-    button = _PromptButton(words)
+    button = _MainButton(words)
     button.setObjectName("NucloopDetect")
     button.setCursor(Qt.CursorShape.PointingHandCursor)
     button.setToolTip(tip)
-    keys = QLabel(shortcut)
-    keys.setObjectName("NucloopKeys")
-    keys.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
-    inside = QHBoxLayout(button)
-    inside.setContentsMargins(14, 0, 14, 0)
-    inside.addStretch()
-    inside.addWidget(keys)
+    button.keys.setText(shortcut)
     button.setMinimumHeight(38)
     return button
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QHBoxLayout, QPushButton, QSizePolicy, QStyle, QStyleOptionButton, QStylePainter, QWidget
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QHBoxLayout, QPushButton, QSizePolicy, QWidget
 
 from nucloop.errors import NucLoopError
 from nucloop.gui.widgets.messages import Message, Tone
 from nucloop.session import EditKind
 
 if TYPE_CHECKING:
-    from qtpy.QtGui import QPaintEvent
-
     from nucloop.session import Edit, Session
 
 __all__ = ["UndoBar", "words_for"]
@@ -37,18 +35,6 @@ def words_for(edit: Edit) -> str:
     return _WORDS.get(edit.kind, edit.kind.value).format(n=n)
 
 
-class ElidedButton(QPushButton):
-    """A button whose words end in dots where there is no room for all of them; its tooltip has them all."""
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        """Paint what fits."""
-        option = QStyleOptionButton()
-        self.initStyleOption(option)
-        room = self.style().subElementRect(QStyle.SubElement.SE_PushButtonContents, option, self).width()
-        option.text = option.fontMetrics.elidedText(self.text(), Qt.TextElideMode.ElideRight, room)
-        QStylePainter(self).drawControl(QStyle.ControlElement.CE_PushButton, option)
-
-
 class UndoBar(QWidget):
     """Works on one session at a time; hidden until something can be undone or done again."""
 
@@ -58,8 +44,8 @@ class UndoBar(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._session: Session | None = None
-        self.undo = ElidedButton("Undo")
-        self.redo = ElidedButton("Redo")
+        self.undo = QPushButton("Undo")
+        self.redo = QPushButton("Redo")
         self.undo.clicked.connect(lambda: self._turn("undo"))
         self.redo.clicked.connect(lambda: self._turn("redo"))
         self._row = QHBoxLayout(self)
