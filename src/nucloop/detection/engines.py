@@ -6,6 +6,7 @@ import io
 import logging
 import os
 import warnings
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -101,6 +102,9 @@ class OnnxEngine:
         options.enable_mem_pattern = False
         # threads wait for each other by spinning, a sixth faster; between tiles the window needs the cores
         options.add_session_config_entry("session.force_spinning_stop", "1")
+        # networks run one after another: one arena of memory serves them all
+        options.add_session_config_entry("session.use_env_allocators", "1")
+        _share_arena()
         model = converted(net, sha256)
         self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
@@ -108,6 +112,23 @@ class OnnxEngine:
         """Run a batch on the CPU's cores."""
         result: NDArray[np.float32] = self._session.run(None, {"rgb": np.ascontiguousarray(rgb)})[0]
         return result
+
+
+@cache
+def _share_arena() -> None:
+    """Give all sessions of this process one arena; without it, each keeps the most that it ever needed."""
+    import onnxruntime
+
+    memory = onnxruntime.OrtMemoryInfo(
+        "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
+    )
+    # grows in powers of two; exactly as asked for, windows of many shapes leave pieces that fit nothing
+    growth = {"arena_extend_strategy": 0}
+    try:
+        onnxruntime.create_and_register_allocator(memory, onnxruntime.OrtArenaCfg(growth))
+    except RuntimeError as error:
+        # another part of the process was first: sessions share that one
+        _log.info("The arena of ONNX Runtime is another's: %s", error)
 
 
 def available_cores() -> int:
