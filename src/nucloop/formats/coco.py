@@ -23,7 +23,7 @@ from nucloop.formats.source.json_records import JsonRecords
 from nucloop.nuclei import UNLABELLED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -137,7 +137,8 @@ def read_coco(path: Path) -> Document:
                 crowds += 1
                 continue
             extra = one.get("nucloop") or {}
-            ring, mean = _shape(one.get("segmentation"), rows.outlines)
+            shape = one.get("segmentation")
+            ring, mean = _shape(shape, rows.outlines) if shape else (None, None)
             place = _place(one) or mean or (None if ring is None else tuple(ring_centre(ring).tolist()))
             if place is None:
                 nowhere += 1
@@ -159,7 +160,10 @@ def read_coco(path: Path) -> Document:
 
 def _place(one: dict[str, Any]) -> tuple[float, float] | None:
     """Return the first keypoint that is labelled, else the middle of the box, (y, x); None where there is neither."""
-    keypoints = one.get("keypoints") or ()
+    keypoints: Sequence[Any] = one.get("keypoints") or ()
+    if len(keypoints) > 2 and keypoints[2]:
+        # nearly all are so, and there may be millions
+        return finite_pair(keypoints[0], keypoints[1])
     for k in range(0, len(keypoints) - 1, 3):
         # the third number says whether it was labelled
         if len(keypoints) < k + 3 or keypoints[k + 2]:
@@ -174,8 +178,6 @@ def _shape(
     segmentation: Any, outlines: GrowingOutlines
 ) -> tuple[NDArray[np.float64] | None, tuple[float, float] | None]:
     """Return the outline of a nucleus, of several pieces the largest, and of a mask the mean (y, x) of its pixels."""
-    if not segmentation:
-        return None, None
     if isinstance(segmentation, dict):
         mask = _mask(segmentation)
         if mask is None:
