@@ -56,6 +56,25 @@ def test_a_wrong_scheme_file_says_what_is_wrong(tmp_path, text, sentence):
         ClassScheme.from_file(path)
 
 
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("a: 1\n" + "# \n" * 350_000, "too large"),
+        ("name: x\nclasses: &all\n- {name: a, color: '#000000'}\ndescription: *all\n", "repeats a part"),
+        ("[" * 150_000, "too deep|neither"),
+        ("name: !!int ''\n", "not what it is said to be"),
+        ("name: !!bool maybe\n", "not what it is said to be"),
+        ("name: !!timestamp noon\n", "not what it is said to be"),
+        ("name: '\udcff'\n", "utf-8"),
+    ],
+)
+def test_a_scheme_in_yaml_cannot_grow_hang_or_end_in_a_traceback(tmp_path, text, sentence):
+    path = tmp_path / "scheme.yaml"
+    path.write_text(text, errors="surrogateescape")
+    with pytest.raises(DataError, match=sentence):
+        ClassScheme.from_file(path)
+
+
 def test_an_unknown_scheme_lists_the_known_ones():
     with pytest.raises(DataError, match="brca-m2c"):
         ClassScheme.named("nothing")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -10,10 +9,9 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from nucloop.configuration import first_fault, read_strictly
+from nucloop.configuration import SettingsError, first_fault, read_settings, read_strictly
 from nucloop.errors import DataError
 
 if TYPE_CHECKING:
@@ -21,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ClassJoin", "ClassScheme", "NucleusClass", "as_classes", "builtin_schemes", "join"]
 
-LARGEST_SCHEME_FILE = 1_000_000
 MOST_CLASSES = 100
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 _GREY = "#808080"
@@ -137,15 +134,12 @@ class ClassScheme:
         """Read a user's scheme from JSON or YAML; DataError says what is wrong with the file."""
         path = Path(path)
         try:
-            if path.stat().st_size > LARGEST_SCHEME_FILE:
-                raise DataError(f"{path.name} is too large for a class scheme (over {LARGEST_SCHEME_FILE:,} bytes).")
-            text = path.read_text(encoding="utf-8")
-            data = json.loads(text) if path.suffix.lower() == ".json" else yaml.safe_load(text)
+            data = read_settings(path)
         except OSError as error:
             raise DataError(f"Cannot read the class scheme {path}: {error.strerror}. Check the path.") from error
-        except (ValueError, yaml.YAMLError, RecursionError) as error:
+        except SettingsError as error:
             raise DataError(
-                f"{path.name} is neither JSON nor YAML: {error}. Correct the file at that place."
+                f"{path.name} is no class scheme, or neither JSON nor YAML: {error}. Correct the file at that place."
             ) from error
         return cls.from_dict(data, source=path.name)
 
@@ -165,8 +159,8 @@ class ClassScheme:
 @cache
 def builtin_schemes() -> dict[str, ClassScheme]:
     """Every scheme that ships with NucLoop, by name."""
-    text = resources.files("nucloop").joinpath("class_schemes.yaml").read_text(encoding="utf-8")
-    schemes = [ClassScheme.from_dict(item, source="class_schemes.yaml") for item in yaml.safe_load(text)]
+    items = read_settings(resources.files("nucloop").joinpath("class_schemes.yaml"))
+    schemes = [ClassScheme.from_dict(item, source="class_schemes.yaml") for item in items]
     return {scheme.name: scheme for scheme in schemes}
 
 

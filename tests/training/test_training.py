@@ -164,6 +164,13 @@ def test_a_misspelt_recipe_entry_is_named(tmp_path):
         load_recipe(str(path), DetectorRecipe)
 
 
+def test_a_recipe_of_megabytes_is_refused_before_it_is_parsed(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("name: mine\nmodel: {}\nloop: {" + ", ".join(f"k{n}: 1" for n in range(500_000)) + "}\n")
+    with pytest.raises(DataError, match="too large"):
+        load_recipe(str(path), DetectorRecipe)
+
+
 @pytest.mark.parametrize(
     ("spec", "split", "sentence"),
     [

@@ -7,10 +7,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from nucloop.configuration import first_fault, read_strictly
+from nucloop.configuration import SettingsError, first_fault, read_settings, read_strictly
 from nucloop.errors import DataError
 from nucloop.models.denuc import DenucConfig
 from nucloop.models.encoder import EncoderConfig
@@ -106,7 +105,7 @@ def load_recipe(name: str, kind: type[Kind], **changes: Any) -> Kind:
     path = Path(name) if name.endswith((".yaml", ".yml")) else None
     try:
         source = path if path is not None else resources.files("nucloop.recipes").joinpath(f"{name}.yaml")
-        data = yaml.safe_load(source.read_text(encoding="utf-8"))
+        data = read_settings(source)
         data["loop"] = {**data.get("loop", {}), **{k: v for k, v in changes.items() if v is not None}}
         return TypeAdapter(kind).validate_python(data)
     except FileNotFoundError as error:
@@ -115,7 +114,7 @@ def load_recipe(name: str, kind: type[Kind], **changes: Any) -> Kind:
         ) from error
     except ValidationError as error:
         raise DataError(f"Recipe {name}: {first_fault(error)}. Correct that entry.") from error
-    except (OSError, yaml.YAMLError, UnicodeError, RecursionError, TypeError, AttributeError) as error:
+    except (OSError, SettingsError, TypeError, AttributeError) as error:
         raise DataError(f"Recipe {name} cannot be read: {error}. It must be a YAML file of entries.") from error
 
 

@@ -7,10 +7,9 @@ from functools import cache
 from importlib import resources
 from typing import Any, Literal
 
-import yaml
 from pydantic import TypeAdapter
 
-from nucloop.configuration import read_strictly
+from nucloop.configuration import read_settings, read_strictly
 from nucloop.models.windowed import WindowConfig
 
 __all__ = ["DEFAULT_MPP", "FoundationModel", "foundation_models"]
@@ -62,6 +61,6 @@ class FoundationModel:
 @cache
 def foundation_models() -> dict[str, FoundationModel]:
     """Every foundation model that is known by name."""
-    text = resources.files("nucloop.models.files").joinpath("zoo.yaml").read_text(encoding="utf-8")
-    entries = TypeAdapter(list[FoundationModel]).validate_python(yaml.safe_load(text))
+    file = resources.files("nucloop.models.files").joinpath("zoo.yaml")
+    entries = TypeAdapter(list[FoundationModel]).validate_python(read_settings(file))
     return {entry.name: entry for entry in entries}
