@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from nucloop.detection.engines import make_engine
-from nucloop.models.backbone import BackboneError
+from nucloop.models.library_networks import BackboneError
 from nucloop.models.patherea import PathereaConfig, PathereaDetector, propose
 from nucloop.models.vit_pyramid import any_backbone
 

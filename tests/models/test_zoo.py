@@ -264,7 +264,7 @@ class TestWrongFiles:
             ("[]", r"is not a model's configuration"),
             ('{"model_type": "bert"}', r"holds neither a timm model nor a DINOv2"),
             ('{"architecture": "resnet18"}', r"is no transformer with square patches"),
-            ('{"architecture": "no_such_net"}', r"timm makes no no_such_net"),
+            ('{"architecture": "no_such_net"}', r"timm makes no transformer 'no_such_net'"),
             (
                 '{"architecture": "vit_tiny_patch16_224", "model_args": {"checkpoint_path": "x"}}',
                 r"asks the library to fetch other weights",

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nucloop.errors import WeightsError
+from nucloop.models.library_networks import BackboneError, check_local, make_network
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,10 +20,6 @@ __all__ = ["Backbone", "BackboneError", "load_pretrained"]
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 SHUFFLENETS = ("shufflenet_v2_x0_5", "shufflenet_v2_x1_0", "shufflenet_v2_x1_5", "shufflenet_v2_x2_0")
-
-
-class BackboneError(WeightsError, ValueError):
-    """No library offers a backbone of that name, with those strides or options."""
 
 
 class EvenSameConv2d(nn.Conv2d):
@@ -126,6 +123,7 @@ class Backbone(nn.Module):
         self.strides = tuple(strides)
         mean: tuple[float, ...] = IMAGENET_MEAN
         std: tuple[float, ...] = IMAGENET_STD
+        check_local(name, options or {})
         if name in SHUFFLENETS:
             self.net: nn.Module = _ShuffleNetFeatures(name)
             offered = [8, 16, 32]
@@ -172,15 +170,10 @@ def _timm_features(
 ) -> tuple[nn.Module, list[int], list[int], tuple[float, ...], tuple[float, ...]]:
     import timm
 
-    try:
-        probe: Any = timm.create_model(name, features_only=True, **options)
-    except (RuntimeError, TypeError, ValueError, AttributeError, AssertionError) as error:
-        raise BackboneError(
-            f"timm makes no backbone {name!r} with feature maps and these options: {error}. "
-            "timm.list_models() names them all."
-        ) from error
+    what = "backbone"
+    probe: Any = make_network(name, options, what, features_only=True)
     wanted = [k for k, reduction in enumerate(probe.feature_info.reduction()) if reduction in strides]
-    net: Any = timm.create_model(name, features_only=True, out_indices=tuple(wanted), **options) if wanted else probe
+    net = make_network(name, options, what, features_only=True, out_indices=tuple(wanted)) if wanted else probe
     stages = getattr(net, "_stage_out_idx", None)
     if stages and isinstance(getattr(net, "blocks", None), nn.Sequential):
         net.blocks = net.blocks[: max(stages)]  # timm runs the later stages though nobody reads them

@@ -41,6 +41,10 @@ class LinearHead:
                 f"a head over {len(self.scheme)} classes and background needs {rows} rows, "
                 f"got weight {self.weight.shape} and bias {self.bias.shape}"
             )
+        if not (np.isfinite(self.weight).all() and np.isfinite(self.bias).all()):
+            raise ValueError("its weights are no numbers (NaN or infinite)")
+        if not 0 <= self.keep <= 1:
+            raise ValueError(f"keep {self.keep} is no probability from 0 to 1")
 
     @property
     def features(self) -> int:

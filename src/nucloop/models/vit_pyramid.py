@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nucloop.models.backbone import IMAGENET_MEAN, IMAGENET_STD, Backbone, BackboneError
+from nucloop.models.backbone import IMAGENET_MEAN, IMAGENET_STD, Backbone
+from nucloop.models.library_networks import BackboneError, make_network
 from nucloop.models.windowed import WindowConfig, WindowedEncoder
 
 if TYPE_CHECKING:
@@ -55,13 +56,11 @@ class PyramidTransformer(Backbone):
         nn.Module.__init__(self)
         import timm
 
-        try:
-            net: Any = timm.create_model(name, num_classes=0, **{"dynamic_img_size": True, **(options or {})})
-            self._patch = int(net.patch_embed.patch_size[0])
-        except (RuntimeError, TypeError, ValueError, AttributeError, AssertionError) as error:
-            raise BackboneError(
-                f"timm makes no transformer {name!r} with these options: {error}. timm.list_models() names them all."
-            ) from error
+        net = make_network(name, {"num_classes": 0, "dynamic_img_size": True, **(options or {})}, "transformer")
+        size = getattr(getattr(net, "patch_embed", None), "patch_size", None)
+        if size is None:
+            raise BackboneError(f"{name} is no plain transformer with patches of one size. Choose another backbone.")
+        self._patch = int(size[0])
         if not set(strides) <= {4, 8, 16, 32}:
             raise BackboneError(f"{name} has feature maps at strides [4, 8, 16, 32], not {list(strides)}.")
         width = int(net.num_features)

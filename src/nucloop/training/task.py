@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from nucloop.errors import WeightsError
 from nucloop.models.families import FAMILIES
+from nucloop.models.library_networks import MOST_PARAMETERS, bounded
 from nucloop.training.augment import augment_pixels
 from nucloop.training.crops import Crops
 from nucloop.training.loop import TrainingProgress, prepare, run_loop
@@ -155,7 +156,8 @@ def train(
     """
     recipe = task.recipe
     torch.manual_seed(recipe.loop.seed)
-    model = task.model()
+    with bounded(MOST_PARAMETERS):
+        model = task.model()
     backbone = task.backbone(model)
     prepare(model, backbone, initial, recipe.frozen_stride, device)
     if start is not None:

@@ -9,12 +9,13 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
+from torch import nn
 
 from nucloop.classes import ClassScheme
 from nucloop.configuration import first_fault, read_strictly
@@ -22,12 +23,11 @@ from nucloop.errors import WeightsError
 from nucloop.models.encoder import EncoderConfig, PointEncoder
 from nucloop.models.families import DEFAULT_FAMILY, FAMILIES, Family
 from nucloop.models.heads import LinearHead
+from nucloop.models.library_networks import bounded, room_for
 from nucloop.models.shape import PointShape, ShapeConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from torch import nn
+    from collections.abc import Callable, Mapping
 
 __all__ = [
     "Card",
@@ -48,7 +48,9 @@ __all__ = [
 
 LARGEST_CARD = 1_000_000
 WIDEST_HALO = 4096
-FORBIDDEN_OPTIONS = {"pretrained", "checkpoint_path", "pretrained_cfg", "pretrained_cfg_overlay", "features_only"}
+
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 @read_strictly
@@ -162,37 +164,43 @@ def _load(name: str, kind: str) -> tuple[Card, dict[str, np.ndarray]]:
     if card.kind != kind:
         raise WeightsError(f"{path.name} holds a {card.kind}, a {kind} is needed here. Choose another file.")
     try:
-        return card, load_file(str(path))
+        tensors = load_file(str(path))
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise WeightsError(f"{path.name} is not a safetensors file ({error}). Copy it again.") from error
+    broken = [key for key, value in tensors.items() if value.dtype.kind == "f" and not np.isfinite(value).all()]
+    if broken:
+        raise WeightsError(
+            f"{path.name} holds weights that are no numbers (NaN or infinite, in {broken[0]}): its training went "
+            "wrong. Take an earlier file, or train again."
+        )
+    return card, tensors
 
 
-def _fill(module: nn.Module, tensors: dict[str, np.ndarray], name: str) -> None:
+def _filled(name: str, build: Callable[[Any], Network], config: Any, tensors: dict[str, np.ndarray]) -> Network:
+    """Build a network that is no larger than its file, and fill it."""
     import torch
 
+    path = find_weights(name)
+    with bounded(room_for(path)):
+        module = build(config)
     try:
         module.load_state_dict({key: torch.from_numpy(value) for key, value in tensors.items()})
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:300]
         raise WeightsError(
-            f"{name} does not fit the network its card describes ({reason}). Copy both again from where they came from."
+            f"{path.stem} does not fit the network its card describes ({reason}). "
+            "Copy both again from where they came from."
         ) from error
-    module.eval()
+    return module.eval()
 
 
 def _config(card: Card, kind: type[Any]) -> Any:
     try:
-        config = TypeAdapter(kind).validate_python({**card.config, "mpp": card.mpp})
+        return TypeAdapter(kind).validate_python({**card.config, "mpp": card.mpp})
     except ValidationError as error:
         raise WeightsError(
             f"The card of {card.name} describes no network that NucLoop knows ({first_fault(error)}). Copy it again."
         ) from error
-    if FORBIDDEN_OPTIONS & set(getattr(config, "options", ())) or ":" in getattr(config, "backbone", ""):
-        raise WeightsError(
-            f"The card of {card.name} asks the library to fetch other weights, so it is not loaded. "
-            "Take weights from where you trust them."
-        )
-    return config
 
 
 def family_of(card: Card) -> Family:
@@ -234,25 +242,19 @@ def load_detector(name: str) -> tuple[nn.Module, Card]:
             f"The card of {card.name} names {0 if scheme is None else len(scheme)} classes for a network of {outputs}. "
             "Copy both again from where they came from."
         )
-    detector = family.build(config)
-    _fill(detector, tensors, card.name)
-    return detector, card
+    return _filled(name, family.build, config, tensors), card
 
 
 def load_encoder(name: str) -> tuple[PointEncoder, Card]:
     """Load an encoder by shipped name or path."""
     card, tensors = _load(name, "encoder")
-    encoder = PointEncoder(_config(card, EncoderConfig))
-    _fill(encoder, tensors, card.name)
-    return encoder, card
+    return _filled(name, PointEncoder, _config(card, EncoderConfig), tensors), card
 
 
 def load_shape(name: str) -> tuple[PointShape, Card]:
     """Load a network that gives nuclei their outlines, by shipped name or path."""
     card, tensors = _load(name, "shape")
-    shape = PointShape(_config(card, ShapeConfig))
-    _fill(shape, tensors, card.name)
-    return shape, card
+    return _filled(name, PointShape, _config(card, ShapeConfig), tensors), card
 
 
 def load_head(name: str, encoder: Card | None = None) -> tuple[LinearHead, Card]:

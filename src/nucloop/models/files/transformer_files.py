@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from nucloop.errors import WeightsError
+from nucloop.models.library_networks import make_network, room_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,11 +20,13 @@ if TYPE_CHECKING:
 
     from nucloop.models.files.foundation import FoundationModel
 
-__all__ = ["TimmShape", "build_transformer", "timm_config", "timm_shape"]
+__all__ = ["TimmShape", "build_transformer", "read_tensors", "timm_config", "timm_shape"]
 
 SPARE = ("head.", "head_dist.", "fc_norm.", "mask_token", "embeddings.mask_token")
 """Tensors that published files may have and patch tokens do not need."""
 LARGEST_CONFIG = 1_000_000
+LARGEST_PUBLISHED = 10_000_000_000
+"""Parameters of the largest transformer that is looked at without its weights."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ def timm_config(name: str) -> dict[str, Any] | None:
 def timm_shape(name: str, options: dict[str, Any]) -> TimmShape | None:
     """Build a timm model without memory for its weights and look at it; None where it has no square patches."""
     with torch.device("meta"):
-        net = _timm_net(name, options)
+        net = _timm_net(name, options, LARGEST_PUBLISHED)
     patches = getattr(net, "patch_embed", None)
     size = getattr(patches, "patch_size", None)
     if not hasattr(net, "forward_intermediates") or not isinstance(size, tuple) or size[0] != size[1]:
@@ -104,30 +107,17 @@ def _transformers_patches(registers: int) -> Callable[[nn.Module, Tensor], Tenso
     return read
 
 
-def _timm_net(name: str, options: dict[str, Any]) -> Any:
-    import timm
-
-    named = dict(options)
-    for key, source in (("mlp_layer", timm.layers), ("act_layer", nn)):
-        if isinstance(named.get(key), str):
-            named[key] = getattr(source, named[key], None)
-    if {"pretrained_cfg", "checkpoint_path", "features_only", "pretrained"} & set(named):
-        raise WeightsError(f"The configuration of {name} asks the library to fetch other weights. Do not use it.")
-    try:
-        return timm.create_model(name, pretrained=False, **{"num_classes": 0, **named})
-    except (RuntimeError, TypeError, ValueError, AttributeError, AssertionError) as error:
-        raise WeightsError(
-            f"timm makes no {name} with the options of this model ({error}). Update timm, or choose another encoder."
-        ) from error
+def _timm_net(name: str, options: dict[str, Any], most: int) -> Any:
+    return make_network(name, {"num_classes": 0, **options}, "transformer", most=most)
 
 
 def _filled_timm(entry: FoundationModel, place: Path, weights: Path) -> nn.Module:
     from timm.models.vision_transformer import VisionTransformer, checkpoint_filter_fn
 
     _check_architecture(entry, place)
-    net = _timm_net(entry.architecture, entry.options)
+    net = _timm_net(entry.architecture, entry.options, room_for(weights))
     with _explained(entry, weights):
-        tensors = _read_tensors(weights)
+        tensors = read_tensors(weights)
         if isinstance(net, VisionTransformer):
             tensors = checkpoint_filter_fn(tensors, net)
         wanted = net.state_dict()
@@ -151,7 +141,14 @@ def _check_architecture(entry: FoundationModel, place: Path) -> None:
         raise WeightsError(f"{place} holds a {said}, {entry.name} is a {entry.architecture}. Give its own folder.")
 
 
-def _read_tensors(path: Path) -> dict[str, Tensor]:
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Read tensors from safetensors, or from a checkpoint of PyTorch of which nothing is run.
+
+    Raises
+    ------
+    ValueError
+        If it holds something else.
+    """
     if path.suffix == ".safetensors":
         from safetensors.torch import load_file
 

@@ -18,7 +18,8 @@ from nucloop.errors import WeightsError
 from nucloop.models.files.cards import Card, file_sha256, load_encoder, shipped_weights
 from nucloop.models.files.foundation import DEFAULT_MPP, FoundationModel, foundation_models
 from nucloop.models.files.hub import CONFIG, WEIGHT_FILES, fetch_model
-from nucloop.models.files.transformer_files import build_transformer, timm_config, timm_shape
+from nucloop.models.files.transformer_files import build_transformer, read_tensors, timm_config, timm_shape
+from nucloop.models.library_networks import FilledFrom
 from nucloop.models.windowed import WindowedEncoder
 
 if TYPE_CHECKING:
@@ -127,11 +128,11 @@ def _convolutional(name: str, weights: Path, mpp: float) -> tuple[PointEncoder, 
     """Open a timm network that is no transformer: two of its feature maps, side by side."""
     from nucloop.models.encoder import EncoderConfig, PointEncoder
 
-    file = {"pretrained": True, "pretrained_cfg_overlay": {"file": str(weights)}}
-    config = EncoderConfig(backbone=name, strides=(8, 16), channels=0, mpp=mpp, options=file)
     try:
+        tensors = read_tensors(weights)
+        config = EncoderConfig(backbone=name, strides=(8, 16), channels=0, mpp=mpp, options=FilledFrom(tensors))
         encoder = PointEncoder(config)
-    except (OSError, SafetensorError, pickle.UnpicklingError, KeyError, EOFError) as error:
+    except (OSError, SafetensorError, pickle.UnpicklingError, KeyError, EOFError, ValueError, RuntimeError) as error:
         raise WeightsError(f"{weights} is not {name}, or is damaged ({error}). Download it again.") from error
     encoder.config = replace(config, options={})
     about = asdict(encoder.config)
