@@ -116,3 +116,12 @@ def test_an_impossible_outline_is_one_sentence(nucloop, models, slide, tmp_path,
     assert run.code == 1
     assert sentence in run.err
     assert not (tmp_path / "slide.csv").exists()
+
+
+@pytest.mark.parametrize(("mpp", "words"), [(20, "Did you mean 20x? Then its pixels are 0.5 µm"), (3.9, "Give 0.25")])
+def test_a_magnification_given_as_mpp_is_asked_about_before_any_work(nucloop, models, slide, tmp_path, mpp, words):
+    run = nucloop("detect", slide, "--mpp", mpp, "--out", tmp_path / "results", *models)
+
+    assert run.code == 1
+    assert words in run.err
+    assert not list((tmp_path / "results").iterdir())

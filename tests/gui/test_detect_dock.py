@@ -205,6 +205,21 @@ def test_the_resolution_can_be_a_number(window: Window, tissue: NDArray[np.uint8
     assert image.metadata["nucloop"]["mpp"] == pytest.approx(0.46)
 
 
+def test_a_magnification_typed_as_the_size_of_a_pixel_is_asked_about(window: Window, tissue: NDArray[np.uint8]) -> None:
+    image = window.open(tissue, mpp=None)
+    window.detect()
+    question = window.dock.question
+    question.number.setValue(20)
+    window.click(question.use)
+    assert "Did you mean 20x? Then its pixels are 0.5 µm" in question.said
+    assert question.isVisible()
+    question.number.setValue(0.5)
+    window.click(question.use)
+    window.wait_until_done()
+    assert image.metadata["nucloop"]["mpp"] == 0.5
+    assert window.count() > 0
+
+
 def test_an_empty_field_gets_a_sentence(window: Window) -> None:
     window.open(np.full((400, 500, 3), 245, np.uint8))
     window.detect_and_wait()

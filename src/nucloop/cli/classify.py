@@ -34,7 +34,7 @@ def classify(
     head: Annotated[str | None, typer.Option(help="Name or .safetensors file; the one that ships unless said.")] = None,
     encoder: Annotated[str, typer.Option(help="Encoder that the head reads, by name, file or folder.")] = "embedded",
     mpp: Annotated[
-        float | None, typer.Option(min=0.01, max=50, help="µm per pixel of a slide that does not say.")
+        float | None, typer.Option(min=0.01, max=100, help="µm per pixel of a slide that does not say.")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
     image: Annotated[str | None, typer.Option(help=IMAGE_HELP)] = None,

@@ -35,7 +35,9 @@ def detect(
     out: Annotated[Path, typer.Option(help="Folder for the results, one file a slide.")],
     region: Annotated[str | None, typer.Option(help="Y,X,HEIGHT,WIDTH in level-0 pixels.")] = None,
     regions: Annotated[Path | None, typer.Option(help="GeoJSON file with polygons, as QuPath writes.")] = None,
-    mpp: Annotated[float | None, typer.Option(min=0.01, max=50, help="µm per pixel of slides that do not say.")] = None,
+    mpp: Annotated[
+        float | None, typer.Option(min=0.01, max=100, help="µm per pixel of slides that do not say.")
+    ] = None,
     image: Annotated[str | None, typer.Option(help=IMAGE_HELP)] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
     detector: Annotated[str, typer.Option(help="Name or .safetensors file.")] = "denuc-mobilenet",

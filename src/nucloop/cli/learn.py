@@ -44,7 +44,9 @@ def learn_command(
         str | None, typer.Option(help="Head to start from; the one that ships for the encoder unless said.")
     ] = None,
     slides: Annotated[Path | None, typer.Option(help="Folder of the slides; beside the sessions unless said.")] = None,
-    mpp: Annotated[float | None, typer.Option(min=0.01, max=50, help="µm per pixel of slides that do not say.")] = None,
+    mpp: Annotated[
+        float | None, typer.Option(min=0.01, max=100, help="µm per pixel of slides that do not say.")
+    ] = None,
     epochs: Annotated[int, typer.Option(min=1, help="At most, for lora and full.")] = 20,
     imported: Annotated[bool, typer.Option("--imported", help="Learn from imported classes too.")] = False,
     apply: Annotated[

@@ -22,7 +22,7 @@ def measure_command(
     nuclei: Annotated[Path, typer.Argument(metavar="NUCLEI", help="File of nuclei with outlines, or a session.")],
     out: Annotated[Path, typer.Option(help="The file to write: .csv, .parquet or .geojson (QuPath).")],
     slide: Annotated[Path | None, typer.Option(help="The slide: for the stains in and around nuclei.")] = None,
-    mpp: Annotated[float | None, typer.Option(min=0.01, max=50, help="µm per pixel; else as the files say.")] = None,
+    mpp: Annotated[float | None, typer.Option(min=0.01, max=100, help="µm per pixel; else as the files say.")] = None,
     ring_um: Annotated[float, typer.Option(min=0.1, max=50, help="Width of the ring around a nucleus, µm.")] = 2.0,
 ) -> None:
     """Measure area, perimeter, shape and, with the slide, haematoxylin, eosin and DAB of every nucleus."""

@@ -230,7 +230,7 @@ class Pipeline:
         RegionError
             If a region is malformed or outside the slide.
         """
-        step = self._detector.mpp / slide.require_mpp()
+        step = slide.working_step(self._detector.mpp)
         region = TiledRegion(regions if regions is not None else [slide.box], slide.box)
         if tiles is None:
             tiles = self._planned(slide, region, centre)

@@ -15,6 +15,9 @@ from nucloop.slides.resample import axis_weights, halve, resample
 PLAUSIBLE_MPP = (0.05, 20.0)
 """µm per pixel that a microscope's picture of tissue can have."""
 
+COARSEST_MPP = 2.5
+"""µm per pixel up to which a nucleus has a few pixels."""
+
 _MAX_SOURCE_PIXELS = 24_000_000
 _LEVEL_TOLERANCE = 1.1
 _MAX_SIDE = 2_000_000
@@ -22,6 +25,8 @@ _SMALLEST_LEVEL = 8  # below, a rounded side says too little about how far the l
 _ROUNDED = 2
 _SIDE_TOLERANCE = 0.05
 _WHITE = 255
+_NUCLEUS_UM = 7.5
+_POWERS = (4, 100)
 
 
 def keep_open() -> None:
@@ -134,9 +139,24 @@ class Slide:
             f"the question in napari ({hint})."
         )
 
+    def working_step(self, mpp: float) -> float:
+        """Level-0 pixels per pixel of the working grid at `mpp`.
+
+        Raises
+        ------
+        SlideError
+            If the slide does not say its resolution, or one at which nobody can tell a nucleus: a magnification, most
+            likely, and as many pixels to make up as would keep a computer busy for days.
+        """
+        own = self.require_mpp()
+        trouble = too_coarse(own)
+        if trouble:
+            raise SlideError(f"{self.name} cannot be searched for nuclei: {trouble}")
+        return _step(mpp, own)
+
     def working_shape(self, mpp: float) -> tuple[int, int]:
         """Height and width of the working grid that covers the slide at `mpp`."""
-        step = mpp / self.require_mpp()
+        step = self.working_step(mpp)
         return int(np.ceil(self.shape[0] / step)), int(np.ceil(self.shape[1] / step))
 
     def read_region(self, box: Box, mpp: float | None = None) -> RgbArray:
@@ -190,7 +210,7 @@ class Slide:
         SlideError
             If the file is damaged there, or the slide does not say its resolution.
         """
-        step = _step(mpp, self.require_mpp())
+        step = self.working_step(mpp)
         rows = (np.arange(top, top + height) + 0.5) * step
         columns = (np.arange(left, left + width) + 0.5) * step
         return self._sample(rows, columns, step)
@@ -229,6 +249,18 @@ class Slide:
             return np.concatenate(parts, axis=0)
         parts = [self._sample(rows, half, step) for half in np.array_split(columns, 2)]
         return np.concatenate(parts, axis=1)
+
+
+def too_coarse(mpp: float) -> str:
+    """Say why no nucleus can be told at so many µm per pixel, and what was probably meant; empty where one can."""
+    if mpp <= COARSEST_MPP:
+        return ""
+    meant = (
+        f"Did you mean {mpp:g}x? Then its pixels are {10 / mpp:.3g} µm: give that."
+        if _POWERS[0] <= mpp <= _POWERS[1]
+        else "Give 0.25 for most 40x scans, 0.5 for most 20x scans."
+    )
+    return f"at {mpp:g} µm per pixel a nucleus is smaller than {_NUCLEUS_UM / COARSEST_MPP:.0f} pixels. {meant}"
 
 
 def build_levels(sources: Sequence[PixelSource], name: str) -> tuple[Level, ...]:

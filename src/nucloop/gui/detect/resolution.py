@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
 )
 
 from nucloop.gui.detect.resolution_crop import CROP_PX
+from nucloop.slides.slide import too_coarse
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,7 +30,7 @@ __all__ = ["ResolutionQuestion", "ScaledCrop"]
 
 USUAL = {"20×": 0.5, "40×": 0.25}
 """µm per pixel that scanners give at these objectives, nearly enough."""
-SMALLEST, LARGEST = 0.05, 20.0
+SMALLEST, LARGEST = 0.05, 100.0
 BAR_UM = 10.0
 _MARGIN = 6
 
@@ -132,6 +133,11 @@ class ResolutionQuestion(QFrame):
         layout.addWidget(self.crops["number"])
         self.setVisible(False)
 
+    @property
+    def said(self) -> str:
+        """What a person reads."""
+        return self._text.text()
+
     def ask(self, name: str, known: float | None = None) -> None:
         """Ask about an image; `known` is what was said before, µm per pixel."""
         before = "" if known is None else f" {known:.4g} µm was said."
@@ -170,4 +176,9 @@ class ResolutionQuestion(QFrame):
             return
         # what is typed counts, also when the field has not looked at it yet
         self.number.interpretText()
+        trouble = too_coarse(self.number.value())
+        if trouble:
+            # a magnification, most likely
+            self._text.setText(trouble[0].upper() + trouble[1:])
+            return
         self.answered.emit(self.number.value())
