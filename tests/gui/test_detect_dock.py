@@ -41,7 +41,7 @@ def test_one_click_gives_classified_nuclei_in_layer_table_and_legend(field: Wind
     count = field.count()
     assert count > 0
     assert field.said == f"{count:,} nuclei found."
-    assert len(field.viewer.layers["Nuclei"].data) == count
+    assert len(field.nuclei.layer.data) == count
     assert (field.nuclei.session.nuclei().label >= 0).all()
     legend = field.dock.nuclei.legend
     assert sum(int(row.count.text().replace(",", "")) for row in legend.rows.values()) == count
@@ -109,7 +109,7 @@ def test_cancel_keeps_what_came(large_field: Window) -> None:
     large_field.wait_for_nuclei()
     large_field.click(large_field.dock.controls.cancel)
     large_field.wait_until_done()
-    assert large_field.count() == len(large_field.viewer.layers["Nuclei"].data) > 0
+    assert large_field.count() == len(large_field.nuclei.layer.data) > 0
     assert large_field.said == f"Cancelled. {large_field.count():,} nuclei found until then are kept."
     assert not large_field.dock.controls.cancel.isVisible()
     assert large_field.dock.controls.detect.isEnabled()
@@ -272,9 +272,9 @@ def test_deleting_the_nuclei_layer_in_mid_run_stops_it_and_loses_nothing(large_f
     large_field.click(large_field.dock.controls.scope_buttons[DetectionScope.SLIDE])
     large_field.detect()
     large_field.wait_for_nuclei()
-    large_field.viewer.layers.remove("Nuclei")
+    large_field.viewer.layers.remove(large_field.nuclei.layer)
     large_field.wait_until_done()
-    assert "Nuclei" not in large_field.viewer.layers
+    assert not [layer for layer in large_field.viewer.layers if layer.name.startswith("Nuclei")]
     before = len(large_field.dock.sessions.session_of(large_field.dock.controls.image))
     assert before > 0
     assert "No nucleus is lost" in large_field.said
@@ -282,7 +282,7 @@ def test_deleting_the_nuclei_layer_in_mid_run_stops_it_and_loses_nothing(large_f
     large_field.look_at(1500, 1500, 300)
     large_field.detect_and_wait()
     assert large_field.count() >= before
-    assert len(large_field.viewer.layers["Nuclei"].data) > 0
+    assert len(large_field.nuclei.layer.data) > 0
 
 
 def test_closing_the_window_in_mid_run_is_quiet(large_field: Window) -> None:

@@ -16,7 +16,7 @@ from nucloop.cli import app
 from nucloop.formats import SlideInfo, write_nuclei
 from nucloop.geometry import Region
 from nucloop.gui.canvas.docks import open_ki67_dock
-from nucloop.gui.canvas.drawn_regions import add_regions, drawn_regions
+from nucloop.gui.canvas.drawn_regions import add_regions, drawn_regions, regions_layer
 from nucloop.gui.canvas.layer_slide import slide_of_layer
 from nucloop.gui.ki67.ki67_memory import recall_settings
 from nucloop.gui.napari_private.view_state import camera_of
@@ -59,7 +59,7 @@ class Counted(Bench):
 
     def draw(self, *outlines: np.ndarray) -> None:
         self.push(self.ki67.parts.draw["polygon"])
-        layer = self.viewer.layers["Regions"]
+        layer = regions_layer(self.viewer, self.image)
         layer.mode = "pan_zoom"
         layer.add_polygons(list(outlines))
         self.viewer.layers.selection.active = self.layer

@@ -87,7 +87,7 @@ def wait_for(bench: Bench, row: int, colours: set[tuple[int, ...]], place: NDArr
 def test_each_nucleus_in_view_has_its_outline_in_the_colour_of_its_class(outlined: Bench) -> None:
     for row in range(3):
         wait_for(outlined, row, {colour_of(row)})
-    assert OUTLINES_NAME in [layer.name for layer in outlined.viewer.layers]
+    assert f"{OUTLINES_NAME} · field" in [layer.name for layer in outlined.viewer.layers]
     assert image_layers(outlined.viewer) == [outlined.image]
 
 

@@ -153,7 +153,7 @@ def test_nuclei_and_session_go_with_their_image_without_a_search_for_garbage(
 def test_what_shows_the_nuclei_of_an_image_leaves_with_it(viewer: napari.Viewer, qtbot: QtBot, slide: Path) -> None:
     worked_on(viewer, qtbot, slide)
     viewer.layers.remove("slide.tif")
-    qtbot.waitUntil(lambda: [layer.name for layer in viewer.layers] == ["Regions"], timeout=LONG_MS)
+    qtbot.waitUntil(lambda: not viewer.layers, timeout=LONG_MS)
 
 
 def test_an_image_is_deleted_together_with_the_layers_of_its_nuclei(

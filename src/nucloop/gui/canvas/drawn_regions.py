@@ -23,6 +23,7 @@ from napari.layers.base import ActionType
 from nucloop.errors import NucLoopError, RegionError
 from nucloop.geometry import Region
 from nucloop.gui.canvas.layer_slide import set_layer_mpp
+from nucloop.gui.canvas.slide_group import image_under, layer_of, tie
 from nucloop.gui.canvas.view import placement, to_image, view_centre
 from nucloop.gui.napari_private.view_state import camera_of
 
@@ -55,14 +56,20 @@ DECIMALS = 6
 """Of a pixel: what lies beyond them comes from the way through the world."""
 
 
-def regions_layer(viewer: ViewerModel) -> Shapes | None:
-    """Return the layer that holds drawn regions, if there is one."""
-    return next((x for x in viewer.layers if isinstance(x, Shapes) and x.name == REGIONS_NAME), None)
+def regions_layer(viewer: ViewerModel, image: Image | None = None) -> Shapes | None:
+    """Return the layer that holds regions drawn on an image, on any where none is named, if there is one."""
+    layer = layer_of(viewer, image, REGIONS_NAME)
+    if layer is None and image is not None:
+        # a person may have made it
+        layer = next((x for x in viewer.layers if x.name == REGIONS_NAME and image_under(x) is None), None)
+        if isinstance(layer, Shapes):
+            tie(layer, image, REGIONS_NAME)
+    return layer if isinstance(layer, Shapes) else None
 
 
 def draw_regions(viewer: ViewerModel, image: Image, tool: str) -> Shapes:
-    """Let the person draw: activate the layer "Regions", made on demand, with a tool ("rectangle" or "polygon")."""
-    layer = regions_layer(viewer)
+    """Let the person draw: activate the image's regions, made on demand, with a tool ("rectangle" or "polygon")."""
+    layer = regions_layer(viewer, image)
     if layer is None:
         layer = _new_layer(viewer, image)
     layer.visible = True
@@ -79,7 +86,7 @@ def drawn_regions(viewer: ViewerModel, image: Image) -> list[Region]:
     RegionError
         If nothing with an area was drawn.
     """
-    layer = regions_layer(viewer)
+    layer = regions_layer(viewer, image)
     regions = [] if layer is None else _regions_in(layer, image)
     if not regions:
         raise RegionError("No region is drawn yet. Choose Rectangle or Polygon, draw on the slide, then detect.")
@@ -96,7 +103,7 @@ def regions_of(viewer: ViewerModel, image: Image) -> list[Region]:
 
 def add_regions(viewer: ViewerModel, image: Image, regions: Sequence[Region]) -> None:
     """Put regions, holes and all, into the layer in which a person draws."""
-    layer = regions_layer(viewer)
+    layer = regions_layer(viewer, image)
     if layer is None:
         active = viewer.layers.selection.active
         layer = _new_layer(viewer, image)
@@ -135,13 +142,14 @@ def set_resolution(viewer: ViewerModel, image: Image, mpp: float) -> None:
     """Write down µm per pixel as a person said it, and keep what is on screen where it is."""
     y, x = view_centre(viewer, image)
     before = np.array(image.scale[-2:])
-    regions = regions_layer(viewer)
+    regions = regions_layer(viewer, image)
     follows = regions is not None and np.array_equal(regions.scale, before)
     set_layer_mpp(image, mpp)
     if regions is not None and follows:
         regions.units, regions.scale = image.units[-2:], image.scale[-2:]
-    camera_of(viewer).zoom *= before[-1] / image.scale[-1]
-    camera_of(viewer).center = image.data_to_world((y, x))
+    if image.visible:
+        camera_of(viewer).zoom *= before[-1] / image.scale[-1]
+        camera_of(viewer).center = image.data_to_world((y, x))
 
 
 def _new_layer(viewer: ViewerModel, image: Image) -> Shapes:
@@ -153,6 +161,7 @@ def _new_layer(viewer: ViewerModel, image: Image) -> Shapes:
         edge_width=2 * _pixels_per_screen_pixel(viewer, image),
         **placement(image),
     )
+    tie(layer, image, REGIONS_NAME)
     viewer.add_layer(layer)
     return layer
 

@@ -154,6 +154,7 @@ class DetectDock(QWidget):
         self.detection.said.connect(self.messages.say)
         self.detection.stopped.connect(self._run_stopped)
         self.sessions.changed.connect(self._show_nuclei)
+        self.sessions.current.changed.connect(self._images_changed)
         self.sessions.said.connect(self.messages.say)
         self.undo.said.connect(self.messages.say)
         self.nuclei.export_clicked.connect(lambda: open_export(self.viewer))
@@ -179,9 +180,12 @@ class DetectDock(QWidget):
         self.welcome.setVisible(not images)
         self.controls.setVisible(bool(images))
         self._found.setVisible(bool(images))
-        self.controls.show_images(images, self.controls.image)
+        self.controls.show_images(images, self.sessions.current.image)
 
     def _image_chosen(self) -> None:
+        image = self.controls.image
+        if image is not None and image is not self.sessions.current.image:
+            self.sessions.current.choose(image)
         self.question.setVisible(False)
         self._prepare_timer.start(0)
         self._show_nuclei()

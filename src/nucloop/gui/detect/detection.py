@@ -206,9 +206,10 @@ class Detection(QObject):
         except NucLoopError as error:
             self._forget_run(Message(str(error), Tone.WARNING))
             return False
-        if not nuclei.layer.visible:
-            nuclei.layer.visible = True
-        self._viewer.layers.selection.active = nuclei.layer
+        if self.sessions.current.image is image:
+            if not nuclei.layer.visible:
+                nuclei.layer.visible = True
+            self._viewer.layers.selection.active = nuclei.layer
         self.sessions.changed.emit()
         follow_now(self._viewer)
         return True

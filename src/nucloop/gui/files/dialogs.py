@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from napari.utils.notifications import show_warning
 
-from nucloop.gui.canvas.view import image_layers
 from nucloop.gui.correct.correcting import Correcting
 from nucloop.gui.files.export_dialog import ExportDialog
 from nucloop.gui.files.import_dialog import ImportDialog
@@ -68,10 +67,5 @@ def open_import(viewer: napari.Viewer, path: Path | None = None) -> ImportDialog
 
 
 def image_meant(viewer: napari.Viewer) -> Image | None:
-    """Return the active image, that of the active nuclei, or the topmost."""
-    images = image_layers(viewer)
-    active = viewer.layers.selection.active
-    if active in images:
-        return active
-    nuclei = Correcting.of(viewer).nuclei
-    return nuclei.image if nuclei is not None else next(iter(images), None)
+    """Return the image that a person means: that of the active layer, or the one on top."""
+    return Correcting.of(viewer).sessions.current.image

@@ -19,6 +19,7 @@ from nucloop.formats.document import UUID
 from nucloop.formats.fitting import likely_scale, misfits
 from nucloop.gui.canvas.colouring import class_palette
 from nucloop.gui.canvas.layer_slide import mpp_of_layer
+from nucloop.gui.canvas.slide_group import tie
 from nucloop.gui.canvas.slide_layers import MICROMETRE
 from nucloop.gui.canvas.view import placement
 from nucloop.gui.layer.points_style import DIAMETER_UM, SCREEN_LIMITS
@@ -230,6 +231,7 @@ def reference_layer(viewer: ViewerModel, image: Image, file: ReadFile, document:
     """Lay the nuclei of a file on an image as rings in the colours of their classes; they are in no session."""
     options = points_options(document, file.path.name, mpp) | placement(image)
     layer = Points(document.nuclei.yx, ndim=2, **options)
+    tie(layer, image, "")
     viewer.add_layer(layer)
     return layer
 

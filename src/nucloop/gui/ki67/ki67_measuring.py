@@ -134,7 +134,7 @@ class Ki67Measuring(QObject):
 
     def watch_regions(self) -> None:
         """Follow the layer of drawn regions, which may have come or gone."""
-        shapes = None if self.nuclei is None else regions_layer(self.nuclei.viewer)
+        shapes = None if self.nuclei is None else regions_layer(self.nuclei.viewer, self.nuclei.image)
         if shapes is self._shapes:
             return
         if self._shapes is not None:

@@ -1,4 +1,4 @@
-"""The Points layer "Nuclei": a window onto a session. It holds what is in view; the session knows everything."""
+"""The Points layer of an image's nuclei: a window onto a session. It holds what is in view, the session everything."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from qtpy.QtCore import QTimer, Signal
 
+from nucloop.gui.canvas.slide_group import tie
 from nucloop.gui.canvas.view import lead_to, remove_soon
 from nucloop.gui.layer.density import DENSITY_NAME, density_picture
 from nucloop.gui.layer.layer_contents import one_update, write_labels, write_texts, write_window
@@ -82,6 +83,7 @@ class NucleiLayer(ShownNuclei):
         self._text_timer = QTimer(self)
         self._text_timer.setSingleShot(True)
         self._text_timer.timeout.connect(self._show_texts)
+        tie(self.layer, image, LAYER_NAME)
         viewer.add_layer(self.layer)
         draw_image_lightly(viewer, image)
         draw_points_lightly(viewer, self.layer)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from napari.layers import Image
 
+from nucloop.gui.canvas.slide_group import tie
 from nucloop.gui.canvas.view import placement
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ class ViewPicture:
             metadata={"nucloop": {"drawn": True}},
             **where,
         )
+        tie(self.layer, self._image, self._name)
         active = self._viewer.layers.selection.active
         self._viewer.add_layer(self.layer)
         self._viewer.layers.selection.active = active

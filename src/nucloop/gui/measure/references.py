@@ -15,6 +15,7 @@ from nucloop.evaluation.live import with_ids
 from nucloop.formats import Asked, SlideInfo, only_areas, read_document
 from nucloop.formats.fitting import misfits
 from nucloop.gui.canvas.layer_slide import slide_of_layer
+from nucloop.gui.canvas.slide_group import image_under
 from nucloop.nuclei import UNLABELLED, Nuclei
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ def layers_to_compare_with(viewer: ViewerModel, nuclei: NucleiLayer) -> list[Poi
         for layer in reversed(viewer.layers)
         if isinstance(layer, Points)
         and layer is not nuclei.layer
+        and image_under(layer) in (None, nuclei.image)
         and RingMark not in layer.metadata
         and "image" not in layer.metadata.get("nucloop", {})
     ]

@@ -9,6 +9,7 @@ import numpy as np
 from napari.layers import Points
 from qtpy.QtCore import QObject, QTimer
 
+from nucloop.gui.canvas.slide_group import tie
 from nucloop.gui.canvas.view import placement
 from nucloop.gui.layer.viewport import MOST_POINTS, viewport_of
 from nucloop.gui.measure.references import RingMark
@@ -178,6 +179,7 @@ class Rings(QObject):
                 **placement(nuclei.image),
             )
             read_when_whole(self.layer)
+            tie(self.layer, nuclei.image, RINGS_NAME)
             layers.append(self.layer)
             layers.selection.active = active
         return self.layer

@@ -8,12 +8,14 @@ from qtpy.QtCore import QObject, QTimer
 
 from nucloop.errors import NucLoopError
 from nucloop.gui.canvas.drawn_regions import add_regions, regions_layer, regions_of
+from nucloop.gui.canvas.slide_group import image_under
+from nucloop.gui.canvas.view import image_layers
 from nucloop.gui.sessions.open_sessions import OpenSessions
 from nucloop.session.exchange import keep_regions, kept_regions
 
 if TYPE_CHECKING:
     import napari
-    from napari.layers import Image
+    from napari.layers import Image, Shapes
 
     from nucloop.formats import Region
     from nucloop.gui.layer.nuclei_layer import NucleiLayer
@@ -25,14 +27,12 @@ _AT_ONCE = ("added", "removed")
 
 
 class KeptRegions(QObject):
-    """Writes the regions of a viewer to its session when they have changed, and draws those of a session that opens.
-
-    With several images open nobody knows on which of them a region lies: then it is kept with none.
+    """Writes the regions of a viewer's slides to their sessions when they have changed, and draws those that were kept.
 
     Parameters
     ----------
     viewer : napari.Viewer
-        With the layer "Regions".
+        With a layer of regions for each image on which some are drawn.
     sessions : OpenSessions
         Of the same viewer.
     """
@@ -41,7 +41,8 @@ class KeptRegions(QObject):
         super().__init__(sessions)
         self._viewer, self._sessions = viewer, sessions
         self._drawn: set[Image] = set()
-        self._layer: Any = None
+        self._edited: set[Image] = set()
+        self._layers: dict[Image, Shapes] = {}
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self.keep)
@@ -49,7 +50,6 @@ class KeptRegions(QObject):
         sessions.closing.connect(self._closing)
         viewer.layers.events.inserted.connect(self._layers_changed)
         viewer.layers.events.removed.connect(self._layers_changed)
-        self._layers_changed()
         self._sessions_changed()
 
     @classmethod
@@ -60,35 +60,38 @@ class KeptRegions(QObject):
         return cls(viewer, sessions) if found is None else found
 
     def keep(self) -> None:
-        """Write the regions now."""
+        """Write the regions that have changed now."""
         self._timer.stop()
-        nuclei = self._only
-        if nuclei is None or nuclei.image not in self._drawn or nuclei.session.closed or nuclei.session.read_only:
+        edited, self._edited = self._edited, set()
+        for image in edited:
+            self._keep(image)
+
+    def _keep(self, image: Image) -> None:
+        session = self._sessions.session_of(image)
+        if session is None or image not in self._drawn or session.closed or session.read_only:
             return
-        if regions_layer(self._viewer) is None:
+        if regions_layer(self._viewer, image) is None:
             # a window that closes takes its layers away one by one: that says nothing about the regions
             return
-        regions = regions_of(nuclei.viewer, nuclei.image)
+        regions = regions_of(self._viewer, image)
         # an untouched slide gets no session for a region that is gone again
-        if regions or kept_regions(nuclei.session):
-            keep_regions(nuclei.session, regions)
-
-    @property
-    def _only(self) -> NucleiLayer | None:
-        known = self._sessions.all()
-        return known[0] if len(known) == 1 else None
+        if regions or kept_regions(session):
+            keep_regions(session, regions)
 
     def _sessions_changed(self) -> None:
-        nuclei = self._only
-        if nuclei is None or nuclei.image in self._drawn:
-            return
-        self._drawn.add(nuclei.image)
+        self._layers_changed()
+        for nuclei in self._sessions.all():
+            if nuclei.image not in self._drawn:
+                self._drawn.add(nuclei.image)
+                self._begin(nuclei)
+
+    def _begin(self, nuclei: NucleiLayer) -> None:
         try:
             regions = kept_regions(nuclei.session)
         except NucLoopError:
             # what cannot be read stays in the file; nobody's nuclei are the worse for it
             return
-        if regions and not regions_of(nuclei.viewer, nuclei.image):
+        if regions and not regions_of(self._viewer, nuclei.image):
             # napari may still be busy with the layer of the nuclei
             QTimer.singleShot(0, lambda: self._draw(nuclei, regions))
 
@@ -97,16 +100,22 @@ class KeptRegions(QObject):
             add_regions(self._viewer, nuclei.image, regions)
 
     def _layers_changed(self, event: object = None) -> None:
-        layer = regions_layer(self._viewer)
-        if layer is not self._layer:
-            if self._layer is not None:
-                self._layer.events.data.disconnect(self._edited)
-            self._layer = layer
-            if layer is not None:
-                layer.events.data.connect(self._edited)
+        for image, layer in list(self._layers.items()):
+            if layer not in self._viewer.layers:
+                layer.events.data.disconnect(self._heard)
+                del self._layers[image]
+        for image in image_layers(self._viewer):
+            if image not in self._layers and (layer := regions_layer(self._viewer, image)) is not None:
+                self._layers[image] = layer
+                layer.events.data.connect(self._heard)
+                self._edited.add(image)
                 self._timer.start(PAUSE_MS)
 
-    def _edited(self, event: Any) -> None:
+    def _heard(self, event: Any) -> None:
+        image = image_under(event.source)
+        if image is None:
+            return
+        self._edited.add(image)
         if str(event.action) in _AT_ONCE:
             self.keep()
         else:
@@ -114,6 +123,7 @@ class KeptRegions(QObject):
             self._timer.start(PAUSE_MS)
 
     def _closing(self, image: Image) -> None:
-        if self._timer.isActive():
-            self.keep()
+        if image in self._edited:
+            self._edited.discard(image)
+            self._keep(image)
         self._drawn.discard(image)

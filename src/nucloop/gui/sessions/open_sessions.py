@@ -15,6 +15,7 @@ from nucloop.gui.canvas.view import is_picture
 from nucloop.gui.layer.nuclei_layer import NucleiLayer
 from nucloop.gui.napari_private.own_context import keep_to_own_context
 from nucloop.gui.napari_private.parts import keeper_of
+from nucloop.gui.sessions.current_slide import CurrentSlide
 from nucloop.gui.sessions.removed_layers import RemovedLayers
 from nucloop.gui.sessions.session_places import (
     Answer,
@@ -67,6 +68,8 @@ class OpenSessions(QObject):
         self._ways: dict[Image, OpeningChoice] = {}
         self._said: dict[Image, float] = {}
         self.author = ""
+        self.current = CurrentSlide(viewer, self)
+        self.current.changed.connect(self.changed)
         keep_to_own_context(viewer)
         self._removed = RemovedLayers(self)
         viewer.layers.events.removed.connect(self._layer_removed)
@@ -119,12 +122,8 @@ class OpenSessions(QObject):
 
     @property
     def active(self) -> NucleiLayer | None:
-        """The nuclei that a person means: of the active layer, or the only ones there are."""
-        active = self._viewer.layers.selection.active
-        for image, nuclei in self._layers.items():
-            if active in (image, nuclei.layer):
-                return nuclei
-        return next(iter(self._layers.values())) if len(self._layers) == 1 else None
+        """The nuclei that a person means: those of the slide that is seen."""
+        return self.nuclei_of(self.current.image)
 
     def open(self, image: Image, scheme: ClassScheme | None = None) -> NucleiLayer | None:
         """Return the nuclei of an image, its session and layer opened if need be.
