@@ -12,7 +12,7 @@ from tests.session.test_hostile_files import put_patch, rewrite
 from typer.testing import CliRunner
 
 from nucloop.cli import app
-from nucloop.session import DamagedSession, Session
+from nucloop.session import DamagedSession, Session, schema
 from nucloop.session.keeping.copies import FOLDER, copies_of, keep_copy
 from nucloop.session.keeping.repair import repair
 
@@ -127,4 +127,4 @@ def test_a_copy_is_kept_before_the_format_changes(edited: Path) -> None:
         connection.execute("DROP TABLE outlines")
         connection.execute("PRAGMA user_version = 2")
     Session.open(edited, slide=SLIDE, author="Dr A").close()
-    assert any("before format 3" in one.name for one in copies_of(edited))
+    assert any(f"before format {schema.VERSION}" in one.name for one in copies_of(edited))

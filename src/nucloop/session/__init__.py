@@ -41,6 +41,8 @@ The rules
 - Where a nucleus is, its outline, and whether it is there at all, all readers share.
 - Outlines stay in the file until somebody asks: ``session.nuclei(ids, outlines=True)``, or ``with_outlines`` for a
   table. They move with their nuclei. A nucleus has the outline it came with, or the first one that an import brings it.
+- ``nucloop.session.outlining`` has what a person does to outlines: drawing one, splitting a nucleus, merging several.
+  What a person drew (``drawn_by``) no model and no import replaces.
 
 Errors that a person may see are `SessionError`: `OtherSlide`, `SessionInUse`, `DamagedSession`, `NewerSession`,
 `PlaceNotWritable` and, for an edit that was not done, `NotKept`.

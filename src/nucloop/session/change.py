@@ -50,7 +50,7 @@ class Change:
     relabelled: NDArray[np.int64] = field(default_factory=lambda: _NONE)
     """Ids whose class, origin, probability or any reader's word has changed."""
     outlined: NDArray[np.int64] = field(default_factory=lambda: _NONE)
-    """Ids that were there and got an outline, or lost it again by undo."""
+    """Ids that were there and got an outline, or another one, or lost it again by undo."""
     counts: dict[str, int] = field(default_factory=dict)
     """Nuclei per class, after the change."""
     classes_changed: bool = False

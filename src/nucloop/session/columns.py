@@ -62,9 +62,13 @@ _FIXED = {
 }
 """exists: was added and not undone; removed: a person deleted it; found: where it was first put; run: the model run
 that found it, 0 for none; model: the model's class; label: the class by the last word; speaker: whose word that was."""
-_RARE = {"outline": Column(np.int64, 0, 0, 2**62), "cell": Column(np.int64, 0, 0, 2**62)}
-"""Numbers of outlines in the file, 0 for none: of the nucleus, and of the cell around it. They take no memory until
-there is one."""
+_RARE = {
+    "outline": Column(np.int64, 0, 0, 2**62),
+    "cell": Column(np.int64, 0, 0, 2**62),
+    "drawn": Column(np.uint8, 0, 0, MOST_READERS),
+}
+"""Numbers of outlines in the file, 0 for none: of the nucleus, and of the cell around it; and who drew that of the
+nucleus by hand, 0 for nobody. They take no memory until there is one."""
 
 
 def column(name: str) -> Column | None:

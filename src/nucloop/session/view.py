@@ -116,6 +116,11 @@ class View:
         """Tell which nuclei have an outline, (N,); none is read for that."""
         return np.asarray(self._columns.values("outline", self._rows(ids)) > 0)
 
+    def drawn_by(self, ids: ArrayLike) -> list[str]:
+        """Return who drew the outline of each nucleus by hand; "" where nobody did."""
+        names = ["", *self._state.readers]
+        return [names[number] for number in self._columns.values("drawn", self._rows(ids)).tolist()]
+
     def nuclei(self, ids: ArrayLike | None = None, *, outlines: bool = False) -> Nuclei:
         """Return nuclei as a table, by the last word about each; all of them without `ids`.
 

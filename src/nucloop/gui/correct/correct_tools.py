@@ -14,6 +14,8 @@ _TIPS = {
     Tool.POINT: "Click selects a nucleus, Shift adds to the selection, a drag moves it; beside nuclei a drag pans",
     Tool.BRUSH: "Sweep over nuclei to give them the current class",
     Tool.LASSO: "Draw around nuclei to give them the current class",
+    Tool.OUTLINE: "Draw around one nucleus: that is its outline from then on. Where none is, it is added",
+    Tool.SPLIT: "Draw a line across a nucleus to make two of it",
 }
 _SMALLEST, _LARGEST = 2, 150
 

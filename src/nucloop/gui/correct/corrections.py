@@ -13,6 +13,7 @@ from nucloop.gui.layer.viewport import viewport_of
 from nucloop.gui.napari_private.view_state import canvas_size_of
 from nucloop.gui.widgets.messages import Message, Tone
 from nucloop.nuclei import UNLABELLED
+from nucloop.session import outlining
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -124,6 +125,40 @@ class Corrections(QObject):
             self._hint("Zoom in to add nuclei one by one.")
         else:
             self._do(lambda: self.nuclei.session.add([place], self.current))
+
+    def draw_around(self, ring: NDArray[np.floating]) -> None:
+        """Take a drawn ring (K, 2), level-0 pixels, for the outline of the nucleus there; where none is, add one."""
+        nuclei = self.nuclei
+        if nuclei.loaded.afar:
+            self._hint("Zoom in to draw outlines.")
+            return
+        change = self._do(
+            lambda: outlining.draw_around(
+                nuclei.session,
+                ring,
+                nuclei.mpp,
+                selected=nuclei.selected,
+                visible=nuclei.visible_ids,
+                label=self.current,
+            )
+        )
+        if change is not None:
+            nuclei.outlines.show_drawn()
+
+    def cut_along(self, line: NDArray[np.floating]) -> None:
+        """Split the nucleus that a drawn line (K, 2), level-0 pixels, crosses."""
+        nuclei = self.nuclei
+        change = self._do(
+            lambda: outlining.cut_along(
+                nuclei.session, line, nuclei.mpp, selected=nuclei.selected, visible=nuclei.visible_ids
+            )
+        )
+        if change is not None:
+            nuclei.outlines.show_drawn()
+
+    def merge(self) -> None:
+        """Make one nucleus of the selected ones, which is selected then."""
+        self._do(lambda: outlining.merge(self.nuclei.session, self.nuclei.selected))
 
     def delete(self) -> None:
         """Delete the targets."""

@@ -36,6 +36,8 @@ class Tool(Enum):
     POINT = "Point"
     BRUSH = "Brush"
     LASSO = "Lasso"
+    OUTLINE = "Outline"
+    SPLIT = "Split"
 
 
 class Pointer(QObject):
@@ -70,6 +72,8 @@ class Pointer(QObject):
         self.finish()
         self._tool = tool
         self._show_cursor()
+        if tool in (Tool.OUTLINE, Tool.SPLIT):
+            self._nuclei.outlines.show_drawn()
         self.tool_changed.emit(tool)
 
     @property
@@ -117,7 +121,9 @@ class Pointer(QObject):
             self._sweep(np.array(cursor))
         elif self._outline is not None:
             self._outline.append(cursor)
-            show_outline(self._nuclei.layer, np.array([*self._outline, self._outline[0]]))
+            # a line across a nucleus stays open
+            closed = [] if self._tool is Tool.SPLIT else self._outline[:1]
+            show_outline(self._nuclei.layer, np.array([*self._outline, *closed]))
 
     def finish(self) -> None:
         """Make one edit of what the brush has swept over."""
@@ -147,7 +153,7 @@ class Pointer(QObject):
             layer.cursor_size = 2 * self._radius_um * float(abs(layer.scale[-1])) / self._nuclei.mpp
             layer.cursor = "circle"
         else:
-            layer.cursor = "crosshair" if self._tool is Tool.LASSO else "standard"
+            layer.cursor = "standard" if self._tool is Tool.POINT else "crosshair"
 
     def _wheel(self, layer: Points, event: Any) -> None:
         if self._tool is Tool.BRUSH:
@@ -160,7 +166,7 @@ class Pointer(QObject):
             return
         if self._tool is Tool.BRUSH:
             yield from self._paint(layer, event)
-        elif self._tool is Tool.LASSO:
+        elif self._tool is not Tool.POINT:
             yield from self._draw(layer, event)
         elif layer.mode == "pan_zoom" and "Alt" not in event.modifiers:
             yield from self._point(layer, event)
@@ -244,8 +250,14 @@ class Pointer(QObject):
         while event.type == "mouse_move":
             event.handled = True
             yield
-        outline, self._outline = np.array(self._outline), None
+        tool, outline, self._outline = self._tool, np.array(self._outline), None
         show_outline(layer, None)
+        if tool is Tool.OUTLINE:
+            self._corrections.draw_around(outline)
+            return
+        if tool is Tool.SPLIT:
+            self._corrections.cut_along(outline)
+            return
         inside = self._nuclei.visible_ids(self._nuclei.session.in_polygon(outline))
         if len(inside):
             self._corrections.paint(inside)

@@ -83,7 +83,7 @@ class OutlineDrawing(QObject):
         self._nuclei: Any = weakref.proxy(nuclei)
         self._points, self._viewer, self._image = points, viewer, image
         self.picture = ViewPicture(viewer, image, OUTLINES_NAME, smooth=False)
-        self._wanted = False
+        self._wanted = self._drawn_by_hand = self._following = False
         self._drawn: Viewport | None = None
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -99,8 +99,22 @@ class OutlineDrawing(QObject):
         if wanted == self._wanted:
             return
         self._wanted = wanted
+        # whoever switches outlines off wants none at all
+        self._drawn_by_hand &= wanted
+        self._switch()
+
+    def show_drawn(self) -> None:
+        """Show outlines, as a person draws some, until they are switched off."""
+        self._drawn_by_hand = True
+        self._switch()
+
+    def _switch(self) -> None:
+        follows = self._wanted or self._drawn_by_hand
+        if follows == self._following:
+            return
+        self._following = follows
         views = view_events_of(self._viewer)
-        if wanted:
+        if follows:
             for event in views:
                 event.connect(self._moved)
             self.follow()
@@ -112,12 +126,13 @@ class OutlineDrawing(QObject):
 
     def close(self) -> list[Image]:
         """Stop drawing; return the layer, if there is one, for somebody to take out of the viewer."""
-        self.wanted = False
+        self._wanted = self._drawn_by_hand = False
+        self._switch()
         return self.picture.release()
 
     def follow(self) -> None:
         """Draw anew in a moment: nuclei, or what is shown of them, have changed."""
-        if self._wanted:
+        if self._following:
             self._drawn = None
             self._timer.start(PAUSE_MS)
 
