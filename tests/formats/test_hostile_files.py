@@ -237,16 +237,70 @@ def test_numpy_files_are_never_unpickled(tmp_path: Path) -> None:
         read_document(path)
 
 
-def test_an_archive_that_would_unpack_to_more_than_memory_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def npz_of_zeros(path: Path, shape: tuple[int, ...], dtype: str) -> None:
+    """An archive of one array of zeros, three thousandths of the size of what it unpacks to."""
+    with (
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("yx.npy", "w", force_zip64=True) as file,
+    ):
+        np.lib.format.write_array_header_1_0(file, {"descr": dtype, "fortran_order": False, "shape": shape})
+        left = int(np.prod(shape)) * np.dtype(dtype).itemsize
+        while left:
+            piece = bytes(min(left, 1 << 24))
+            left -= file.write(piece)
+
+
+def parquet_of_zeros(path: Path, rows: int, **texts: str) -> None:
+    columns = {"y": pa.array(np.zeros(rows)), "x": pa.array(np.zeros(rows))}
+    for name, text in texts.items():
+        columns[name] = pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, np.int32)), pa.array([text]))
+    pq.write_table(pa.table(columns), path, compression="zstd", row_group_size=rows)
+
+
+@pytest.mark.parametrize(("shape", "dtype"), [((100_000_000, 2), "|i1"), ((190_000_000, 2), "<f8")])
+def test_an_archive_of_more_than_memory_is_refused_by_its_headers(
+    tmp_path: Path, shape: tuple[int, int], dtype: str
 ) -> None:
     path = tmp_path / "bomb.npz"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("yx.npy", bytes(2_000_000))
-    monkeypatch.setattr("nucloop.formats.tables.numpy_archive.LARGEST_ARRAY", 1_000_000)
+    npz_of_zeros(path, (shape[0] // 100, 2), dtype)
+    # the header says it, be it true or not
+    whole = zipfile.ZipFile(path).read("yx.npy")
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("yx.npy", "w") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": dtype, "fortran_order": False, "shape": shape})
+        file.write(whole[:10_000])
+    tracemalloc.start()
 
     with pytest.raises(DataError, match="unpacks to"):
         read_document(path)
+
+    assert tracemalloc.get_traced_memory()[1] < 40_000_000
+    tracemalloc.stop()
+
+
+def test_a_parquet_table_of_sixty_million_rows_in_half_a_megabyte_is_refused_by_its_headers(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.parquet"
+    parquet_of_zeros(path, 60_000_000)
+    assert path.stat().st_size < 1_000_000
+    before = pa.total_allocated_bytes()
+    tracemalloc.start()
+
+    with pytest.raises(DataError, match="unpacks to"):
+        read_document(path)
+
+    assert tracemalloc.get_traced_memory()[1] < 40_000_000
+    assert pa.total_allocated_bytes() <= before + 40_000_000
+    tracemalloc.stop()
+
+
+def test_one_text_in_every_row_of_a_parquet_table_is_kept_once(tmp_path: Path) -> None:
+    path = tmp_path / "text.parquet"
+    parquet_of_zeros(path, 100_000, author="x" * 100_000)
+    pa.default_memory_pool().release_unused()
+    peak = pa.default_memory_pool().max_memory()
+
+    assert len(read_document(path).nuclei) == 100_000
+
+    assert pa.default_memory_pool().max_memory() <= max(peak, 100_000_000)
 
 
 @pytest.mark.parametrize(

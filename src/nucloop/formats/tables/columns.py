@@ -13,6 +13,7 @@ from nucloop.errors import DataError
 from nucloop.formats.document import NOTES, Document
 from nucloop.formats.found_classes import FoundClasses
 from nucloop.formats.rings import GrowingOutlines
+from nucloop.formats.source.room import check_room, rows_cost
 from nucloop.geometry import FARTHEST
 from nucloop.nuclei import Nuclei, Origin
 
@@ -136,10 +137,12 @@ class GrowingTable:
         What the file says of itself.
     mpp : float, optional
         µm per pixel, where the file does not say it.
+    size : int, optional
+        Bytes of the file: what it hardly holds must not fill the memory.
     """
 
-    def __init__(self, source: str, header: FileHeader, mpp: float | None = None) -> None:
-        self._source = source
+    def __init__(self, source: str, header: FileHeader, mpp: float | None = None, *, size: int | None = None) -> None:
+        self._source, self._size = source, size
         self._header = header
         self._given_mpp = mpp
         self._classes = FoundClasses(source, header.scheme)
@@ -199,6 +202,8 @@ class GrowingTable:
         """
         kept: dict[str, NDArray[Any]] = {"yx": self._places(columns)}
         rows = len(kept["yx"])
+        if self._size is not None:
+            check_room(self._source, self._size, rows_cost(self._rows + rows, len(columns)))
         kept["label"] = self._labels(columns["class"]) if "class" in columns else np.full(rows, -1, np.int16)
         kept["origin"] = self._origins(columns["origin"]) if "origin" in columns else np.full(rows, Origin.IMPORTED)
         kept["id"] = columns["id"] if "id" in columns else np.zeros(rows, np.int64)

@@ -81,7 +81,7 @@ def read_csv(path: Path, asked: Asked = NOTHING_ASKED) -> Document:
         line = metadata_line(path)
         dialect = dialect_of(path)
         header = FileHeader() if line is None else FileHeader.from_text(line, path.name)
-        reading = _Reading(path.name, dialect, GrowingTable(path.name, header, asked.mpp))
+        reading = _Reading(path.name, dialect, GrowingTable(path.name, header, asked.mpp, size=path.stat().st_size))
         with _chunks(path, dialect) as chunks:
             for chunk in chunks:
                 reading.take(chunk)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zipfile
 import zlib
 from itertools import chain
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from nucloop.formats.document import NOTES, Document, file_header
 from nucloop.formats.found_classes import FoundClasses
 from nucloop.formats.rings import GrowingOutlines
 from nucloop.formats.slide_info import FileHeader
+from nucloop.formats.source.room import check_room
 from nucloop.nuclei import Nuclei, Origin
 
 if TYPE_CHECKING:
@@ -26,9 +28,10 @@ if TYPE_CHECKING:
 __all__ = ["read_npz", "write_npz"]
 
 COLUMNS = ("ids", "yx", "score", "label", "probability", "origin")
-LARGEST_ARRAY = 4_000_000_000
+_VALUE_BYTES = 16
 SHAPES = ("outlines", "cell_outlines")
 """Each as two arrays, NAME_corners (P, 2) as (y, x) and NAME_ends (N + 1,): see `nucloop.outlines.Outlines`."""
+_WANTED = ("header", *COLUMNS, *NOTES, *(f"{name}_{part}" for name in SHAPES for part in ("corners", "ends")))
 _KINDS = {"ids": "iu", "yx": "iuf", "score": "iuf", "label": "iu", "probability": "iuf", "origin": "iu"}
 
 
@@ -65,13 +68,7 @@ def read_npz(path: Path) -> Document:
     try:
         _check_sizes(path)
         with np.load(path, allow_pickle=False) as archive:
-            wanted = (
-                "header",
-                *COLUMNS,
-                *NOTES,
-                *(f"{name}_{part}" for name in SHAPES for part in ("corners", "ends")),
-            )
-            arrays = {name: archive[name] for name in wanted if name in archive.files}
+            arrays = {name: archive[name] for name in _WANTED if name in archive.files}
     except (zipfile.BadZipFile, ValueError, EOFError, KeyError, TypeError, zipfile.LargeZipFile, RuntimeError) as error:
         raise DataError(f"{path.name} is not a NumPy archive of nuclei, or is damaged. Export it again.") from error
     except (OSError, zlib.error) as error:
@@ -82,10 +79,16 @@ def read_npz(path: Path) -> Document:
 
 
 def _check_sizes(path: Path) -> None:
+    """Refuse, by the headers of the arrays, what fills the memory."""
+    cost = 0
     with zipfile.ZipFile(path) as archive:
-        for member in archive.infolist():
-            if member.file_size > LARGEST_ARRAY:
-                raise DataError(f"{path.name} unpacks to {member.file_size / 1e9:,.0f} GB, more than nuclei can be.")
+        for name in set(archive.namelist()) & {f"{one}.npy" for one in _WANTED}:
+            with archive.open(name) as file:
+                version = np.lib.format.read_magic(file)
+                read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+                shape, _, dtype = read(file)
+            cost += prod(shape) * max(_VALUE_BYTES, dtype.itemsize)
+    check_room(path.name, path.stat().st_size, cost)
 
 
 def _document(arrays: dict[str, NDArray[Any]], path: Path) -> Document:

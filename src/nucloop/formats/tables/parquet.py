@@ -11,11 +11,13 @@ from nucloop.errors import DataError
 from nucloop.formats.atomic import replacing_path
 from nucloop.formats.document import file_header
 from nucloop.formats.slide_info import FileHeader, SlideInfo
+from nucloop.formats.source.room import check_room, rows_cost
 from nucloop.formats.tables.columns import KNOWN, SHAPES, TEXT, GrowingTable, outlines_of, places_in, places_of
 from nucloop.formats.tables.names import columns_of
 from nucloop.nuclei import Origin
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -29,6 +31,7 @@ KEY = b"nucloop"
 ROWS_AT_A_TIME = 100_000
 MOST_ROWS = 200_000_000
 MOST_COLUMNS = 1000
+_VALUE_BYTES = 24
 
 
 def write_parquet(path: Path, document: Document) -> None:
@@ -76,10 +79,9 @@ def read_parquet(path: Path) -> Document:
                 return _read_shapes(file, path)
             if not ({"y", "x"} <= set(names) or {"y_um", "x_um"} <= set(names)):
                 raise DataError(f"{path.name} has no columns y and x, so it does not say where the nuclei are.")
-            if file.metadata.num_rows > MOST_ROWS or len(names) > MOST_COLUMNS:
-                raise DataError(f"{path.name} has {file.metadata.num_rows:,} rows and {len(names):,} columns.")
             wanted = [name for name in names if name in KNOWN or name.startswith("p_")]
             shapes = [name for name in wanted if name in SHAPES]
+            _check_size(file, path, wanted)
             table = GrowingTable(path.name, _header(file, path))
             for batch in file.iter_batches(ROWS_AT_A_TIME, columns=wanted):
                 for name in shapes:
@@ -94,6 +96,19 @@ def read_parquet(path: Path) -> Document:
         raise DataError(f"{path.name} is not a Parquet table of nuclei, or is damaged. Export it again.") from error
 
 
+def _check_size(file: Any, path: Path, wanted: Sequence[str]) -> None:
+    """Refuse, by the headers, a table of more rows or values than fit."""
+    about = file.metadata
+    if about.num_rows > MOST_ROWS or len(wanted) > MOST_COLUMNS:
+        raise DataError(f"{path.name} has {about.num_rows:,} rows and {len(wanted):,} columns.")
+    values, places = 0, [k for k in range(about.num_columns) if about.schema.column(k).path.split(".")[0] in wanted]
+    for number in range(about.num_row_groups):
+        group = about.row_group(number)
+        values += sum(group.column(k).num_values for k in places)
+    rows = max(about.num_rows, 0)
+    check_room(path.name, path.stat().st_size, rows_cost(rows, 0) + _VALUE_BYTES * values)
+
+
 def _is_of_shapes(file: Any) -> bool:
     """Tell whether a table is one of geopandas: shapes in well-known binary, under a name that the file gives."""
     return b"geo" in (file.schema_arrow.metadata or {}) and not {"y", "x"} <= set(file.schema_arrow.names)
@@ -106,6 +121,7 @@ def _read_shapes(file: Any, path: Path) -> Document:
     shape = str(orjson.loads(file.schema_arrow.metadata[b"geo"])["primary_column"])
     columns = columns_of(file.schema_arrow.names)
     named = {name: file.schema_arrow.names[k] for name, k in columns.found.items() if name in {"class", "score"}}
+    _check_size(file, path, [shape, *named.values()])
     table = GrowingTable(path.name, FileHeader())
     for batch in file.iter_batches(ROWS_AT_A_TIME, columns=[shape, *named.values()]):
         shapes = shapely.from_wkb(batch.column(shape).to_numpy(zero_copy_only=False), on_invalid="ignore")
@@ -131,7 +147,10 @@ def read_parquet_slide(path: Path) -> SlideInfo | None:
 def _opened(path: Path) -> Any:
     import pyarrow.parquet as pq
 
-    return pq.ParquetFile(path, memory_map=True)
+    about = pq.read_metadata(path, memory_map=True)
+    # a text that stands in every row is not copied for every row
+    texts = [name for name in TEXT if name in about.schema.names]
+    return pq.ParquetFile(path, metadata=about, memory_map=True, read_dictionary=texts)
 
 
 def _header(file: Any, path: Path) -> FileHeader:
@@ -174,13 +193,25 @@ def _rings(column: Any, name: str, path: Path) -> tuple[NDArray[np.float64], NDA
     return values.reshape(-1, 2)[:, ::-1], counts // 2
 
 
+def _from_dictionary(column: Any, name: str, path: Path) -> NDArray[Any]:
+    """Texts (N,) of a column of codes: equal ones are one object."""
+    import pyarrow as pa
+
+    if not (pa.types.is_string(column.type.value_type) or pa.types.is_large_string(column.type.value_type)):
+        raise DataError(f"The column {name} of {path.name} holds no text. Export the table again.")
+    values = [text or "" for text in column.dictionary.to_pylist()]
+    codes = column.indices.fill_null(len(values)).to_numpy(zero_copy_only=False)
+    texts: NDArray[Any] = np.array([*values, ""], object)[codes]
+    return texts
+
+
 def _column(column: Any, name: str, path: Path) -> NDArray[Any]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
     if name in TEXT:
         if pa.types.is_dictionary(column.type):
-            column = column.dictionary_decode()
+            return _from_dictionary(column, name, path)
         if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
             raise DataError(f"The column {name} of {path.name} holds no text. Export the table again.")
         values: NDArray[Any] = pc.fill_null(column, "").to_numpy(zero_copy_only=False)
