@@ -9,6 +9,7 @@ from nucloop.cohort.result import read_figures
 from nucloop.cohort.states import State, states_of
 from nucloop.errors import DataError
 from nucloop.formats.atomic import replacing
+from nucloop.spreadsheets import as_cells
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -114,6 +115,6 @@ def write_tables(project: Project, slides: pd.DataFrame, regions: pd.DataFrame) 
         path = project.folder / name
         if len(table):
             with replacing(path) as file:
-                file.write(table.to_csv(index=False).encode())
+                file.write(as_cells(table).to_csv(index=False).encode())
             written.append(path)
     return written

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nucloop.metrics.intervals import BootstrapConfig, f1_intervals
 from nucloop.metrics.rules import RULES
 from nucloop.metrics.scoring import per_image, pooled
+from nucloop.spreadsheets import as_cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -66,13 +67,17 @@ def table_rows(run: str, report: Mapping[str, Any]) -> list[dict[str, object]]:
 
 def table_text(rows: Iterable[Mapping[str, object]], kind: str) -> str:
     """Write rows with equal keys as ``md``, ``csv`` or, as spreadsheets take it from the clipboard, ``tsv``."""
+    rows = list(rows)
     lines = [{name: f"{v:.4f}" if isinstance(v, float) else str(v) for name, v in row.items()} for row in rows]
     names = list(lines[0]) if lines else []
     if kind in ("csv", "tsv"):
         text = io.StringIO()
         writer = csv.DictWriter(text, names, lineterminator="\n", delimiter="," if kind == "csv" else "\t")
-        writer.writeheader()
-        writer.writerows(lines)
+        writer.writerow({name: as_cell(name) for name in names})
+        for line, row in zip(lines, rows, strict=True):
+            writer.writerow(
+                {name: as_cell(cell) if isinstance(row[name], str) else cell for name, cell in line.items()}
+            )
         return text.getvalue()
     cells = [names, ["---"] * len(names), *([line[name] for name in names] for line in lines)]
     return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |\n" for row in cells)

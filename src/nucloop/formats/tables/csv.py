@@ -21,6 +21,7 @@ from nucloop.formats.tables.columns import SHAPES, TEXT, GrowingTable, frame_of,
 from nucloop.formats.tables.dialect import MARK, Dialect, check_lines, dialect_of, metadata_line
 from nucloop.formats.tables.names import IMAGE, KIND, PLANE, SHAPE
 from nucloop.geometry import FARTHEST
+from nucloop.spreadsheets import as_cells, from_cells
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,7 +43,7 @@ _QUOTED = re.compile(r"""(?:float|int\w*|string)\W+(['"])(.{1,40})\1""")
 def write_csv(path: Path, document: Document) -> None:
     """Write nuclei as a table: id, y, x (level-0 pixels, centres at integers), class, score, origin, notes, p_<class>.
 
-    Outlines stand in columns of their own, as well-known text.
+    Outlines stand in columns of their own, as well-known text. No text is a formula to a spreadsheet (`as_cell`).
 
     Raises
     ------
@@ -54,9 +55,16 @@ def write_csv(path: Path, document: Document) -> None:
         file.write(MARK + orjson.dumps(file_header(document)) + b"\n")
         text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
         for first in range(0, max(len(document.nuclei), 1), ROWS_AT_A_TIME):
-            rows = frame_of(document, slice(first, first + ROWS_AT_A_TIME))
-            rows.to_csv(text, index=False, header=first == 0, lineterminator="\n", sep=between)
+            rows = as_cells(frame_of(document, slice(first, first + ROWS_AT_A_TIME)), TEXT)
+            # Python quotes a return only where it ends lines, and a spreadsheet begins a new row at each
+            quoting = csv.QUOTE_NONNUMERIC if _holds_returns(rows) else csv.QUOTE_MINIMAL
+            rows.to_csv(text, index=False, header=first == 0, lineterminator="\n", sep=between, quoting=quoting)
         text.detach()
+
+
+def _holds_returns(rows: pd.DataFrame) -> bool:
+    texts = [*rows.columns, *(text for name in TEXT if name in rows for text in rows[name].unique())]
+    return any("\r" in str(text) for text in texts)
 
 
 def read_csv(path: Path, asked: Asked = NOTHING_ASKED) -> Document:
@@ -129,6 +137,8 @@ class _Reading:
 
     def take(self, chunk: pd.DataFrame) -> None:
         """Take in a portion; DataError where it cannot be true."""
+        if self._ours:
+            chunk = from_cells(chunk, TEXT)
         if KIND in chunk:
             kinds = chunk.pop(KIND).str.lower()
             nuclei = ~kinds.str.fullmatch(_NO_NUCLEI)

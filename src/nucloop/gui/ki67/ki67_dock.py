@@ -29,6 +29,7 @@ from nucloop.ki67 import Provenance
 from nucloop.ki67.pictures import report_pictures
 from nucloop.ki67.words import stain_words
 from nucloop.session import EditKind
+from nucloop.spreadsheets import as_cell
 
 if TYPE_CHECKING:
     import napari
@@ -91,7 +92,7 @@ class Ki67Dock(QWidget):
         """Copy the table so that a spreadsheet takes it."""
         if self.measuring.result is not None:
             rows = [["region", "index", "95% (Wilson)", "positive", "tumour nuclei"], *ki67_rows(self.measuring.result)]
-            QGuiApplication.clipboard().setText("".join("\t".join(row) + "\n" for row in rows))
+            QGuiApplication.clipboard().setText("".join("\t".join([as_cell(row[0]), *row[1:]]) + "\n" for row in rows))
             self.parts.messages.say(Message("The table is in the clipboard.", Tone.GOOD))
 
     def save_report(self, path: Path) -> None:
