@@ -90,6 +90,8 @@ def run(
         for outcome, attempts in _outcomes(jobs, client):
             _keep(project, by_id[outcome.slide], outcome, attempts)
             yield Step(outcome.slide, outcome.sentence, next(numbers), len(jobs), outcome.seconds)
+        # workers that were lost have left something, too
+        sweep(project)
     finally:
         lock.release()
 

@@ -79,12 +79,17 @@ def _remote(scheduler: str | None, scheduler_file: Path | None) -> Iterator[Any]
     from distributed import Client
 
     where = scheduler or str(scheduler_file)
+    # what a person needs to know of a lost cluster is said in a sentence
+    log = logging.getLogger("distributed")
+    before = log.level
+    log.setLevel(logging.CRITICAL)
     try:
         if scheduler_file is not None and not scheduler_file.exists():
             raise OSError("there is no such file")
         about = {"scheduler_file": str(scheduler_file)} if scheduler_file else {"address": scheduler}
         client = Client(**about, timeout=_ANSWERS, set_as_default=False)
     except (OSError, ValueError) as error:
+        log.setLevel(before)
         raise NucLoopError(
             f"No scheduler answers at {where} ({error}). Start it with dask scheduler, or leave --scheduler out to "
             "work on this machine."
@@ -93,6 +98,7 @@ def _remote(scheduler: str | None, scheduler_file: Path | None) -> Iterator[Any]
         yield client
     finally:
         client.close(timeout=2)
+        log.setLevel(before)
 
 
 @contextmanager
