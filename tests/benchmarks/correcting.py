@@ -16,7 +16,7 @@ import numpy as np
 from tests.benchmarks.slides import FIELD_MPP, write_tissue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     import napari
     from tests.benchmarks.correcting_window import CorrectingWindow
@@ -35,14 +35,17 @@ def measure(models: Models, repeat: int) -> dict[str, list[float]]:
 
 
 def on_crowded_slides(
-    measure_one: Callable[[Path, str, int, dict[str, list[float]]], None], repeat: int
+    measure_one: Callable[[Path, str, int, dict[str, list[float]]], None],
+    repeat: int,
+    sizes: Collection[str] = tuple(SIZES),
 ) -> dict[str, list[float]]:
     """Measure slides with sessions of `SIZES` nuclei, one after another, away from the person's own settings."""
     samples: dict[str, list[float]] = defaultdict(list)
     with TemporaryDirectory() as folder:
         os.environ["NAPARI_CONFIG"] = str(Path(folder) / "napari.yaml")
         os.environ["XDG_CONFIG_HOME"] = folder
-        for size, count in SIZES.items():
+        for size in sizes:
+            count = SIZES[size]
             path = Path(folder) / f"{size}.ome.tif"
             write_tissue(path, SIDE[size])
             _fill(path, count, SIDE[size])

@@ -68,6 +68,7 @@ BARS = {
     "longest_freeze_ms": Bar(200, worst=True),
     "edit_1e5_ms": Bar(60),
     "edit_1e6_ms": Bar(80),
+    "outlines_edit_ratio": Bar(1.1),
     "brush_ms": Bar(100),
     "undo_ms": Bar(100),
     "queue_next_ms": Bar(50),

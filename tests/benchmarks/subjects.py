@@ -62,6 +62,7 @@ SUBJECTS: dict[str, dict[str, str]] = {
             for size in ("1e5", "1e6")
         },
     },
+    "outlines": {"edit_1e5_plain_ms": "ms", "edit_1e5_outlined_ms": "ms", "outlines_edit_ratio": ""},
     "measuring": {"measured_edit_1e5_ms": "ms", "measured_edit_1e6_ms": "ms"},
     "scores": {"f1_full_1e5_s": "s", "f1_full_1e6_s": "s", "f1_edit_1e5_ms": "ms", "f1_edit_1e6_ms": "ms"},
     "learning": {

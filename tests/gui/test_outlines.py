@@ -38,6 +38,17 @@ def test_nuclei_have_outlines_where_the_box_is_ticked(field: Window, shape: str)
     assert set(np.diff(nuclei.outlines.ends)) == {RAYS}
 
 
+def test_nuclei_found_before_without_outlines_get_them_from_a_second_run(field: Window, shape: str) -> None:
+    field.detect_and_wait()
+    ids = field.nuclei.session.ids()
+    field.click(field.dock.controls.outlines)
+    field.qtbot.waitUntil(lambda: field.dock.device.text().startswith("Runs on"), timeout=LONG_MS)
+    field.detect_and_wait()
+    assert field.nuclei.session.has_outline(ids).all()
+    assert field.nuclei.session.ids().tolist() == ids.tolist()
+    assert field.said == f"{len(ids):,} nuclei that had no outline have one now."
+
+
 def test_nuclei_have_none_where_it_is_not(field: Window, shape: str) -> None:
     assert not field.dock.controls.outlines.isChecked()
     field.detect_and_wait()

@@ -18,6 +18,7 @@ from nucloop.outlines import Outlines
 from nucloop.session import DamagedSession, EditKind, Session
 from nucloop.session.codec import pack
 from nucloop.session.exchange import document_of, read_session
+from nucloop.session.outlining import draw_outline
 from nucloop.session.past import past_nuclei
 
 if TYPE_CHECKING:
@@ -48,6 +49,47 @@ def ring(session: Session, identity: int, member: str = "outlines") -> list[list
     return None if outlines is None or outlines[0] is None else outlines[0].tolist()
 
 
+def test_a_second_run_gives_outlines_to_those_that_have_none_and_changes_nothing_else(opened: Opens) -> None:
+    session = opened()
+    plain = session.begin_run(WEIGHTS, 3.0).add(found((10, 10), (30, 30), (50, 50), (70, 70))).tolist()
+    session.set_class([plain[0]], 2, force=True)
+    session.move([plain[1]], [[31, 31]])
+    draw_outline(session, plain[2], SQUARE * 3 + 50)
+    session.delete([plain[3]])
+    before = session.nuclei()
+    places = [(10, 11), (31, 32), (50, 50), (70, 70), (90, 90)]
+    again = replace(found(*places, label=1), outlines=Outlines.of([SQUARE + place for place in places]))
+    run = session.begin_run(WEIGHTS, 3.0)
+
+    ids = run.add(again)
+
+    assert ids.tolist() == [0, 0, 0, 0, 5]
+    assert (run.found, run.new, run.outlined) == (5, 1, 2)
+    session = opened()
+    assert [ring(session, k) for k in plain[:3]] == [square(10, 11), square(31, 32), (SQUARE * 3 + 50).tolist()]
+    after = session.nuclei(plain[:3])
+    for name in ("yx", "label", "origin", "score"):
+        assert getattr(after, name).tolist() == getattr(before, name).tolist()
+    # and a third run finds nothing to do
+    third = session.begin_run(WEIGHTS, 3.0)
+    third.add(again)
+    assert (third.new, third.outlined) == (0, 0)
+    session.undo()
+    assert ring(session, plain[0]) is None
+    assert session.drawn_by([plain[2]]) == ["Dr A"]
+    session.redo()
+    assert ring(session, plain[0]) == square(10, 11)
+
+
+def test_of_two_found_for_one_nucleus_one_gives_the_outline(session: Session) -> None:
+    session.begin_run(WEIGHTS, 3.0).add(found((10, 10)))
+    pair = replace(found((10, 9), (10, 11)), outlines=Outlines.of([SQUARE + 9, SQUARE + 11]))
+    run = session.begin_run(WEIGHTS, 3.0)
+    assert run.add(pair).tolist() == [0, 0]
+    assert run.outlined == 1
+    assert ring(session, 1) is not None
+
+
 def test_outlines_come_only_when_asked_for(session: Session) -> None:
     session.import_nuclei(outlined((10, 10), cells=True))
 
@@ -74,7 +116,7 @@ def test_what_a_model_finds_keeps_its_outline_where_it_is_new(opened: Opens) -> 
 
     assert ids.tolist() == [2, 0, 3]
     session = opened()
-    assert [ring(session, k) for k in (1, 2, 3)] == [None, square(10, 10), None]
+    assert [ring(session, k) for k in (1, 2, 3)] == [square(30, 30), square(10, 10), None]
     session.undo()
     session.redo()
     assert ring(session, 2) == square(10, 10)

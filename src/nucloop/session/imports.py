@@ -9,8 +9,8 @@ import numpy as np
 from nucloop.metrics.points import match_points
 from nucloop.nuclei import Origin
 from nucloop.session.edits import table_values
+from nucloop.session.first_outlines import outlines_for
 from nucloop.session.grid import FARTHEST
-from nucloop.session.outlines import FIELDS
 from nucloop.session.patch import Patch
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from nucloop.nuclei import Nuclei
     from nucloop.session.columns import Columns
     from nucloop.session.edits import Editor
-    from nucloop.session.outlines import NewOutlines
     from nucloop.session.view import State, View
 
 __all__ = ["imported"]
@@ -50,7 +49,7 @@ def imported(
     rows, source = near[pairs[:, 0]], pairs[:, 1]
     new = np.ones(len(table), bool)
     new[source] = False
-    numbers, outlines = _outlines(state, table, rows, source)
+    numbers, outlines = outlines_for(state, table, rows, source)
     words, locked = _words(columns, editor, table, values["label"], rows, source, force=force, apart=apart)
     known = {name: np.maximum(column[source], columns.values(name, rows)) for name, column in numbers.items()}
     addition = Patch.addition(columns, {name: column[new] for name, column in (values | numbers).items()})
@@ -81,19 +80,6 @@ def _words(
         editor.column: np.where(speaks if apart else gets, codes, own),
     }
     return words, int((speaks & held_back & (label != codes)).sum())
-
-
-def _outlines(
-    state: State, table: Nuclei, rows: NDArray[np.int64], source: NDArray[np.int64]
-) -> tuple[dict[str, NDArray[np.int64]], NewOutlines | None]:
-    """Give numbers to the outlines of new nuclei, and for those that are there (rows) and had none."""
-    columns = state.columns
-    wanted = {name: np.ones(len(table), bool) for name in FIELDS}
-    for name in FIELDS:
-        wanted[name][source] = columns.values(name, rows) == 0
-    shift = np.zeros((len(table), 2))
-    shift[source] = columns["found"][rows].astype(np.float64) - columns["yx"][rows]
-    return state.outlines.numbered(table, wanted, shift)
 
 
 def _at_their_ids(table: Nuclei, values: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

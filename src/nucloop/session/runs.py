@@ -8,6 +8,7 @@ import numpy as np
 
 from nucloop.errors import SessionError
 from nucloop.session.edits import newly_found, table_values
+from nucloop.session.first_outlines import outlines_for, without_outline
 from nucloop.session.history import EditKind
 from nucloop.session.patch import Patch
 
@@ -48,8 +49,8 @@ class ModelRun:
 
     Attributes
     ----------
-    found, new : int
-        Nuclei found so far, and how many of them were new.
+    found, new, outlined : int
+        Nuclei found so far, how many of them were new, and how many known ones got their first outline.
     """
 
     def __init__(self, view: View, recorder: Recorder, details: dict[str, Any], radius_px: float) -> None:
@@ -57,7 +58,7 @@ class ModelRun:
             raise ValueError(f"the radius within which two nuclei are the same must be above 0, got {radius_px}")
         self._view, self._recorder, self._details, self._radius = view, recorder, details, radius_px
         self._step: int | None = None
-        self.found = self.new = 0
+        self.found = self.new = self.outlined = 0
 
     @property
     def is_open(self) -> bool:
@@ -66,6 +67,9 @@ class ModelRun:
 
     def add(self, found: Nuclei) -> NDArray[np.int64]:
         """Add those nuclei that nobody knew; what a person has said, moved or deleted stays as it is.
+
+        A nucleus that is found again and has no outline gets the one that comes with it, whoever put it there; no
+        outline takes the place of another.
 
         Parameters
         ----------
@@ -89,15 +93,18 @@ class ModelRun:
         run = self._step or recorder.ledger.history.last + 1
         new = newly_found(self._view, state, found, run, self._radius)
         self.found += len(found)
-        if not new.any():
+        bare, source = without_outline(self._view, state, found, ~new, self._radius)
+        if not new.any() and not len(bare):
             return ids
-        table = found.take(new)
-        numbers, outlines = state.outlines.numbered(table)
-        values = table_values(state, recorder.editor, table, run) | numbers
-        patch = Patch.addition(state.columns, values, outlines)
+        numbers, outlines = outlines_for(state, found, bare, source, new)
+        values = table_values(state, recorder.editor, found, run) | numbers
+        addition = Patch.addition(state.columns, {name: column[new] for name, column in values.items()})
+        first = {name: column[source] for name, column in numbers.items()}
+        patch = Patch.change(state.columns, bare, first).joined(addition, outlines)
         change = recorder.record(EditKind.MODEL_RUN, patch, step=self._step, details=self._details)
         ids[new] = np.arange(patch.first, patch.first + patch.count) + 1
         self.new += patch.count
+        self.outlined += len(bare)
         if self._step is None:
             # the facts of the run stand in its first edit
             self._step, self._details = change.seq, {}

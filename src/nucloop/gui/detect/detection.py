@@ -99,7 +99,7 @@ class Detection(QObject):
         self._image: Image | None = None
         self._pipeline: Pipeline | None = None
         self._head: LinearHead | None = None
-        self._found = self._new = 0
+        self._found = self._new = self._outlined = 0
         self._began = 0.0
         self.message: Message | None = None
         sessions.closing.connect(self._session_closing)
@@ -158,7 +158,7 @@ class Detection(QObject):
         pipeline = loaded_pipeline(choice)
         if pipeline is not None:
             check_scheme(self.nuclei_of(image), pipeline)
-        self._image, self._pipeline, self._found, self._new = image, pipeline, 0, 0
+        self._image, self._pipeline, self._found, self._new, self._outlined = image, pipeline, 0, 0, 0
         self._began = time.monotonic()
         centre = view_centre(self._viewer, image)
         self._job = Job(lambda: _steps(image, regions, centre, choice), self, draws=True)
@@ -237,7 +237,7 @@ class Detection(QObject):
         except NucLoopError as error:
             self._forget_run(Message(str(error), Tone.ERROR))
             return
-        self._found, self._new = self._run.found, self._run.new
+        self._found, self._new, self._outlined = self._run.found, self._run.new, self._run.outlined
         done, total = tiles[-1].done, tiles[-1].total
         self.progressed.emit(DetectionProgress(done, total, self._new, self._seconds_left(done, total)))
 
@@ -276,7 +276,7 @@ class Detection(QObject):
 
     def _end(self, ending: Ending) -> None:
         if self._image is not None:
-            self._say(last_word(ending, self._found, self._new))
+            self._say(last_word(ending, self._found, self._new, self._outlined))
         for notice in self._pipeline.notices if self._pipeline is not None else []:
             self._say(Message(notice, Tone.WARNING))
         self._image, self._job, self._run = None, None, None

@@ -33,7 +33,7 @@ def check_scheme(nuclei: NucleiLayer | None, pipeline: Pipeline) -> None:
         )
 
 
-def last_word(ending: Ending, found: int, new: int) -> Message:
+def last_word(ending: Ending, found: int, new: int, outlined: int = 0) -> Message:
     """Say in a sentence how a run has ended."""
     if ending.how is How.FAILED:
         return Message(ending.message, Tone.ERROR, ending.details)
@@ -43,6 +43,10 @@ def last_word(ending: Ending, found: int, new: int) -> Message:
         return Message(f"Cancelled. {_nuclei(new)} found until then {'is' if new == 1 else 'are'} kept.")
     if not found:
         return Message("No nuclei found here. Move to a field with tissue, or zoom in, and detect again.", Tone.WARNING)
+    if outlined:
+        fresh = f"{_nuclei(new)} added, and " if new else ""
+        has = "has" if outlined == 1 else "have"
+        return Message(f"{fresh}{_nuclei(outlined)} that had no outline {has} one now.", Tone.GOOD)
     if not new:
         return Message(f"Nothing new: {_nuclei(found)} found here {'was' if found == 1 else 'were'} known before.")
     known = f"; {found - new:,} known before" if found > new else ""
