@@ -283,6 +283,29 @@ def test_from_afar_a_picture_stands_for_the_dots(many: NucleiLayer, qtbot: QtBot
     assert (box[1] > centre).all()
 
 
+def test_the_picture_takes_over_before_discs_lie_on_each_other_like_sand(nuclei: NucleiLayer, qtbot: QtBot) -> None:
+    rng = np.random.default_rng(1)
+    begin_run(nuclei).add(found(rng.uniform(0, 4000, (1500, 2)).tolist()))
+    pixels_across = max(canvas_size_of(nuclei.viewer)) * 20
+    look_at(nuclei, 2000, 2000, 0.4 * pixels_across, qtbot)
+    assert not nuclei.density.shown
+    assert len(nuclei.layer.data) == 1500
+    look_at(nuclei, 2000, 2000, pixels_across, qtbot)
+    assert nuclei.density.shown
+    assert len(nuclei.layer.data) == 0
+    look_at(nuclei, 2000, 2000, 0.4 * pixels_across, qtbot)
+    assert not nuclei.density.shown
+
+
+def test_few_nuclei_are_dots_however_far_away(nuclei: NucleiLayer, run: ModelRun, qtbot: QtBot) -> None:
+    look_at(nuclei, 300, 300, 100_000, qtbot)
+    assert len(nuclei.layer.data) == len(PLACES)
+    # a rim would be all that is seen
+    np.testing.assert_array_equal(nuclei.layer.border_color, nuclei.layer.face_color)
+    look_at(nuclei, 300, 300, 400, qtbot)
+    assert not np.allclose(nuclei.layer.border_color, nuclei.layer.face_color)
+
+
 def test_nearby_the_layer_holds_what_is_in_view_and_a_margin(many: NucleiLayer, qtbot: QtBot) -> None:
     look_at(many, 1000, 1000, 500, qtbot)
     assert not many.density.shown

@@ -14,10 +14,10 @@ from nucloop.gui.layer.density import DENSITY_NAME, density_picture
 from nucloop.gui.layer.layer_contents import one_update, write_labels, write_texts, write_window
 from nucloop.gui.layer.outline_drawing import OutlineDrawing
 from nucloop.gui.layer.point_edits import PointEdits
-from nucloop.gui.layer.points_style import LAYER_NAME, empty_points
+from nucloop.gui.layer.points_style import LAYER_NAME, disc_pixels, empty_points, is_rimmed
 from nucloop.gui.layer.shown_nuclei import ShownNuclei
 from nucloop.gui.layer.view_picture import ViewPicture
-from nucloop.gui.layer.viewport import LoadedNuclei, choose, viewport_of
+from nucloop.gui.layer.viewport import LEAST_DISC, LoadedNuclei, Viewport, choose, viewport_of
 from nucloop.gui.napari_private.layer_list import follow_now, unseen
 from nucloop.gui.napari_private.light_drawing import draw_colours, draw_image_lightly, draw_points_lightly
 from nucloop.gui.napari_private.view_state import view_events_of
@@ -73,7 +73,7 @@ class NucleiLayer(ShownNuclei):
         """The class that a nucleus gets when a person adds it."""
         self.loaded = LoadedNuclei(np.zeros(0, np.int64))
         self._elsewhere = np.zeros(0, np.int64)
-        self._pushing = False
+        self._pushing, self._rimmed = False, True
         self.layer = empty_points(image, mpp)
         self.density = ViewPicture(viewer, image, DENSITY_NAME)
         self.outlines = OutlineDrawing(self, self.layer, viewer, image)
@@ -94,6 +94,7 @@ class NucleiLayer(ShownNuclei):
         for event in self._view_events:
             event.connect(self._view_heard)
         self.changed.connect(self.outlines.follow)
+        self.outlines.discs_changed.connect(self._view_heard)
         self.look_changed.connect(self.push)
         self.filter_changed.connect(self._filter)
         self._end_hearing = session.subscribe(self._heard)
@@ -127,15 +128,15 @@ class NucleiLayer(ShownNuclei):
     def push(self, select: ArrayLike | None = None) -> None:
         """Bring the layer up to the session in one update, with other nuclei selected if some are named."""
         self._edits.settle()
-        loaded = choose(self.session, viewport_of(self.viewer, self.image))
+        loaded = choose(self.session, *self._seen())
         before, selected = self.ids, self.selected if select is None else np.asarray(select, np.int64)
         window = self.shown(loaded.ids)
         same_rows = np.array_equal(loaded.ids, before)
-        self.loaded, self._edits.ids = loaded, loaded.ids
+        self.loaded, self._edits.ids, self._rimmed = loaded, loaded.ids, self._are_rims_due()
         with self.pushing(), one_update(self.layer, same_rows):
             if not same_rows:
                 self.layer.selected_data.clear()
-            write_window(self.layer, window, self.colour_by, self.visible(window))
+            write_window(self.layer, window, self.colour_by, self.visible(window), self._rimmed)
             self._put_selection(selected[self.session.contains(selected)])
         self._text_timer.start(TEXT_PAUSE_MS)
         if self.layer.editable == loaded.afar:
@@ -196,7 +197,7 @@ class NucleiLayer(ShownNuclei):
         """Colour the nuclei in some rows, (K,), as they are by now."""
         window = self.shown(self.ids[rows])
         with self.pushing(), unseen(self.viewer):
-            write_labels(self.layer, rows, window, self.colour_by, self.visible(window))
+            write_labels(self.layer, rows, window, self.colour_by, self.visible(window), self._rimmed)
             draw_colours(self.viewer, self.layer)
 
     def _show_texts(self) -> None:
@@ -221,7 +222,15 @@ class NucleiLayer(ShownNuclei):
 
     def _is_outdated(self) -> bool:
         """Whether the layer holds too little for the view, or an edit is still on its way into it."""
-        return not self.loaded.serves(viewport_of(self.viewer, self.image)) or self._edits.busy
+        return not self.loaded.serves(*self._seen()) or self._edits.busy
+
+    def _seen(self) -> tuple[Viewport, bool]:
+        """Return what is on screen, and whether discs are apart there."""
+        seen = viewport_of(self.viewer, self.image)
+        return seen, disc_pixels(seen.pixel, self.mpp) >= LEAST_DISC
+
+    def _are_rims_due(self) -> bool:
+        return is_rimmed(self.layer, disc_pixels(viewport_of(self.viewer, self.image).pixel, self.mpp))
 
     def _fit_view(self) -> None:
         """Fill the layer for a view that has come to rest."""
@@ -230,6 +239,9 @@ class NucleiLayer(ShownNuclei):
                 self._view_timer.start(VIEW_PAUSE_MS)
             else:
                 self.push()
+        elif self._rimmed != self._are_rims_due():
+            self._rimmed = not self._rimmed
+            self._colour(np.arange(len(self.ids)))
 
     def _visibility_heard(self, event: object = None) -> None:
         self._show_density()

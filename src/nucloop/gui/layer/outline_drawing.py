@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image as Picture
 from PIL import ImageDraw
-from qtpy.QtCore import QObject, QTimer
+from qtpy.QtCore import QObject, QTimer, Signal
 
 from nucloop.gui.canvas.colouring import fill_colours
+from nucloop.gui.layer.points_style import give_way
 from nucloop.gui.layer.view_picture import ViewPicture
 from nucloop.gui.layer.viewport import MOST_POINTS, Viewport, viewport_of
 from nucloop.gui.napari_private.view_state import view_events_of
@@ -77,6 +78,9 @@ class OutlineDrawing(QObject):
         Where the nuclei are.
     """
 
+    discs_changed = Signal()
+    """The discs of the nuclei have become smaller, or usual again."""
+
     def __init__(self, nuclei: ShownNuclei, points: Points, viewer: ViewerModel, image: Image) -> None:
         super().__init__(nuclei)
         # they own this: held here as well, they would be gone only after a search for circles
@@ -122,7 +126,7 @@ class OutlineDrawing(QObject):
             for event in views:
                 event.disconnect(self._moved)
             self._timer.stop()
-            self.picture.hide()
+            self._hide()
 
     def close(self) -> list[Image]:
         """Stop drawing; return the layer, if there is one, for somebody to take out of the viewer."""
@@ -150,10 +154,17 @@ class OutlineDrawing(QObject):
         self._drawn = viewport
         if len(ids) > MOST_POINTS or not self._points.visible:
             # from afar outlines would be dots
-            self.picture.hide()
+            self._hide()
             return
         table = nuclei.session.with_outlines(nuclei.shown(nuclei.visible_ids(ids)))
         if table.outlines is None or not table.outlines.there.any():
-            self.picture.hide()
+            self._hide()
             return
         self.picture.show(outline_picture(table.outlines, fill_colours(table, nuclei.colour_by), viewport), viewport)
+        if give_way(self._points, outlined=True):
+            self.discs_changed.emit()
+
+    def _hide(self) -> None:
+        self.picture.hide()
+        if give_way(self._points, outlined=False):
+            self.discs_changed.emit()

@@ -18,12 +18,25 @@ if TYPE_CHECKING:
 
     from nucloop.nuclei import Nuclei
 
-__all__ = ["DIAMETER_UM", "LAYER_NAME", "SCREEN_LIMITS", "empty_points", "hover_features"]
+__all__ = [
+    "DIAMETER_UM",
+    "LAYER_NAME",
+    "SCREEN_LIMITS",
+    "disc_pixels",
+    "empty_points",
+    "give_way",
+    "hover_features",
+    "is_rimmed",
+]
 
 LAYER_NAME = "Nuclei"
 DIAMETER_UM = 5.0
 SCREEN_LIMITS = (3, 13)
 """Smallest and largest diameter on screen: seen from afar, and never hiding the nucleus when zoomed in."""
+_BESIDE_OUTLINES = (3, 6)
+"""The same while outlines are drawn: a disc says the class there too, and must not hide a small nucleus."""
+_LEAST_RIMMED = 6
+"""Diameter on screen, pixels, from which on there is room for a rim and the colour of the class within it."""
 _ORIGINS = [ORIGIN_NAMES[origin] for origin in Origin]
 
 
@@ -45,6 +58,33 @@ def empty_points(image: Image, mpp: float) -> Points:
     layer.current_size = DIAMETER_UM / mpp
     read_when_whole(layer)
     return layer
+
+
+def disc_pixels(pixel: float, mpp: float) -> float:
+    """Return how large a disc would be on screen, pixels, were it not kept from being too small or too large.
+
+    Parameters
+    ----------
+    pixel : float
+        Level-0 pixels per pixel of the screen.
+    mpp : float
+        µm per level-0 pixel.
+    """
+    return DIAMETER_UM / mpp / pixel
+
+
+def is_rimmed(layer: Points, disc: float) -> bool:
+    """Whether discs that would be so large on screen, pixels, have rims: smaller ones would be nothing but rim."""
+    return min(disc, layer.canvas_size_limits[1]) >= _LEAST_RIMMED
+
+
+def give_way(layer: Points, *, outlined: bool) -> bool:
+    """Have discs be small where outlines are drawn, and usual elsewhere; return whether that changed something."""
+    limits = _BESIDE_OUTLINES if outlined else SCREEN_LIMITS
+    if tuple(layer.canvas_size_limits) == limits:
+        return False
+    layer.canvas_size_limits = limits
+    return True
 
 
 def hover_features(nuclei: Nuclei) -> pd.DataFrame:

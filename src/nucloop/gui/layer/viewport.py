@@ -16,10 +16,14 @@ if TYPE_CHECKING:
 
     from nucloop.session import Session
 
-__all__ = ["MOST_POINTS", "LoadedNuclei", "Viewport", "choose", "viewport_of"]
+__all__ = ["LEAST_DISC", "MOST_POINTS", "LoadedNuclei", "Viewport", "choose", "viewport_of"]
 
 MOST_POINTS = 6_000
 """More than these in view are shown by a picture of their density."""
+FEW_POINTS = 1_000
+"""Discs of more nuclei than these are not shown where they would lie on each other like sand."""
+LEAST_DISC = 2.0
+"""Diameter of a nucleus's disc on screen, pixels, below which that is so: nuclei side by side are hardly apart."""
 EASY_POINTS = 2_000
 """napari draws this many points, and takes one edit of them, while nobody notices."""
 _MARGINS = (0.5, 0.2)
@@ -75,26 +79,28 @@ class LoadedNuclei:
     ids: NDArray[np.int64]
     viewport: Viewport | None = None
     afar: bool = False
+    near: bool = True
+    """Whether discs were large enough to be apart; else it serves no view nearer or farther."""
 
-    def serves(self, seen: Viewport) -> bool:
-        """Whether it will do for another view."""
-        return not self.afar and (self.viewport is None or self.viewport.covers(seen))
+    def serves(self, seen: Viewport, near: bool) -> bool:
+        """Whether it will do for another view, in which discs are apart or not."""
+        return not self.afar and near == self.near and (self.viewport is None or self.viewport.covers(seen))
 
 
-def choose(session: Session, seen: Viewport, most: int = MOST_POINTS) -> LoadedNuclei:
-    """Choose the nuclei to hold for a view: whatever there is, at most `most`."""
-    if len(session) <= min(EASY_POINTS, most):
-        return LoadedNuclei(session.ids())
+def choose(session: Session, seen: Viewport, near: bool, most: int = MOST_POINTS) -> LoadedNuclei:
+    """Choose the nuclei to hold for a view: whatever there is, at most `most`, and few where discs are not apart."""
+    if len(session) <= min(EASY_POINTS if near else FEW_POINTS, most):
+        return LoadedNuclei(session.ids(), near=near)
     ids = session.in_box(*seen.box)
-    if len(ids) > most:
-        return LoadedNuclei(np.zeros(0, np.int64), seen, afar=True)
+    if len(ids) > (most if near else FEW_POINTS):
+        return LoadedNuclei(np.zeros(0, np.int64), seen, afar=True, near=near)
     for margin in _MARGINS:
         viewport = seen.grown(margin)
         more = session.in_box(*viewport.box)
         if len(more) <= min(EASY_POINTS, most):
-            return LoadedNuclei(more, viewport)
+            return LoadedNuclei(more, viewport, near=near)
     viewport = seen.grown(_LEAST_MARGIN)
-    return LoadedNuclei(session.in_box(*viewport.box), viewport)
+    return LoadedNuclei(session.in_box(*viewport.box), viewport, near=near)
 
 
 def viewport_of(viewer: ViewerModel, image: Image) -> Viewport:
