@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
+import napari
 import numpy as np
 import pytest
 from PIL import Image as Picture
+from qtpy.QtCore import QMimeData, QPointF, Qt, QUrl
+from qtpy.QtGui import QDropEvent
 
 from nucloop.classes import ClassScheme
 from nucloop.errors import NucLoopError
@@ -17,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    import napari
     from numpy.typing import NDArray
 
 pytestmark = pytest.mark.gui
@@ -67,3 +71,59 @@ def test_an_unknown_sample_ends_with_a_sentence(tmp_path: Path) -> None:
 def test_nothing_to_detect_on_ends_with_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(NucLoopError, match="no image"):
         run_app([], screenshot=tmp_path / "window.png")
+
+
+def dropped_on(viewer: napari.Viewer, *paths: Path) -> None:
+    """Drop files on the window."""
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
+    where, keys = QPointF(100, 100), Qt.KeyboardModifier.NoModifier
+    event = QDropEvent(where, Qt.DropAction.CopyAction, mime, Qt.MouseButton.LeftButton, keys)
+    viewer.window._qt_viewer.dropEvent(event)
+
+
+def test_slides_that_are_dropped_on_the_window_are_opened_by_nucloop_without_asking(
+    tmp_path: Path, tissue: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    monkeypatch.setattr("napari._qt.qt_viewer.handle_gui_reading", lambda *args, **_: asked.append(args))
+    monkeypatch.setattr(napari, "run", lambda: None)
+    for name in ("a.png", "b.tif"):
+        Picture.fromarray(tissue).save(tmp_path / name)
+    run_app([])
+    viewer = napari.current_viewer()
+    assert viewer is not None
+    try:
+        dropped_on(viewer, tmp_path / "a.png", tmp_path / "b.tif")
+        assert asked == []
+        assert [layer.name for layer in viewer.layers] == ["a.png", "b.tif"]
+        assert all("nucloop" in layer.metadata for layer in viewer.layers), "NucLoop's reader says where they come from"
+    finally:
+        viewer.close()
+
+
+FIRST_SLIDE = """
+import sys
+import pint
+from nucloop.gui.plugin import app
+
+viewer = app._open_window()
+dock = app._open_docks(viewer)
+app._wait(lambda: dock.device.text() not in ("", dock.LOADING), 100)
+before = set(sys.modules)
+assert type(pint.application_registry.get()) is pint.UnitRegistry, "units are not read yet"
+viewer.window._qt_viewer._qt_open([sys.argv[1]], False)
+app._settle()
+late = {name.split(".")[0] for name in set(sys.modules) - before}
+assert not late & {"distributed", "tifffile", "imagecodecs", "dask", "zarr"}, late
+viewer.close()
+"""
+
+
+def test_the_first_slide_waits_for_no_library(tmp_path: Path, tissue: NDArray[np.uint8]) -> None:
+    import tifffile
+
+    tifffile.imwrite(tmp_path / "a.tif", np.tile(tissue, (5, 5, 1)), photometric="rgb", tile=(256, 256))
+    command = [sys.executable, "-c", FIRST_SLIDE, str(tmp_path / "a.tif")]
+    run = subprocess.run(command, check=False, capture_output=True, text=True, timeout=200)
+    assert run.returncode == 0, run.stderr[-2000:]

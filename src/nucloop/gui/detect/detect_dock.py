@@ -14,11 +14,12 @@ from nucloop.gui.canvas.drawn_regions import draw_regions
 from nucloop.gui.canvas.layer_slide import mpp_of_layer, slide_of_layer, was_said
 from nucloop.gui.canvas.view import image_layers, view_centre
 from nucloop.gui.correct.correcting import Correcting
+from nucloop.gui.detect.beforehand import loading_steps, use_units
 from nucloop.gui.detect.detect_controls import DetectControls
 from nucloop.gui.detect.detection import Detection
 from nucloop.gui.detect.model_choice import ModelChoice
 from nucloop.gui.detect.nuclei_panel import NucleiPanel
-from nucloop.gui.detect.pipelines import Offer, find_offer, load_pipeline, loaded_pipeline
+from nucloop.gui.detect.pipelines import Offer, loaded_pipeline
 from nucloop.gui.detect.resolution import ResolutionQuestion
 from nucloop.gui.detect.resolution_crop import crop_steps
 from nucloop.gui.detect.welcome import Welcome, scope_hint
@@ -34,7 +35,6 @@ from nucloop.gui.widgets.messages import Message, MessageLine, Tone
 from nucloop.gui.widgets.undo_bar import UndoBar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     import napari
@@ -98,8 +98,7 @@ class DetectDock(QWidget):
                 self._ask_resolution(image, detect=True)
                 return
             if self.trouble.isVisible() and self.sessions.session_of(image) is not None:
-                self.messages.say(Message("Answer the question about the resolution first.", Tone.WARNING))
-                return
+                raise NucLoopError("Answer the question about the resolution first.")
             self.detection.start(image, self.controls.scope, self.choice)
         except NucLoopError as error:
             self.messages.say(Message(str(error), Tone.WARNING))
@@ -228,16 +227,13 @@ class DetectDock(QWidget):
         if self.question.isVisible():
             # pressed again: never mind
             self.question.setVisible(False)
-        elif self.controls.image is not None:
+        elif self.controls.image:
             self._ask_resolution(self.controls.image, detect=False)
 
     def _ask_resolution(self, image: Image, *, detect: bool) -> None:
         self._detect_after_answer = detect
-        self.question.ask(image.name, mpp_of_layer(image))
         centre = view_centre(self.viewer, image)
-        crop = Job(lambda: crop_steps(image, centre), self)
-        crop.items.connect(lambda crops: self.question.show_crop(crops[-1]))
-        crop.start()
+        self.question.ask(image.name, mpp_of_layer(image), lambda: crop_steps(image, centre))
 
     def _resolution_answered(self, mpp: float) -> None:
         self.question.setVisible(False)
@@ -270,7 +266,7 @@ class DetectDock(QWidget):
         """Load the chosen models in the background, so that the first click does not wait for them."""
         choice = self.choice
         self.device.setText(self.LOADING)
-        self._loading = Job(lambda: _loading_steps(choice), self)
+        self._loading = Job(lambda: loading_steps(choice), self)
         self._loading.items.connect(self._offer_found)
         self._loading.ended.connect(self._models_loaded)
         self._loading.start()
@@ -279,6 +275,8 @@ class DetectDock(QWidget):
         for item in items:
             if isinstance(item, Offer):
                 self.models.show_offer(item)
+            else:
+                use_units(item)
 
     def _models_loaded(self, ending: Ending) -> None:
         if ending.how is How.FAILED:
@@ -299,9 +297,3 @@ class DetectDock(QWidget):
         self.more.toggleButton().ensurePolished()
         self.more.setExpandedIcon("▾")
         self.more.setCollapsedIcon("▸")
-
-
-def _loading_steps(choice: PipelineSpec) -> Iterator[Any]:
-    """Find what the machine offers, then load the chosen models. Runs in a job's thread."""
-    yield find_offer()
-    yield load_pipeline(choice)

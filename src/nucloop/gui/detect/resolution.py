@@ -19,9 +19,12 @@ from qtpy.QtWidgets import (
 )
 
 from nucloop.gui.detect.resolution_crop import CROP_PX
+from nucloop.gui.widgets.jobs import Job
 from nucloop.slides.slide import too_coarse
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     import numpy as np
     from numpy.typing import NDArray
     from qtpy.QtGui import QPaintEvent
@@ -138,8 +141,8 @@ class ResolutionQuestion(QFrame):
         """What a person reads."""
         return self._text.text()
 
-    def ask(self, name: str, known: float | None = None) -> None:
-        """Ask about an image; `known` is what was said before, µm per pixel."""
+    def ask(self, name: str, known: float | None, crops: Callable[[], Iterator[NDArray[np.uint8]]]) -> None:
+        """Ask about an image; `known` is what was said before, µm per pixel, and `crops` yields nuclei to show."""
         before = "" if known is None else f" {known:.4g} µm was said."
         self._text.setText(f"{name} does not say its resolution.{before} How large is one of its pixels?")
         self.show_crop(None)
@@ -148,6 +151,9 @@ class ResolutionQuestion(QFrame):
         self.setVisible(True)
         self.number.setFocus()
         self.number.selectAll()
+        job = Job(crops, self)
+        job.items.connect(lambda found: self.show_crop(found[-1]))
+        job.start()
 
     def show_crop(self, pixels: NDArray[np.uint8] | None) -> None:
         """Show nuclei of the image, (H, W, 3), at each answer."""
