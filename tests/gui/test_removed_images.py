@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 from tests.gui.conftest import LONG_MS, MPP, SCHEME, Bench
+from tests.gui.test_learn_dock import Class
 from tifffile import TiffWriter
 
 from nucloop.gui.canvas import docks
@@ -107,7 +108,8 @@ class Worked(Bench):
             "its file": level._slide,
             "its tiles": level._level.source._cache,
         }
-        return {name: weakref.ref(part) for name, part in parts.items()}
+        # far from few nuclei there is no picture of their density
+        return {name: weakref.ref(part) for name, part in parts.items() if part is not None}
 
 
 def worked_on(viewer: napari.Viewer, qtbot: QtBot, slide: Path) -> dict[str, weakref.ref[Any]]:
@@ -164,3 +166,23 @@ def test_an_image_is_deleted_together_with_the_layers_of_its_nuclei(
     for layer in list(viewer.layers):
         viewer.layers.remove(layer)
     assert not viewer.layers
+
+
+def learnt_on(viewer: napari.Viewer, qtbot: QtBot, slide: Path, applied: bool) -> dict[str, weakref.ref[Any]]:
+    pupil = Class(Worked(viewer, qtbot, slide))
+    pupil.say(20)
+    pupil.learn()
+    if applied:
+        pupil.apply()
+    return pupil.bench.refer()
+
+
+@pytest.mark.parametrize("applied", [True, False])
+def test_the_last_lesson_lets_go_of_its_slide(
+    viewer: napari.Viewer, qtbot: QtBot, slide: Path, monkeypatch: pytest.MonkeyPatch, applied: bool
+) -> None:
+    monkeypatch.setattr(removed_layers, "LOOKS_MS", (300, 1_500))
+    parts = learnt_on(viewer, qtbot, slide, applied)
+    assert there(parts)
+    viewer.layers.remove("slide.tif")
+    qtbot.waitUntil(lambda: there(parts) == [], timeout=LONG_MS)

@@ -174,6 +174,8 @@ class Learning(QObject):
         """Do not apply what was learned."""
         if self.ready is not None:
             self.ready = None
+            if not self.running:
+                self._nuclei = None
             self.learned.emit(None)
 
     def apply(self) -> None:
@@ -272,6 +274,9 @@ class Learning(QObject):
                 self.sessions.features_of(nuclei.image).settle()
             if again is None:
                 self._show(ending, outcome, nuclei)
+        if self.ready is None and not self.running:
+            # what waits to be applied needs them; else nothing of a closed slide may stay
+            self._nuclei = None
         if again is not None:
             again()
         if not self.running:
