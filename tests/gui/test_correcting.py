@@ -117,6 +117,19 @@ def test_a_adds_under_the_cursor_with_the_current_class(field: Bench) -> None:
     assert len(field.layer.data) == 5
 
 
+def test_a_beside_the_picture_adds_nothing_and_says_so(field: Bench) -> None:
+    height, width = field.image.data.shape[:2]
+    field.look_at(height, width, 2 * height)
+    field.hover((height + 40, width + 40))
+    field.key(Qt.Key.Key_A)
+    assert len(field.session) == len(field.layer.data) == 4
+    assert "lies outside the slide" in field.dock.messages.text
+    field.drag(field.session.positions([1])[0], (height + 40, width + 40))
+    field.settle()
+    assert field.kinds() == []
+    assert len(field.layer.data) == 4
+
+
 @pytest.mark.parametrize("key", [Qt.Key.Key_D, Qt.Key.Key_Delete])
 def test_d_and_delete_remove_the_nucleus_under_the_cursor(field: Bench, key: Qt.Key) -> None:
     field.hover(C)

@@ -62,6 +62,18 @@ def test_the_fullest_tile_comes_first_and_every_point_once(slide, encoder):
     assert [len(p.rows) for p in parts] == [40, 2]
 
 
+def test_points_beside_the_slide_have_no_features_and_the_others_are_as_without_them(slide, encoder):
+    stage = Stage(*encoder, "torch-cpu", 1)
+    seen = np.array([[100.0, 100.0], [699.4, 499.4], [-0.5, 0.0]])
+    beside = np.array([[-300.0, 10], [1e6, 1e6], [-1e5, 3], [700, 499], [10, 900]])
+    (alone,) = features_at(slide, stage, seen)
+    parts = list(features_at(slide, stage, np.concatenate([beside, seen])))
+    rows = np.concatenate([part.rows for part in parts])
+    assert sorted(rows.tolist()) == [5, 6, 7]
+    np.testing.assert_array_equal(parts[0].features[np.argsort(rows)], alone.features[np.argsort(alone.rows)])
+    assert list(features_at(slide, stage, beside)) == []
+
+
 def test_no_points_need_no_work(slide, encoder):
     assert list(features_at(slide, Stage(*encoder, "torch-cpu", 1), np.zeros((0, 2)))) == []
 

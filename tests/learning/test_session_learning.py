@@ -332,3 +332,18 @@ def test_missing_features_are_computed_once():
         assert (last.done, last.total) == (20, 20)
         assert list(fill_features(store, session.nuclei(), slide, stage)) == []
         features.close()
+
+
+def test_nuclei_beside_the_slide_are_left_out_of_a_lesson_and_that_is_said(session):
+    features, truth = filled(session, 40)
+    teach(session, truth, range(0, 40, 2))
+    far = session.add([[1e5, 1e5]], int(truth[0])).added
+    session.set_class(far, int(truth[0]), force=True)
+    run = session.begin_run({"detector": {"name": "test", "sha256": "0" * 64}}, 2.0)
+    run.add(Nuclei.from_points(session.scheme, [[-9000, 4], [2e5, 4]], label=0, score=0.9))
+    lesson = lesson_of(session, features)
+    assert lesson.said.total == 20
+    assert (
+        lesson.change.left_out()
+        == " 2 nuclei lie outside the slide, where there is nothing to see, and stay as they are."
+    )

@@ -17,6 +17,7 @@ from nucloop.learning.classify import classify_found
 from nucloop.learning.examples import is_taught
 from nucloop.learning.featurise import encoder_stage
 from nucloop.learning.head_files import LearnedHead
+from nucloop.learning.relabel import unseen
 from nucloop.learning.session_features import Filling
 from nucloop.learning.session_heads import shipped_head
 from nucloop.models.files.cards import Card
@@ -61,6 +62,7 @@ def classify(
     with open_slide(slide, mpp=mpp, image=image) as picture, progress_bar() as bar:
         task = bar.add_task(picture.name, total=None, note="")
         stage = encoder_stage(net, card, device)
+        beside = int((~picture.box.contains(document.nuclei.yx)).sum())
         for item in classify_found(document.nuclei, picture, stage, learned.head, source=nuclei.name):
             if isinstance(item, Filling):
                 bar.update(task, completed=item.done, total=item.total)
@@ -72,6 +74,8 @@ def classify(
     kept = int(is_taught(result).sum())
     said = f"; {kept:,} keep the class that a person gave" if kept else ""
     say(f"{out}: {len(result):,} nuclei ({counts}), {kind.title}{said}")
+    if beside:
+        complain(unseen(beside).strip(), about="left out")
     if lost:
         complain(f"{kind.title} cannot carry {'; '.join(lost)}.", about="left out")
 

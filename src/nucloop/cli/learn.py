@@ -149,4 +149,8 @@ def _apply(
     taught = one.nuclei.ids[is_taught(one.nuclei, imported=imported)]
     version = heads.take_in(replace(learned, taught_by=np.asarray(taught)), encoder, card, tuning)
     heads.apply(version, learned, change)
-    say(f"{one.name}: {change.changed:,} of {len(change):,} nuclei have another class now (version {version.number})")
+    left_out = change.left_out()
+    say(
+        f"{one.name}: {change.changed:,} of {len(change):,} nuclei have another class now (version {version.number})"
+        + (f".{left_out}" if left_out else "")
+    )

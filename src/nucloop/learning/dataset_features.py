@@ -74,7 +74,8 @@ def features_of_fields(
                 features = np.zeros((len(yx), part.features.shape[1]), np.float32)
             features[part.rows] = part.features
         if features is not None:
-            yield FieldFeatures(field.name, yx, label, features)
+            there = slide.box.contains(yx)
+            yield FieldFeatures(field.name, yx[there], label[there], features[there])
 
 
 def _empty_places(field: Field, background: float, rng: np.random.Generator) -> NDArray[np.float64]:

@@ -37,6 +37,7 @@ class FeaturePart:
     done: int
     """Points finished, these included."""
     total: int
+    """Those on the slide."""
 
 
 def encoder_stage(net: nn.Module, card: Card, device: str = "auto") -> Stage:
@@ -47,6 +48,8 @@ def encoder_stage(net: nn.Module, card: Card, device: str = "auto") -> Stage:
 
 def features_at(slide: Slide, stage: Stage, yx: NDArray[np.floating], side: int = 1024) -> Iterator[FeaturePart]:
     """Compute the features at points; yield one part per tile that holds any, the fullest first.
+
+    Points beside the slide show nothing, so they have no features: no part speaks of them.
 
     Parameters
     ----------
@@ -65,7 +68,8 @@ def features_at(slide: Slide, stage: Stage, yx: NDArray[np.floating], side: int 
         If the slide does not say its resolution, or is damaged.
     """
     scale = slide.require_mpp() / stage.mpp
-    points = (np.asarray(yx, np.float64) + 0.5) * scale - 0.5
+    there = np.flatnonzero(slide.box.contains(yx))
+    points = (np.asarray(yx, np.float64)[there] + 0.5) * scale - 0.5
     cells, inverse, counts = np.unique(
         np.floor((points + 0.5) / side).astype(np.int64), axis=0, return_inverse=True, return_counts=True
     )
@@ -76,7 +80,7 @@ def features_at(slide: Slide, stage: Stage, yx: NDArray[np.floating], side: int 
         rows = order[ends[cell] - counts[cell] : ends[cell]].astype(np.int64)
         features = _in_tile(slide, stage, points[rows], cells[cell] * side, side)
         done += len(rows)
-        yield FeaturePart(rows, features, done, len(points))
+        yield FeaturePart(there[rows], features, done, len(points))
 
 
 def _in_tile(

@@ -159,7 +159,8 @@ def learn(
     DataError
         With what to do, when there is too little to learn from.
     """
-    said = what_was_said(nuclei, people, imported=imported)
+    seen = ~np.isin(nuclei.ids, store.missing(nuclei.ids))
+    said = what_was_said(nuclei.take(seen), people, imported=imported)
     require_enough(said, nuclei.scheme)
     examples, places = taught_examples(nuclei, store, imported=imported)
     learned, measured, why = fit_lesson(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from nucloop.models.heads import LinearHead
     from nucloop.nuclei import Nuclei
 
-__all__ = ["Relabelling", "relabel"]
+__all__ = ["Relabelling", "relabel", "unseen"]
 
 CHUNK = 8192
 """Rows at a time: they stay in the cache, and a million take no more memory than these."""
@@ -35,7 +35,7 @@ class Relabelling:
     changed : int
         How many of them get another class than they had.
     unknown : int
-        Nuclei that stay as they are because their features are not known (yet).
+        Nuclei that stay as they are because their features are not known: those beside the slide.
     """
 
     ids: NDArray[np.int64]
@@ -46,6 +46,18 @@ class Relabelling:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def left_out(self) -> str:
+        """Say how many nuclei stay as they are, after a sentence; nothing when all were classified."""
+        return unseen(self.unknown)
+
+
+def unseen(count: int) -> str:
+    """Say of so many nuclei, after a sentence, that they lie beside the slide; nothing when there are none."""
+    if not count:
+        return ""
+    lie = "1 nucleus lies" if count == 1 else f"{count:,} nuclei lie"
+    return f" {lie} outside the slide, where there is nothing to see, and stay as they are."
 
 
 @one_thread()

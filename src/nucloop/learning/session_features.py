@@ -189,6 +189,8 @@ class Filling:
 def fill_features(store: FeatureStore, nuclei: Nuclei, slide: Slide, stage: Stage) -> Iterator[Filling]:
     """Compute and keep the features of those nuclei that have none; yield after each tile.
 
+    Nuclei beside the slide, as files of another slide have them, stay without.
+
     Raises
     ------
     SlideError
@@ -202,9 +204,11 @@ def fill_features(store: FeatureStore, nuclei: Nuclei, slide: Slide, stage: Stag
     # torch takes seconds to import: whoever only keeps features does not wait for it
     from nucloop.learning.featurise import features_at
 
-    rows = np.flatnonzero(np.isin(nuclei.ids, missing))
-    ids, before = nuclei.ids[rows], len(nuclei) - len(rows)
-    yield Filling(before, len(nuclei))
+    there = slide.box.contains(nuclei.yx)
+    rows = np.flatnonzero(np.isin(nuclei.ids, missing) & there)
+    ids, total = nuclei.ids[rows], int(there.sum())
+    before = total - len(rows)
+    yield Filling(before, total)
     for part in features_at(slide, stage, nuclei.yx[rows]):
         kept = store.put(ids[part.rows], part.features)
         if kept < len(part.rows):
@@ -212,4 +216,4 @@ def fill_features(store: FeatureStore, nuclei: Nuclei, slide: Slide, stage: Stag
                 f"Features of {len(nuclei):,} nuclei need more room than the {store.config.max_bytes / 1e9:.1f} GB "
                 "that are allowed. Allow more in the settings, or choose an encoder with shorter features."
             )
-        yield Filling(before + part.done, len(nuclei))
+        yield Filling(before + part.done, total)

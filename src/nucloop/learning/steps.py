@@ -124,7 +124,8 @@ class Applied:
         name = "The classes the program came with" if self.version is None else f"Version {self.version.number}"
         count = self.change.changed
         changed = "1 nucleus has" if count == 1 else f"{count:,} nuclei have"
-        return f"{name} is in use: {changed} another class now. What people said is as it was; Ctrl+Z takes it back."
+        said = f"{name} is in use: {changed} another class now. What people said is as it was; Ctrl+Z takes it back."
+        return said + self.change.left_out()
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from nucloop.errors import SessionError
 from nucloop.nuclei import UNLABELLED, Nuclei
 from nucloop.session import edits
 from nucloop.session.change import Change, Direction, Listeners
@@ -21,6 +22,7 @@ from nucloop.session.opening import Opened, open_file, open_in_memory
 from nucloop.session.patch import Patch
 from nucloop.session.place import session_path
 from nucloop.session.runs import ModelRun
+from nucloop.slides import Box
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -118,6 +120,16 @@ class Session(Memory):
     def subscribe(self, callback: Callable[[Change], None]) -> Callable[[], None]:
         """Call somebody with a `Change` after every edit, undo and redo; the function returned ends it."""
         return self._listeners.add(callback)
+
+    def require_on_slide(self, yx: ArrayLike) -> None:
+        """Refuse places (N, 2) beside the slide, with a SessionError: a key or a drag that ends there was not meant."""
+        info, places = self.slide.info, edits.checked_places(yx)
+        beside = places[~Box(0, 0, info.height, info.width).contains(places)]
+        if len(beside):
+            raise SessionError(
+                f"Nothing was changed, because y {beside[0][0]:.0f}, x {beside[0][1]:.0f} lies outside the slide, "
+                f"which has {info.height:,} rows and {info.width:,} columns. Point at a place on it."
+            )
 
     def add(self, yx: ArrayLike, label: int | str = UNLABELLED) -> Change:
         """Add nuclei (N, 2) that a person placed; their ids are ``change.added``, in the order of `yx`."""

@@ -124,7 +124,11 @@ class Corrections(QObject):
         elif self.nuclei.loaded.afar:
             self._hint("Zoom in to add nuclei one by one.")
         else:
-            self._do(lambda: self.nuclei.session.add([place], self.current))
+            self._do(lambda: self._add(place))
+
+    def _add(self, place: tuple[float, float]) -> Change:
+        self.nuclei.session.require_on_slide([place])
+        return self.nuclei.session.add([place], self.current)
 
     def draw_around(self, ring: NDArray[np.floating]) -> None:
         """Take a drawn ring (K, 2), level-0 pixels, for the outline of the nucleus there; where none is, add one."""
@@ -195,7 +199,13 @@ class Corrections(QObject):
     def move(self, ids: NDArray[np.int64], shift: NDArray[np.floating]) -> None:
         """Move nuclei by (dy, dx) level-0 pixels."""
         session = self.nuclei.session
-        if self._do(lambda: session.move(ids, session.positions(ids) + shift)) is None:
+        places = session.positions(ids) + shift
+
+        def move() -> Change:
+            session.require_on_slide(places)
+            return session.move(ids, places)
+
+        if self._do(move) is None:
             self.nuclei.push()
 
     def undo(self) -> None:

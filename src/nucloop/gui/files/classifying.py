@@ -81,7 +81,8 @@ class Classifying(QObject):
                 self._outcome = item
 
     def _end(self, ending: Ending) -> None:
-        self._job, nuclei, outcome = None, self._nuclei, self._outcome
+        nuclei, outcome = self._nuclei, self._outcome
+        self._job = self._nuclei = self._outcome = None
         message = Message("Stopped: the nuclei are here, without classes.", Tone.WARNING)
         if ending.how is How.FAILED:
             message = Message(f"The nuclei are here, without classes: {ending.message}", Tone.ERROR, ending.details)

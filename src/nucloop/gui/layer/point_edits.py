@@ -122,6 +122,7 @@ class PointEdits:
 
     def _take_added(self, known: int) -> None:
         nuclei = self._nuclei
+        nuclei.session.require_on_slide(nuclei.layer.data[known:])
         change = nuclei.session.add(nuclei.layer.data[known:], nuclei.current_label)
         self.ids = np.append(self.ids, change.added)
 
@@ -129,6 +130,7 @@ class PointEdits:
         places = np.asarray(self._nuclei.layer.data, np.float32)
         moved = (places != self._nuclei.session.positions(self.ids)).any(1)
         if moved.any():
+            self._nuclei.session.require_on_slide(places[moved])
             self._nuclei.session.move(self.ids[moved], places[moved])
 
     def _paste(self, layer: Points) -> None:

@@ -69,7 +69,8 @@ class LessonPanel(QFrame):
             return
         self.taught.setText(f"Trained on {lesson.said.sentence()}.")
         change = lesson.change
-        self.change.setText(f"{change.changed:,} of {len(change):,} nuclei would get another class.")
+        would = f"{change.changed:,} of {len(change):,} nuclei would get another class."
+        self.change.setText(would + change.left_out())
         while self._table.count():
             discard(self._table.takeAt(0).widget())
         if lesson.gain is None:
