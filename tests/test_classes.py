@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from nucloop.classes import ClassScheme, builtin_schemes
+from nucloop.classes import ClassScheme, NucleusClass, builtin_schemes
 from nucloop.errors import DataError
 
 
@@ -78,3 +78,14 @@ def test_a_scheme_in_yaml_cannot_grow_hang_or_end_in_a_traceback(tmp_path, text,
 def test_an_unknown_scheme_lists_the_known_ones():
     with pytest.raises(DataError, match="brca-m2c"):
         ClassScheme.named("nothing")
+
+
+def test_two_classes_of_one_name_in_qupath_stay_two():
+    classes = (
+        NucleusClass("tumour, sure", "#ff0000", "Tumor"),
+        NucleusClass("tumour, unsure", "#ff8800", "Tumor"),
+        NucleusClass("stroma", "#00ff00", "Stroma"),
+    )
+    assert ClassScheme("x", classes).qupath_names == ("tumour, sure", "tumour, unsure", "Stroma")
+    crossed = (NucleusClass("Tumor", "#ff0000", "Neoplastic"), NucleusClass("other", "#ff8800", "Tumor"))
+    assert ClassScheme("x", crossed).qupath_names == ("Neoplastic", "other")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib import resources
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter, ValidationError
 
 from nucloop.configuration import SettingsError, first_fault, read_settings, read_strictly
-from nucloop.errors import DataError
+from nucloop.errors import DataError, legible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -46,6 +47,8 @@ class NucleusClass:
     qupath: str = ""
 
     def __post_init__(self) -> None:
+        for field in ("name", "qupath"):
+            object.__setattr__(self, field, legible(getattr(self, field)))
         if not self.name.strip():
             raise ValueError("a class needs a name")
         if not _COLOUR.fullmatch(self.color):
@@ -91,6 +94,15 @@ class ClassScheme:
     def names(self) -> tuple[str, ...]:
         """The class names, in order."""
         return tuple(c.name for c in self.classes)
+
+    @property
+    def qupath_names(self) -> tuple[str, ...]:
+        """What the classes are called in QuPath, in order and all different.
+
+        QuPath takes classes of one name for one: where a class's name there is another's too, it goes by its own.
+        """
+        taken = Counter(name for c in self.classes for name in {c.name, c.qupath})
+        return tuple(c.qupath if taken[c.qupath] == 1 else c.name for c in self.classes)
 
     @property
     def colors(self) -> tuple[str, ...]:

@@ -43,3 +43,8 @@ def why(error: BaseException) -> str:
     What Python or a library says of its own insides helps nobody: it stays in the chain of causes.
     """
     return f" ({error})" if isinstance(error, MisfitError) else ""
+
+
+def legible(text: str) -> str:
+    """Return text that can be written to any file and screen: names of files and people need not be in UTF-8."""
+    return text.encode("utf-8", "replace").decode("utf-8")

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nucloop.classes import ClassScheme, builtin_schemes
+from nucloop.classes import ClassScheme, NucleusClass, builtin_schemes
 from nucloop.errors import DataError
 from nucloop.formats import SlideInfo, read_document, read_nuclei, read_slide_info, write_document, write_nuclei
 from nucloop.formats.source import json_records
@@ -216,3 +216,22 @@ def test_nuclei_written_under_a_name_of_cellvits_stay_one_object_each_and_come_b
     write_nuclei(tmp_path / name, nuclei, SLIDE)
     assert len(json.loads((tmp_path / name).read_text())["features"]) == 2
     assert read_nuclei(tmp_path / name, scheme).yx.tolist() == [[5, 5], [9, 9]]
+
+
+def test_classes_that_share_their_name_in_qupath_come_back_as_two_and_are_two_there(tmp_path: Path) -> None:
+    scheme = ClassScheme("s", (NucleusClass("sure", "#ff0000", "Tumor"), NucleusClass("unsure", "#ff8800", "Tumor")))
+    path = tmp_path / "two.geojson"
+    write_nuclei(path, Nuclei.from_points(scheme, [[5, 5], [9, 9]], label=[0, 1]), SLIDE)
+    features = json.loads(path.read_text())["features"]
+    assert [one["properties"]["classification"]["name"] for one in features] == ["sure", "unsure"]
+    back = read_document(path).nuclei
+    assert [back.scheme.names[k] for k in back.label] == ["sure", "unsure"]
+
+
+def test_a_slide_whose_name_is_not_in_utf_8_can_be_named_in_a_file(tmp_path: Path, scheme: ClassScheme) -> None:
+    slide = SlideInfo(name=b"pr\xe9paration.svs".decode("utf-8", "surrogateescape"), height=100, width=100)
+    path = tmp_path / "named.geojson"
+    write_nuclei(path, Nuclei.from_points(scheme, [[5, 5]], label=0), slide)
+    found = read_slide_info(path)
+    assert found is not None
+    assert found.name == "pr?paration.svs"

@@ -16,6 +16,7 @@ from tests.session.conftest import SCHEME, SLIDE
 from nucloop.session import DamagedSession, Session
 from nucloop.session.codec import CodecError, Packed, pack
 from nucloop.session.patch import Patch
+from nucloop.session.snapshot import write_snapshot
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -190,3 +191,30 @@ def test_a_patch_that_changes_nothing_is_empty() -> None:
     assert len(Patch.decode(b"", 5, first_time=True)) == 0
     with pytest.raises(CodecError):
         Patch.decode(b"x", 5, first_time=True)
+
+
+def test_an_edit_by_nobody_is_damage_also_when_a_snapshot_comes_after_it(edited: Path) -> None:
+    with Session.open(edited, author="Dr A") as session:
+        write_snapshot(session.ledger.journal.connection, session.ledger.snapshot())
+    rewrite(edited, "UPDATE edits SET reader = 9 WHERE seq = 1")
+    with pytest.raises(DamagedSession, match="edit 1 is by nobody"):
+        Session.open(edited)
+
+
+def test_a_file_whose_errors_cannot_be_read_either_is_a_sentence(edited: Path) -> None:
+    with closing(sqlite3.connect(edited, isolation_level=None)) as connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        broken = "UPDATE sqlite_master SET name = CAST(x'fffe41' AS TEXT), sql = 'nonsense' WHERE name = 'kept'"
+        connection.execute(broken)
+    with pytest.raises(DamagedSession, match="is damaged"):
+        Session.open(edited)
+
+
+@pytest.mark.parametrize("name", ["Dr \udce9 A", "Dr\x00A", "\ud800", "a\nb"])
+def test_a_name_that_no_file_can_hold_is_kept_in_letters_that_it_can(path: Path, name: str) -> None:
+    with Session.open(path, slide=SLIDE, scheme=SCHEME, author=name) as session:
+        session.add([[1, 1]], 0)
+        session.author.encode()
+    with Session.open(path, author=name) as session:
+        session.add([[2, 2]], 0)
+        assert session.readers == (session.author,)

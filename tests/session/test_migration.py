@@ -13,9 +13,10 @@ from tests.session.conftest import SCHEME, SLIDE
 
 from nucloop.nuclei import Nuclei, Origin
 from nucloop.outlines import Outlines
-from nucloop.session import DamagedSession, EditKind, Session
+from nucloop.session import DamagedSession, EditKind, Session, SessionError, opening
 from nucloop.session import schema as present
 from nucloop.session.codec import pack
+from nucloop.session.connection import connect
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -159,3 +160,22 @@ def test_an_outline_without_a_table_of_outlines_is_damage(second: Path) -> None:
         session.ledger.state.columns.write(np.array([0]), {"outline": np.array([1])})
         with pytest.raises(DamagedSession, match="no such table: outlines"):
             session.nuclei(outlines=True)
+
+
+def test_a_full_disk_when_only_opening_speaks_of_no_edit(second: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def without_room(target: str, *, uri: bool) -> sqlite3.Connection:
+        connection = connect(target, uri=uri)
+        (pages,) = connection.execute("PRAGMA page_count").fetchone()
+        connection.execute(f"PRAGMA max_page_count = {pages}").fetchall()
+        return connection
+
+    with closing(sqlite3.connect(second, isolation_level=None)) as connection:
+        connection.execute("VACUUM")
+    with monkeypatch.context() as patched:
+        patched.setattr(opening, "connect", without_room)
+        with pytest.raises(
+            SessionError, match=r"was not opened, because the disk is full\. Nothing in it is lost\. Make"
+        ):
+            Session.open(second)
+    with Session.open(second) as session:
+        assert len(session)

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from nucloop.errors import RegionError
 from nucloop.slides import Box
 from nucloop.slides.tiling import TiledRegion, plan_tiles
 
@@ -55,3 +56,10 @@ def test_the_first_tile_is_cut_in_two_and_its_smaller_part_comes_first_so_that_a
 
 def test_a_small_field_is_one_tile():
     assert len(tiles_of(Box(0, 0, 500, 600))) == 1
+
+
+def test_a_region_without_area_is_not_said_to_lie_outside():
+    with pytest.raises(RegionError, match="has no area"):
+        TiledRegion([np.array([[10, 10], [20, 20], [30, 30]])], Box(0, 0, 100, 100))
+    with pytest.raises(RegionError, match="lies outside the slide"):
+        TiledRegion([Box(200, 200, 10, 10)], Box(0, 0, 100, 100))

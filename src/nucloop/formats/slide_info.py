@@ -11,7 +11,7 @@ import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from nucloop.classes import ClassScheme
-from nucloop.errors import DataError
+from nucloop.errors import DataError, legible
 
 if TYPE_CHECKING:
     from nucloop.slides import Slide
@@ -39,6 +39,9 @@ class SlideInfo:
     """Of the file's first megabyte; None for arrays and for slides that are folders."""
     file: Path | None = field(default=None, compare=False, repr=False)
     """Where it lies here, for formats that take over what it says of itself. No file says it, and none is told it."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", legible(self.name))
 
     @classmethod
     def of(cls, slide: Slide) -> SlideInfo:

@@ -46,7 +46,17 @@ class SessionInUse(SessionError):
 
 
 class NotKept(SessionError):
-    """An edit could not be written, so it was not done: memory and file are as before."""
+    """An edit could not be written, so it was not done: memory and file are as before.
+
+    Attributes
+    ----------
+    why : str
+        Half a sentence, such as "the disk is full"; empty where the message is all that is known.
+    """
+
+    def __init__(self, message: str, why: str = "") -> None:
+        super().__init__(message)
+        self.why = why
 
 
 class PlaceNotWritable(SessionError):
@@ -99,6 +109,11 @@ def reading(path: Path | None) -> Iterator[None]:
         ) from error
     except sqlite3.DatabaseError as error:
         raise damaged(path, str(error)) from error
+    except UnicodeDecodeError as error:
+        # SQLite quotes a file's own broken letters in what it says
+        raise damaged(path, "its letters are broken") from error
+    except MemoryError as error:
+        raise damaged(path, "it asks for more memory than there is") from error
 
 
 @contextmanager
@@ -126,7 +141,8 @@ def writing(path: Path | None) -> Iterator[None]:
             raise damaged(path, str(error)) from error
         else:
             why, cure = f"the disk refused ({error})", "Check that the disk is connected, and do it again."
-        raise NotKept(f"The edit was not done, because {why}: {where}. Nothing done before is lost. {cure}") from error
+        message = f"The edit was not done, because {why}: {where}. Nothing done before is lost. {cure}"
+        raise NotKept(message, why) from error
     except sqlite3.DatabaseError as error:
         raise damaged(path, str(error)) from error
 

@@ -97,8 +97,6 @@ class Ledger:
         for entry in list(self.journal.entries(after=self.history.last, upto=upto)):
             if entry.reader > len(self.state.readers):
                 self.state.readers[:] = self.journal.readers()
-            if not 1 <= entry.reader <= min(len(self.state.readers), MOST_READERS):
-                raise damaged(self.journal.path, f"edit {entry.seq} is by nobody")
             turns = entry.kind in _WAYS
             edits = self._recorded_edits(entry.step) if turns else [self._recorded_edit(entry, first_time=True)]
             yield self._carry_out(entry, edits)
@@ -200,6 +198,8 @@ class Ledger:
         return {name: int(total[code]) for name, code in zip(palette.scheme.names, palette.codes, strict=True)}
 
     def _take_note(self, entry: Entry) -> None:
+        if not 1 <= entry.reader <= min(len(self.state.readers), MOST_READERS):
+            raise damaged(self.journal.path, f"edit {entry.seq} is by nobody")
         try:
             self.history.take(entry.seq, entry.step, entry.kind)
         except CodecError as error:

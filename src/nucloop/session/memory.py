@@ -16,7 +16,7 @@ from nucloop.session.history import EditKind
 from nucloop.session.journal import LARGEST_KEPT
 from nucloop.session.keeping.housekeeper import Housekeeper
 from nucloop.session.keeping.rescue import rescue
-from nucloop.session.opening import person
+from nucloop.session.people import person, tidy_name
 from nucloop.session.snapshot import write_snapshot
 from nucloop.session.view import View
 
@@ -27,14 +27,13 @@ if TYPE_CHECKING:
     from nucloop.session.journal import Entry
     from nucloop.session.opening import Opened
 
-__all__ = ["Edit", "Memory", "tidy_name"]
+__all__ = ["Edit", "Memory"]
 
 _log = logging.getLogger(__name__)
 
 SNAPSHOT_AFTER = 5_000
 """Single edits, or as much work, after which opening would take noticeably longer."""
 SNAPSHOT_AT_CLOSE = 200
-LONGEST_NAME = 200
 LARGEST_NOTE = 16_000_000
 
 
@@ -55,11 +54,6 @@ class Edit:
     """Such as the weights of a model run, with their sha256."""
     in_force: bool
     """Whether it is done and not undone; true of undo and redo themselves."""
-
-
-def tidy_name(name: str) -> str:
-    """Return a reader's name as it is kept: in one line, and not endless."""
-    return " ".join(name.split())[:LONGEST_NAME]
 
 
 class Memory(View):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import os
 import platform
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from filelock import BaseFileLock
 
-from nucloop.errors import SessionError
+from nucloop.errors import SessionError, legible
 from nucloop.session import schema
 from nucloop.session.connection import connect
 from nucloop.session.faults import NotKept, damaged, reading, writing
@@ -24,6 +23,7 @@ from nucloop.session.keeping.copies import keep_copy
 from nucloop.session.keeping.housekeeper import Housekeeper
 from nucloop.session.ledger import Ledger
 from nucloop.session.palette import Palette
+from nucloop.session.people import person
 from nucloop.session.place import lock, require_writable, writable
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from nucloop.classes import ClassScheme
 
-__all__ = ["Opened", "open_file", "open_in_memory", "person"]
+__all__ = ["Opened", "open_file", "open_in_memory"]
 
 
 @dataclass(frozen=True)
@@ -42,14 +42,6 @@ class Opened:
     slide: SlideIdentity
     lock: BaseFileLock | None = None
     housekeeper: Housekeeper | None = None
-
-
-def person() -> str:
-    """Return the name under which somebody is logged in."""
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):
-        return "somebody"
 
 
 def open_in_memory(slide: SlideIdentity, scheme: ClassScheme) -> Opened:
@@ -114,6 +106,12 @@ def _opened(
         if ledger.history.last:
             housekeeper.copy()
         return Opened(ledger, own, held, housekeeper)
+    except NotKept as error:
+        connection.close()
+        raise SessionError(
+            f"{path.name} was not opened, because {error.why or 'it cannot be written to'}. Nothing in it is lost. "
+            f"Make room in {path.parent}, check that you may write there, and open it again; or open it read-only."
+        ) from error
     except BaseException:
         connection.close()
         raise
@@ -178,7 +176,7 @@ def _in_memory(connection: sqlite3.Connection) -> sqlite3.Connection:
 
 def _myself() -> str:
     since = datetime.now().astimezone().strftime("%H:%M")
-    return f"{person()} on {platform.node() or 'this computer'} (process {os.getpid()}, since {since})"
+    return f"{person()} on {legible(platform.node()) or 'this computer'} (process {os.getpid()}, since {since})"
 
 
 def _holder(path: Path) -> str | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nucloop.errors import SlideError
+from nucloop.errors import SlideError, legible
 from nucloop.slides.box import Box
 from nucloop.slides.protocol import PixelSource, RgbArray
 from nucloop.slides.resample import axis_weights, halve, resample
@@ -94,6 +94,7 @@ class Slide:
     """What a person should know of how the file was read: which of several images was opened."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "name", legible(self.name))
         if self.mpp is not None and not 0 < self.mpp < float("inf"):
             raise SlideError(
                 f"{self.mpp} is not a size of a pixel. Give µm per pixel of {self.name} as a "

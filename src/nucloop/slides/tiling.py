@@ -51,7 +51,12 @@ class TiledRegion:
         self._regions = [as_region(part) for part in parts if not isinstance(part, Box)]
         self._bounds = bounds
         shapes = [*map(_rectangle, self._boxes), *(region.shape for region in self._regions)]
-        whole = shapely.union_all(shapes).intersection(_rectangle(bounds))
+        drawn = shapely.union_all(shapes)
+        if drawn.area <= 0:
+            raise RegionError(
+                "The region has no area: its corners lie on one line, or on one place. Draw around what is meant."
+            )
+        whole = drawn.intersection(_rectangle(bounds))
         if whole.area <= 0:
             raise RegionError(
                 f"The region lies outside the slide, which has {bounds.width} x {bounds.height} pixels "

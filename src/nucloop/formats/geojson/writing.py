@@ -128,7 +128,8 @@ def _blocks_of(document: Document) -> Iterator[list[dict[str, Any]]]:
 
 def _features_of(document: Document, rows: slice, uuids: list[str]) -> Iterator[dict[str, Any]]:
     scheme = document.nuclei.scheme
-    classes = [{"name": c.qupath, "color": list(c.rgb)} for c in scheme.classes]
+    named = zip(scheme.qupath_names, scheme.classes, strict=True)
+    classes = [{"name": name, "color": list(c.rgb)} for name, c in named]
     names = [
         SCORE,
         CONFIDENCE,
@@ -152,8 +153,8 @@ def _features_of(document: Document, rows: slice, uuids: list[str]) -> Iterator[
         properties: dict[str, Any] = {"objectType": "cell" if cell else "detection"}
         if label != UNLABELLED:
             properties["classification"] = classes[label]
-        named = zip(names, values, strict=True)
-        properties["measurements"] = dict(named) if complete else {k: v for k, v in named if not math.isnan(v)}
+        figured = zip(names, values, strict=True)
+        properties["measurements"] = dict(figured) if complete else {k: v for k, v in figured if not math.isnan(v)}
         properties["metadata"] = metadata = dict(origins[origin])
         if identity > 0:
             metadata[ID] = str(identity)
