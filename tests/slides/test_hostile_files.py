@@ -5,6 +5,7 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -255,3 +256,20 @@ def test_compressed_tiles_tell_their_size_before_they_are_decoded(shape: tuple[i
     assert {code: size_within(code, data) for code, data in encoded.items()} == dict.fromkeys(encoded, shape)
     assert [size_within(code, data[:6]) for code, data in encoded.items() if code < 50_000] == [None] * 4
     assert size_within(5, b"anything") is None
+
+
+@pytest.mark.parametrize("tag", [322, 323, 324, 325])
+@pytest.mark.parametrize(("kind", "value"), [("<f", 16.0), ("<f", 16.5), ("<i", -256), ("<I", 0)])
+def test_a_tile_that_lies_nowhere_or_is_as_large_as_nothing_is_a_sentence(
+    tmp_path: Path, tag: int, kind: str, value: float
+) -> None:
+    path = tmp_path / "slide.tif"
+    tifffile.imwrite(path, RGB, photometric="rgb", tile=(64, 64), compression="deflate", metadata=None)
+    with tifffile.TiffFile(path) as file:
+        at = file.pages[0].tags[tag].offset
+    data = bytearray(path.read_bytes())
+    struct.pack_into("<HI", data, at + 2, {"<f": 11, "<i": 9, "<I": 4}[kind], 1)
+    struct.pack_into(kind, data, at + 8, value)
+    path.write_bytes(data)
+    with suppress(SlideError), open_slide(path, mpp=0.5) as slide:
+        slide.levels[0].read(0, 0, 64, 64)

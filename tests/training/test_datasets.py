@@ -1,6 +1,8 @@
 """Readers against the real folders; figures are those of each data set's own description."""
 
+import io
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +10,8 @@ import pytest
 from PIL import Image
 
 from nucloop.classes import ClassScheme
-from nucloop.training.datasets import leave_out, only, open_dataset
+from nucloop.errors import DataError
+from nucloop.training.datasets import Field, leave_out, only, open_dataset
 from nucloop.training.encoder import as_scheme
 
 DATA = Path(os.environ.get("NUCLOOP_DATA", Path(__file__).parents[3] / "shared" / "data"))
@@ -110,3 +113,22 @@ def test_marks_of_brecahad_that_could_be_two_classes_keep_both_and_the_unmarked_
     (other,) = as_scheme(data, ClassScheme.named("ocelot"))
     assert other.label.tolist() == [1, -1, 1, -1]
     assert other.choices is None
+
+
+def field(path: Path) -> Field:
+    return Field(path, np.zeros((0, 2), np.float32), np.zeros(0, np.int16), 0.5, "")
+
+
+def test_an_image_that_is_broken_anywhere_or_has_an_impossible_name_is_a_sentence(tmp_path: Path):
+    path, file = tmp_path / "broken.png", io.BytesIO()
+    Image.new("RGB", (64, 64)).save(file, "PNG")
+    whole = file.getvalue()
+    for at in range(8, len(whole)):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 0x24]) + whole[at + 1 :])
+        with suppress(DataError):
+            field(path).read()
+        path.write_bytes(whole[:at])
+        with suppress(DataError):
+            field(path).read()
+    with pytest.raises(DataError, match="Cannot read the image"):
+        field(tmp_path / "a\0b.png").read()

@@ -148,6 +148,6 @@ class Manifest:
             raise DataError(f"{path} is damaged. Export it again.") from error
         for patch in manifest.patches:
             for name in (patch.image, patch.labels):
-                if Path(name).is_absolute() or ".." in Path(name).parts:
+                if Path(name).is_absolute() or ".." in Path(name).parts or "\0" in name:
                     raise DataError(f"{path} names {name!r}, which is not in its folder. Do not use this data set.")
         return manifest

@@ -85,7 +85,7 @@ def read_source_list(path: Path) -> list[SourceFiles]:
 
 def _files(row: dict[str, str | None], path: Path, number: int) -> SourceFiles:
     slide, nuclei, regions = (row.get(name) or "" for name in ("slide", "nuclei", "regions"))
-    if not slide or not nuclei:
+    if not slide or not nuclei or "\0" in slide + nuclei + regions:
         raise DataError(f"Row {number} of {path.name} names no slide or no nuclei. Complete it.")
     try:
         mpp = float(row["mpp"]) if row.get("mpp") else None  # type: ignore[arg-type]

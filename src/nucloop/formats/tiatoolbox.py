@@ -187,7 +187,8 @@ def read_tiatoolbox(path: Path) -> Document:
             _check_schema(store, path)
             about = _metadata(store, path)
             return _read_rows(store, about, path)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError, MemoryError) as error:
+        # SQLite quotes a file's own broken letters in what it says
         raise DataError(
             f"{path.name} is not an annotation store of TIAToolbox, or is damaged. Copy or export it again."
         ) from error

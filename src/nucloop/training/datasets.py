@@ -12,7 +12,7 @@ import numpy as np
 from nucloop.classes import ClassScheme
 from nucloop.errors import DataError
 from nucloop.training import readers
-from nucloop.training.fields import Dataset, Field, leave_out, only
+from nucloop.training.fields import UNREADABLE, Dataset, Field, leave_out, only
 
 __all__ = ["DATASETS", "Dataset", "Field", "leave_out", "only", "open_dataset"]
 
@@ -91,7 +91,7 @@ def open_dataset(spec: str, split: str) -> Dataset:
         fields = reader.read(folder, split)
     except FileNotFoundError as error:
         raise DataError(f"{name}: {error.filename} is missing. Is {folder} the data set's folder?") from error
-    except (OSError, ValueError, KeyError, IndexError, csv.Error) as error:
+    except (*UNREADABLE, KeyError, IndexError, csv.Error) as error:
         raise DataError(f"{name}: a file in {folder} cannot be read ({error}).") from error
     if not fields:
         raise DataError(f"{name}: no images of split {split!r} in {folder}.")

@@ -16,8 +16,10 @@ from scipy.spatial import cKDTree
 from nucloop.classes import ClassScheme
 from nucloop.errors import DataError
 
-__all__ = ["Dataset", "Field", "leave_out", "only"]
+__all__ = ["UNREADABLE", "Dataset", "Field", "leave_out", "only"]
 
+UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
+"""What Pillow raises for files that are no whole images, and for names that no file can have."""
 SAME_PLACE = 4.0
 """How far, in pixels, an area's centre of mass may lie from the point that stands for it: some lie under others."""
 
@@ -105,7 +107,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     try:
         with Image.open(path) as file:
             yield file
-    except OSError as error:
+    except UNREADABLE as error:
         raise DataError(f"Cannot read the image {path}: {error}. Copy the data set again.") from error
 
 

@@ -138,7 +138,7 @@ def read_parquet_slide(path: Path) -> SlideInfo | None:
     try:
         with _opened(path) as file:
             return _header(file, path).slide
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
         raise DataError(
             f"Cannot read {path}: it is not there, or damaged. Check the path, or export the file again."
         ) from error

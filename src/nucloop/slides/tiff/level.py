@@ -7,6 +7,7 @@ the file as bare pixels is mapped into memory instead.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -76,8 +77,17 @@ def raw_level(level: LevelPages, number: int, shared: Shared) -> RawLevel | Bare
     Raises
     ------
     SlideError
-        If it is cut into tiles that would fill the memory.
+        If it is cut into tiles that would fill the memory, or says so in numbers that are none.
     """
+    first = level.first
+    cut = [first.tilelength, first.tilewidth] if first.is_tiled else [first.rowsperstrip]
+    for _, where in level.pages:
+        # all offsets are of one type
+        cut += [*where.dataoffsets[:1], *where.databytecounts[:1]]
+    if not all(isinstance(number, Integral) for number in cut):
+        raise SlideError(
+            f"{shared.name} does not say in whole numbers where its tiles are and how large. Copy or export it again."
+        )
     if level.bare_planes > 1 or all(page.is_memmappable for page, _ in level.pages):
         return BarePixels(level, shared)
     return RawLevel(level, number, shared)
@@ -216,16 +226,20 @@ class RawLevel:
 
     def _bytes(self, plane: _Plane, index: int) -> bytes | None:
         number = plane.first + index
-        if number >= len(plane.offsets):
+        if number >= min(len(plane.offsets), len(plane.sizes)):
             raise self._damaged(index, "is missing")
         offset, size = plane.offsets[number], plane.sizes[number]
         if not size:
             return None
         if self._shared.opened.closed:
             raise SlideError(f"{self._shared.name} was closed. Open it again to look at it.")
-        with plane.handle.lock:
-            plane.handle.seek(offset)
-            data: bytes = plane.handle.read(size)
+        try:
+            with plane.handle.lock:
+                plane.handle.seek(offset)
+                data: bytes = plane.handle.read(size)
+        except (OSError, ValueError) as error:
+            # nowhere in a file, or on a disk that has gone
+            raise self._damaged(index, "cannot be read") from error
         if len(data) < size:
             raise self._damaged(index, "is truncated")
         return data
