@@ -13,7 +13,7 @@ from nucloop.errors import DataError
 from nucloop.evaluation.comparison import ComparisonConfig, compare, pair_files
 from nucloop.metrics.report import table_rows
 from nucloop.metrics.rules import RULES
-from nucloop.session.place import SUFFIX
+from nucloop.session.keeping.place import SUFFIX
 
 __all__ = ["check_rule", "score_command"]
 

@@ -16,7 +16,7 @@ from nucloop.learning.session_features import SessionFeatures
 from nucloop.learning.tuning_tiles import PointTile, cut_tiles
 from nucloop.nuclei import Nuclei
 from nucloop.session import Session, SlideIdentity
-from nucloop.session.place import SUFFIX
+from nucloop.session.keeping.place import SUFFIX
 from nucloop.slides import Slide, open_slide
 
 if TYPE_CHECKING:

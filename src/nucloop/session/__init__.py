@@ -60,8 +60,8 @@ from nucloop.session.faults import (
 )
 from nucloop.session.history import EditKind
 from nucloop.session.identity import SlideIdentity
+from nucloop.session.keeping.place import session_path
 from nucloop.session.memory import Edit
-from nucloop.session.place import session_path
 from nucloop.session.runs import ModelRun
 from nucloop.session.session import Session
 

@@ -13,7 +13,7 @@ from nucloop.formats.document import UUID
 from nucloop.geometry import Region
 from nucloop.session.faults import damaged
 from nucloop.session.history import EditKind
-from nucloop.session.place import SUFFIX
+from nucloop.session.keeping.place import SUFFIX
 from nucloop.session.session import Session
 from nucloop.session.uuids import kept_uuids
 

@@ -21,10 +21,10 @@ from nucloop.session.identity import SlideIdentity
 from nucloop.session.journal import Journal
 from nucloop.session.keeping.copies import keep_copy
 from nucloop.session.keeping.housekeeper import Housekeeper
+from nucloop.session.keeping.place import lock, require_writable, writable
 from nucloop.session.ledger import Ledger
 from nucloop.session.palette import Palette
 from nucloop.session.people import person
-from nucloop.session.place import lock, require_writable, writable
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,11 +17,11 @@ from nucloop.session.edits import Editor
 from nucloop.session.history import EditKind
 from nucloop.session.identity import SlideIdentity
 from nucloop.session.imports import imported
+from nucloop.session.keeping.place import session_path
 from nucloop.session.memory import Memory
 from nucloop.session.opening import Opened, open_file, open_in_memory
 from nucloop.session.patch import Patch
 from nucloop.session.people import tidy_name
-from nucloop.session.place import session_path
 from nucloop.session.runs import ModelRun
 from nucloop.slides import Box
 

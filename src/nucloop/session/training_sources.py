@@ -10,7 +10,7 @@ from nucloop.export.sources import Source, SourceFiles, read_source_list
 from nucloop.formats import SlideInfo, adopt, read_regions
 from nucloop.formats.fitting import misfits
 from nucloop.session.exchange import is_session, read_annotations, slide_of_session
-from nucloop.session.place import SUFFIX
+from nucloop.session.keeping.place import SUFFIX
 from nucloop.slides import open_slide
 
 if TYPE_CHECKING:

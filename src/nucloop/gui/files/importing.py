@@ -27,7 +27,7 @@ from nucloop.learning.classify import without_classes
 from nucloop.metrics.points import match_points
 from nucloop.nuclei import UNLABELLED, Origin
 from nucloop.session.exchange import read_annotations
-from nucloop.session.place import SUFFIX
+from nucloop.session.keeping.place import SUFFIX
 from nucloop.session.uuids import keep_uuids
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from nucloop.session.place import SUFFIX
+from nucloop.session.keeping.place import SUFFIX
 
 __all__ = ["SlideList", "SlideRow"]
 

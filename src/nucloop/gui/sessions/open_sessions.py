@@ -30,7 +30,7 @@ from nucloop.gui.sessions.session_places import (
 from nucloop.gui.sessions.session_resolution import another_resolution, same_resolution
 from nucloop.gui.widgets.messages import Message, Tone
 from nucloop.learning.session_features import SessionFeatures, forget_features
-from nucloop.session.place import set_aside
+from nucloop.session.keeping.place import set_aside
 
 if TYPE_CHECKING:
     from pathlib import Path

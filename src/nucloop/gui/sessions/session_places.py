@@ -18,8 +18,8 @@ from nucloop.session import (
     SlideIdentity,
     session_path,
 )
+from nucloop.session.keeping.place import ELSEWHERE, set_aside
 from nucloop.session.keeping.repair import repair
-from nucloop.session.place import ELSEWHERE, set_aside
 
 if TYPE_CHECKING:
     from nucloop.classes import ClassScheme

@@ -1,1 +1,1 @@
-"""Keeping a session: onto the disk, a copy a day, going on elsewhere when its file has gone, and repair."""
+"""Keeping a session: where it lies and who writes to it, copies, going on elsewhere when its file has gone, repair."""

@@ -13,8 +13,8 @@ from nucloop.session import schema
 from nucloop.session.connection import Room, connect, limited_work
 from nucloop.session.faults import DamagedSession, damaged, reading, writing
 from nucloop.session.journal import Journal
+from nucloop.session.keeping.place import lock, set_aside
 from nucloop.session.ledger import Ledger
-from nucloop.session.place import lock, set_aside
 
 __all__ = ["Repair", "repair"]
 

@@ -12,7 +12,7 @@ from filelock import BaseFileLock
 
 from nucloop.session.connection import connect
 from nucloop.session.faults import NotKept
-from nucloop.session.place import ELSEWHERE, SUFFIX, lock, writable
+from nucloop.session.keeping.place import ELSEWHERE, SUFFIX, lock, writable
 
 __all__ = ["Rescued", "rescue"]
 
