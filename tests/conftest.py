@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).parents[1]
+# Threads that wait for each other by spinning make a small training twenty times slower where others use the cores.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 ORDER = "NUCLOOP_TEST_ORDER"
 """The environment variable with which tests run in another order; its value is the seed."""
 NEEDS_NAPARI = "napari is not installed: pip install 'napari-nucloop[app,dev-app]'"

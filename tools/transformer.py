@@ -2,8 +2,8 @@
 
     python tools/transformer.py PATH/brca-m2c --encoder vit_small_patch14_dinov2=FILE [--squares 300 --epochs 4]
 
-Each hospital of BRCA-M2C in turn is left out; pictures around squares of 32 µm of the others teach (one in five says when to
-stop), and squares of the one left out measure. Class F1 is that of reference nuclei, detection aside.
+Each hospital of BRCA-M2C in turn is left out; pictures around squares of 32 µm of the others teach (one in five says
+when to stop), and squares of the one left out measure. Class F1 is that of reference nuclei, detection aside.
 """
 
 from __future__ import annotations
