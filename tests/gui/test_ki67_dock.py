@@ -20,6 +20,7 @@ from nucloop.gui.canvas.drawn_regions import add_regions, drawn_regions, regions
 from nucloop.gui.canvas.layer_slide import slide_of_layer
 from nucloop.gui.ki67.ki67_memory import recall_settings
 from nucloop.gui.napari_private.view_state import camera_of
+from nucloop.session.outlining import draw_outline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -321,3 +322,43 @@ def test_the_report_is_saved_as_pdf_and_as_html(bench: Counted, tmp_path: Path) 
     bench.ki67.save_report(tmp_path / "r.txt")
     bench.qtbot.waitUntil(lambda: not bench.ki67.writing, timeout=LONG_MS)
     assert "as .pdf or .html" in bench.ki67.parts.messages.text
+
+
+def test_scores_stand_beside_the_index_and_their_grades_can_be_changed(bench: Counted) -> None:
+    ki67 = bench.ki67
+    assert "H-score" in ki67.parts.scores.text()
+    assert "Allred" in ki67.parts.scores.text()
+    result = ki67.measuring.result
+    assert result is not None
+    first = result.threshold.value
+    assert result.intensity.thresholds == pytest.approx((first, 2 * first, 3 * first))
+    ki67.parts.meaning.grades.second.setValue(1.1 * first)
+    bench.wait()
+    changed = ki67.measuring.result
+    assert changed.intensity.thresholds[1] == pytest.approx(1.1 * first, abs=0.006)
+    assert changed.intensity.slide.value > result.intensity.slide.value
+    assert "chosen by a person" in ki67.parts.meaning.grades.words.text()
+    assert recall_settings(bench.session).grades == changed.settings.grades
+    bench.push(ki67.parts.meaning.grades.reset)
+    bench.wait()
+    assert ki67.measuring.result.settings.grades is None
+    bench.by_class()
+    assert ki67.parts.scores.isHidden()
+    assert ki67.parts.meaning.grades.isHidden()
+
+
+def test_dab_is_measured_anew_within_an_outline_that_was_drawn(bench: Counted) -> None:
+    measuring = bench.ki67.measuring
+    assert "square of 2.25 µm" in bench.ki67.parts.meaning.grades.words.text()
+    (nucleus,) = bench.session.ids()[:1]
+    place = bench.session.positions([nucleus])
+    before = measuring.densities.of(np.array([nucleus]), place)
+    angle = np.linspace(0, 2 * np.pi, 24, endpoint=False)
+    draw_outline(bench.session, int(nucleus), place + 12 * np.stack([np.sin(angle), np.cos(angle)], 1))
+    bench.wait()
+    assert measuring.densities.of(np.array([nucleus]), place) != before
+    assert measuring.result.by_outline == 1
+    assert "outline of 1 nucleus" in bench.ki67.parts.meaning.grades.words.text()
+    bench.session.undo()
+    bench.wait()
+    assert measuring.densities.of(np.array([nucleus]), place) == before

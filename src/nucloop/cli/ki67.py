@@ -32,9 +32,12 @@ from nucloop.ki67.words import (
     H_E_WORDS,
     counted_words,
     cutoff_words,
+    grade_words,
     interval_words,
     need_words,
     percent,
+    place_words,
+    score_words,
     stain_words,
     threshold_words,
 )
@@ -53,6 +56,7 @@ def ki67_command(
     areas_are: Annotated[Areas | None, typer.Option("--areas-are", help=AREAS_HELP)] = None,
     dab: Annotated[bool, typer.Option("--dab", help="Tell positive nuclei by DAB, without training.")] = False,
     threshold: Annotated[float | None, typer.Option(min=0, help="With --dab: optical density; else found.")] = None,
+    grades: Annotated[str, typer.Option(help="With --dab: densities from which 2+ and 3+ begin, as 0.8,1.2.")] = "",
     left_out: Annotated[str | None, typer.Option(help="With --dab: classes not counted, A,B,...")] = None,
     stain: Annotated[StainKind | None, typer.Option(help="What the slide is stained with; else recognised.")] = None,
     positive: Annotated[str, typer.Option(help="Positive classes, A,B,...; else as their names say.")] = "",
@@ -69,7 +73,7 @@ def ki67_command(
         raise DataError(f"A report is written as .html, not as {report.name}. The window also prints it as PDF.")
     if dab and slide is None:
         raise DataError("To tell positive nuclei by DAB the slide is needed. Give it with --slide.")
-    asked = _Asked(dab, threshold, left_out, positive, negative, half_width)
+    asked = _Asked(dab, threshold, _grades(grades), left_out, positive, negative, half_width)
     opened = None if slide is None else opened_slide(slide, mpp=mpp, image=image)
     try:
         document = read_told(nuclei, areas=areas_are, mpp=mpp if opened is None else opened.mpp)
@@ -78,7 +82,9 @@ def ki67_command(
         stains = _stains(opened, stain) if opened is not None and asked.needs_stains(document) else None
         settings = _settings(document, asked, stains)
         density = _density(opened, document, stains) if settings.by_dab else None
-        result = measure(document.nuclei, settings, pixel, areas or None, density)
+        outlines = document.nuclei.outlines
+        outlined = None if outlines is None or not settings.by_dab else outlines.there
+        result = measure(document.nuclei, settings, pixel, areas or None, density, outlined)
         if json is not None:
             write_json(json, result.to_dict())
         if report is not None:
@@ -96,6 +102,7 @@ def ki67_command(
 class _Asked:
     dab: bool
     threshold: float | None
+    grades: tuple[float, float] | None
     left_out: str | None
     positive: str
     negative: str
@@ -123,8 +130,14 @@ def _settings(document: Document, asked: _Asked, stains: SlideStains | None) -> 
         out, doubted = guess.left_out, guess.doubted
         if asked.left_out is not None:
             out, doubted = _names(asked.left_out, document), frozenset()
-        half_width, threshold = asked.half_width, asked.threshold
-        return Ki67Settings(by_dab=True, left_out=out, doubted=doubted, threshold=threshold, half_width=half_width)
+        return Ki67Settings(
+            by_dab=True,
+            left_out=out,
+            doubted=doubted,
+            threshold=asked.threshold,
+            grades=asked.grades,
+            half_width=asked.half_width,
+        )
     if not named and not guess.positive:
         raise DataError(
             f"The classes ({', '.join(scheme.names)}) do not say which are Ki-67 positive and which negative. "
@@ -143,6 +156,18 @@ def _names(text: str, document: Document) -> frozenset[str]:
         raise DataError(f"{error}. Choose among these.") from error
 
 
+def _grades(text: str) -> tuple[float, float] | None:
+    if not text:
+        return None
+    try:
+        second, third = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise DataError(f"--grades needs two densities, where 2+ and 3+ begin, as 0.8,1.2, not {text}.") from error
+    if not 0 < second <= third:
+        raise DataError(f"--grades must ascend, and both lie above 0; {text} does not.")
+    return second, third
+
+
 def _mpp(path: Path, document: Document, slide: Slide | None, given: float | None) -> float:
     said = given or (slide.mpp if slide is not None else None) or (document.slide.mpp if document.slide else None)
     if not said:
@@ -157,7 +182,7 @@ def _density(slide: Slide | None, document: Document, stains: SlideStains | None
     density = np.full(len(yx), np.nan)
     with progress_bar() as bar:
         task = bar.add_task("DAB", total=len(yx), note="")
-        for rows, values in dab_of_slide(slide, yx, stains):
+        for rows, values in dab_of_slide(slide, yx, stains, outlines=document.nuclei.outlines):
             density[rows] = values
             bar.update(task, advance=len(rows))
     return density
@@ -195,6 +220,10 @@ def _print(result: Ki67Result, stains: SlideStains | None) -> None:
     if result.threshold is not None and stains is not None:
         say(f"stain: {stain_words(stains)}")
         say(f"positive: {threshold_words(result)}")
+        for line in score_words(result):
+            say(line)
+        say(f"grades: {grade_words(result)}")
+        say(f"DAB: {place_words(result)}")
         say(counted_words(result.settings, "give --left-out A,B, or correct some and learn on this slide"))
     for cutoff in ki67.cutoffs:
         say(cutoff_words(cutoff))

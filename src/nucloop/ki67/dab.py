@@ -1,7 +1,7 @@
 """Optical density of DAB in each nucleus, from which Ki-67 positive ones are told without any training.
 
-The density is the mean over a small square at the nucleus's centre, after the colours are unmixed (Ruifrok and
-Johnston) with the slide's own stains (Macenko), drawn half-way to the textbook's.
+The density is the mean within the nucleus's outline or, where it has none, over a small square at its centre, after the
+colours are unmixed (Ruifrok and Johnston) with the slide's own stains (Macenko), drawn half-way to the textbook's.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
+from skimage.draw import polygon
 
 from nucloop.errors import SlideError
 from nucloop.slides.stain_kind import StainKind, stain_kind
@@ -20,9 +21,10 @@ from nucloop.slides.stains import GLASS, H_DAB, estimate_stains, separate, stain
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from nucloop.outlines import Outlines
     from nucloop.slides import Slide
 
-__all__ = ["DabConfig", "SlideStains", "dab_at", "dab_of_slide", "slide_stains", "stains_of"]
+__all__ = ["DabConfig", "SlideStains", "dab_at", "dab_inside", "dab_of_slide", "slide_stains", "stains_of"]
 
 FloatArray = NDArray[np.float64]
 
@@ -137,8 +139,33 @@ def dab_at(rgb: NDArray[np.uint8], yx: NDArray[np.floating], stains: SlideStains
     return np.asarray(dab[at[:, 0], at[:, 1]])
 
 
+def dab_inside(rgb: NDArray[np.uint8], outlines: Outlines, stains: SlideStains) -> FloatArray:
+    """Mean optical density of DAB within outlines in the pixels of a picture (H, W, 3).
+
+    Returns
+    -------
+    (N,) float64 array
+        NaN where there is no outline, or none that holds the centre of a pixel. Where outlines overlap each has all of
+        its own pixels, so that a nucleus has the same density whichever others are measured with it.
+    """
+    dab = separate(rgb, stains.matrix)[..., 1]
+    found = np.full(len(outlines), np.nan)
+    for row in np.flatnonzero(outlines.there).tolist():
+        ring = outlines[row]
+        assert ring is not None
+        y, x = ring.T.astype(np.float64)
+        inside = dab[polygon(y, x, dab.shape)]  # type: ignore[no-untyped-call]
+        if inside.size:
+            found[row] = inside.mean(dtype=np.float64)
+    return found
+
+
 def dab_of_slide(
-    slide: Slide, yx: NDArray[np.floating], stains: SlideStains | None = None, config: DabConfig | None = None
+    slide: Slide,
+    yx: NDArray[np.floating],
+    stains: SlideStains | None = None,
+    config: DabConfig | None = None,
+    outlines: Outlines | None = None,
 ) -> Iterator[tuple[NDArray[np.intp], FloatArray]]:
     """Measure nuclei window by window, each yielded as row numbers and their densities.
 
@@ -151,6 +178,8 @@ def dab_of_slide(
     stains : SlideStains, optional
         By default `slide_stains`.
     config : DabConfig, optional
+    outlines : Outlines, optional
+        Of these nuclei, level-0 pixels: where there is one, the mean within it is taken in place of the square's.
 
     Raises
     ------
@@ -159,17 +188,23 @@ def dab_of_slide(
     """
     config = config or DabConfig()
     stains = stains or slide_stains(slide, config)
+    shapes = None if outlines is None else outlines.scaled(slide.require_mpp() / config.mpp)
     places = _working(yx, slide, config)
     cells = np.floor(places / config.tile).astype(np.int64)
     order = np.lexsort((cells[:, 1], cells[:, 0]))
     ends = np.flatnonzero((np.diff(cells[order], axis=0) != 0).any(1)) + 1
-    margin = config.size
     for rows in np.split(order, ends) if len(order) else []:
-        low = np.floor(places[rows].min(0)).astype(int) - margin
-        high = np.ceil(places[rows].max(0)).astype(int) + margin + 1
+        own = None if shapes is None else shapes.take(rows)
+        corners = places[rows] if own is None else np.concatenate([places[rows], own.corners])
+        low = np.floor(corners.min(0)).astype(int) - config.size
+        high = np.ceil(corners.max(0)).astype(int) + config.size + 1
         (top, left), (height, width) = low.tolist(), (high - low).tolist()
         window = slide.read_working(top, left, height, width, config.mpp)
-        yield rows, dab_at(window, places[rows] - low, stains, config.size)
+        found = dab_at(window, places[rows] - low, stains, config.size)
+        if own is not None:
+            within = dab_inside(window, own.moved(-low), stains)
+            found = np.where(np.isnan(within), found, within)
+        yield rows, found
 
 
 def _working(yx: NDArray[np.floating], slide: Slide, config: DabConfig) -> FloatArray:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from nucloop.outlines import Outlines
     from nucloop.slides import Slide
 
 __all__ = ["Densities", "measured"]
@@ -37,6 +38,11 @@ class Densities:
         self._make_room(ids)
         self._yx[ids], self._value[ids] = yx, values
 
+    def forget(self, ids: NDArray[np.int64]) -> None:
+        """Take nuclei for not measured: their outlines are others."""
+        self._make_room(ids)
+        self._value[ids] = np.nan
+
     def _make_room(self, ids: NDArray[np.int64]) -> None:
         most = int(ids.max()) + 1 if len(ids) else 0
         if most > len(self._value):
@@ -47,8 +53,12 @@ class Densities:
 
 
 def measured(
-    slide: Slide, ids: NDArray[np.int64], yx: NDArray[np.float32], stains: SlideStains | None
+    slide: Slide,
+    ids: NDArray[np.int64],
+    yx: NDArray[np.float32],
+    stains: SlideStains | None,
+    outlines: Outlines | None = None,
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float64]]]:
     """Measure nuclei window by window; yield ids, places and densities."""
-    for rows, values in dab_of_slide(slide, yx, stains):
+    for rows, values in dab_of_slide(slide, yx, stains, outlines=outlines):
         yield ids[rows], yx[rows], values

@@ -11,6 +11,7 @@ from nucloop.classes import ClassScheme, NucleusClass
 from nucloop.errors import DataError
 from nucloop.ki67.counting import Ki67, Ki67Config, Ki67Mapping, measure_ki67, names_other_tissue
 from nucloop.ki67.dab_threshold import DabThreshold, choose_threshold
+from nucloop.ki67.intensity import Intensity, default_grades, measure_intensity
 from nucloop.ki67.uncertainty import ErrorConfig, threshold_variance, with_errors
 from nucloop.nuclei import UNLABELLED, Nuclei, Origin
 from nucloop.slides.stain_kind import StainKind
@@ -46,6 +47,8 @@ class Ki67Settings:
     """Classes that are not counted with DAB where a person gave them; where a model did, it is not believed."""
     threshold: float | None = None
     """Optical density from which a nucleus is positive; None lets the program choose."""
+    grades: tuple[float, float] | None = None
+    """Optical densities from which a nucleus is 2+ and 3+; None sets them by where it is positive, which is 1+."""
     half_width: float = 0.05
     """Wanted precision: half of the 95% interval."""
 
@@ -82,6 +85,7 @@ class Ki67Settings:
         if self.by_dab:
             own: dict[str, Any] = {"left_out": sorted(self.left_out), "doubted": sorted(self.doubted)}
             own["threshold"] = self.threshold
+            own["grades"] = None if self.grades is None else list(self.grades)
         else:
             own = {"positive": sorted(self.positive), "negative": sorted(self.negative)}
         return {"by": "DAB" if self.by_dab else "classes", **own, "half_width": self.half_width}
@@ -101,12 +105,18 @@ class Ki67Result:
         The nuclei that count, as positive (0) or negative (1); those that do not are unlabelled.
     threshold : DabThreshold or None
         With the histogram it was found on; None without DAB.
+    intensity : Intensity or None
+        H-score and Allred's; None without DAB.
+    by_outline : int
+        Nuclei of those that count whose density is that within their outline; in the others a square's.
     """
 
     ki67: Ki67
     settings: Ki67Settings
     states: Nuclei
     threshold: DabThreshold | None = None
+    intensity: Intensity | None = None
+    by_outline: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Plain types: what ``nucloop ki67 --json`` writes."""
@@ -114,6 +124,8 @@ class Ki67Result:
         return {
             **self.ki67.to_dict(),
             "settings": self.settings.to_dict(),
+            "intensity": None if self.intensity is None else self.intensity.to_dict(),
+            "dab_by_outline": self.by_outline,
             "threshold": None
             if threshold is None
             else {"value": threshold.value, "method": threshold.method, "separation": threshold.separation},
@@ -126,6 +138,7 @@ def measure(
     mpp: float,
     regions: Mapping[str, Region] | None = None,
     density: NDArray[np.float64] | None = None,
+    by_outline: NDArray[np.bool_] | None = None,
 ) -> Ki67Result:
     """Measure the index.
 
@@ -140,19 +153,23 @@ def measure(
         By name, level-0 pixels; by default all nuclei are one region, "slide".
     density : (N,) array, optional
         Optical density of DAB of each nucleus, NaN where it was not measured; needed when DAB decides.
+    by_outline : (N,) bool, optional
+        Which densities are those within outlines; none by default.
 
     Raises
     ------
     DataError
         If the settings do not say what is positive and what negative, or nothing is there to count.
     """
-    threshold, variance = None, 0.0
+    threshold, variance, intensity, outlined = None, 0.0, None, 0
     if settings.by_dab:
         if density is None or len(density) != len(nuclei):
             raise ValueError("with DAB each nucleus needs a density")
         counted = counted_by_dab(nuclei, settings) & np.isfinite(density)
         threshold = _threshold(density[counted], settings)
         variance = threshold_variance(density[counted], threshold, ErrorConfig())
+        intensity = _intensity(nuclei, np.where(counted, density, np.nan), threshold, settings, regions)
+        outlined = 0 if by_outline is None else int((by_outline & counted).sum())
         label = np.full(len(nuclei), UNLABELLED, np.int16)
         label[counted] = np.where(threshold.positive(density[counted]), 0, 1)
     else:
@@ -168,7 +185,7 @@ def measure(
     ki67 = measure_ki67(states, _BOTH, mpp, regions, Ki67Config(half_width=settings.half_width))
     if threshold is not None:
         ki67 = replace(ki67, with_errors=with_errors(ki67.slide, variance))
-    return Ki67Result(ki67, settings, states, threshold)
+    return Ki67Result(ki67, settings, states, threshold, intensity, outlined)
 
 
 _PEOPLE = (Origin.CONFIRMED, Origin.CORRECTED, Origin.ADDED)
@@ -186,6 +203,21 @@ def counted_by_dab(nuclei: Nuclei, settings: Ki67Settings) -> NDArray[np.bool_]:
         elif name in settings.doubted:
             counted &= ~(rows & by_people)
     return counted
+
+
+def _intensity(
+    nuclei: Nuclei,
+    density: NDArray[np.float64],
+    threshold: DabThreshold,
+    settings: Ki67Settings,
+    regions: Mapping[str, Region] | None,
+) -> Intensity:
+    second, third = settings.grades or default_grades(threshold.value)
+    # a threshold of 1+ that was dragged past those above it takes them along
+    second = max(second, threshold.value)
+    whole = {"slide": np.ones(len(nuclei), bool)}
+    within = {name: region.contains(nuclei.yx) for name, region in regions.items()} if regions else whole
+    return measure_intensity(density, (threshold.value, second, max(second, third)), list(within.items()))
 
 
 def _threshold(density: NDArray[np.float64], settings: Ki67Settings) -> DabThreshold:

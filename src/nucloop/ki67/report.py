@@ -10,12 +10,24 @@ from typing import TYPE_CHECKING
 
 from nucloop import __version__
 from nucloop.formats.slide_info import SlideInfo, Weights
-from nucloop.ki67.words import counted_words, cutoff_words, ends, interval_words, need_words, percent, threshold_words
+from nucloop.ki67.words import (
+    counted_words,
+    cutoff_words,
+    ends,
+    grade_words,
+    interval_words,
+    need_words,
+    percent,
+    place_words,
+    score_words,
+    threshold_words,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from nucloop.ki67.index import Index
+    from nucloop.ki67.intensity import HScore
     from nucloop.ki67.measurement import Ki67Result
 
 __all__ = ["OVERVIEW", "Provenance", "report_html"]
@@ -72,6 +84,7 @@ def report_html(
         f'<p><span class="big">{percent(ki67.slide.value)}</span> &nbsp; {_counted(ki67.slide)}</p>',
         _intervals(result),
         _table(result),
+        _scores(result),
         "<h2>Cut-offs</h2><ul>" + "".join(f"<li>{html.escape(cutoff_words(c))}</li>" for c in ki67.cutoffs) + "</ul>",
         "<h2>Enough?</h2><ul>" + "".join(f"<li>{html.escape(w)}</li>" for w in need_words(ki67)) + "</ul>",
     ]
@@ -121,6 +134,28 @@ def _table(result: Ki67Result) -> str:
     return f"<h2>Regions</h2><table>{head}{''.join(lines)}</table>"
 
 
+def _scores(result: Ki67Result) -> str:
+    """H-score and Allred's of all regions, and of each; empty without DAB."""
+    if result.intensity is None:
+        return ""
+    lines = "".join(f"<li>{html.escape(words)}</li>" for words in score_words(result))
+    regions = result.intensity.regions
+    if not regions or regions[0].name == "slide":
+        return f"<h2>H-score and Allred score</h2><ul>{lines}</ul>"
+    heads = "".join(f'<th class="n">{name}</th>' for name in ("H-score", "95%", "Allred", "0", "1+", "2+", "3+"))
+    rows = "".join(_score_row(region) for region in regions)
+    return f"<h2>H-score and Allred score</h2><ul>{lines}</ul><table><tr><th></th>{heads}</tr>{rows}</table>"
+
+
+def _score_row(score: HScore) -> str:
+    allred, interval = score.allred, score.interval
+    cells = ["–" if score.value is None else f"{score.value:.0f}"]
+    cells.append("–" if interval is None else f"{interval[0]:.0f} to {interval[1]:.0f}")
+    cells.append("–" if allred is None else f"{allred.total}")
+    numbers = "".join(f'<td class="n">{cell}</td>' for cell in (*cells, *(f"{count:,}" for count in score.counts)))
+    return f"<tr><td>{html.escape(score.name)}</td>{numbers}</tr>"
+
+
 def _row(index: Index, name: str | None = None) -> str:
     cells = [
         percent(index.value),
@@ -139,6 +174,8 @@ def _provenance(result: Ki67Result, provenance: Provenance) -> str:
         rows.append(("First megabyte", f"sha256 {slide.sha256}"))
     if settings.by_dab:
         rows.append(("Positive", threshold_words(result)))
+        rows.append(("Grades", grade_words(result)))
+        rows.append(("DAB", place_words(result)))
         rows.append(("Counted", counted_words(settings, _CHANGE)))
         if provenance.stains:
             rows.append(("Stains", provenance.stains))

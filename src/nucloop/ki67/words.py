@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nucloop.ki67.dab import DabConfig
+
 if TYPE_CHECKING:
     from nucloop.ki67.counting import Ki67
     from nucloop.ki67.dab import SlideStains
@@ -16,9 +18,12 @@ __all__ = [
     "counted_words",
     "cutoff_words",
     "ends",
+    "grade_words",
     "interval_words",
     "need_words",
     "percent",
+    "place_words",
+    "score_words",
     "stain_words",
     "threshold_words",
 ]
@@ -80,6 +85,49 @@ def threshold_words(result: Ki67Result) -> str:
         "chosen": "chosen by a person",
     }[threshold.method]
     return f"DAB optical density {threshold.value:.2f} or more, {how}"
+
+
+def score_words(result: Ki67Result) -> list[str]:
+    """Say H-score and Allred's score of all regions, with what they rest on; nothing without DAB."""
+    intensity = result.intensity
+    if intensity is None:
+        return []
+    score, allred = intensity.slide, intensity.slide.allred
+    if score.value is None or score.interval is None or allred is None:
+        return ["H-score and Allred score: nothing is counted yet."]
+    low, high = score.interval
+    between = intensity.region_interval
+    more = "" if between is None else f", {between[0]:.0f} to {between[1]:.0f} from region to region"
+    shares = [f"{100 * count / score.total:.0f}%" for count in score.counts]
+    return [
+        f"H-score {score.value:.0f} of 300; 95% {low:.0f} to {high:.0f} by the number of nuclei{more} (bootstrap).",
+        f"Allred {allred.total} of 8: {allred.proportion} for the share, {allred.intensity} for the intensity.",
+        f"Negative {shares[0]}, 1+ {shares[1]}, 2+ {shares[2]}, 3+ {shares[3]}.",
+    ]
+
+
+def grade_words(result: Ki67Result) -> str:
+    """Say from which densities on nuclei are 1+, 2+ and 3+, and who chose that; empty without DAB."""
+    if result.intensity is None:
+        return ""
+    first, second, third = result.intensity.thresholds
+    how = "chosen by a person" if result.settings.grades else "twice and three times that of 1+"
+    return f"1+ from {first:.2f} (where nuclei are positive), 2+ from {second:.2f}, 3+ from {third:.2f}: {how}"
+
+
+def place_words(result: Ki67Result) -> str:
+    """Say where in a nucleus DAB was measured; empty without DAB."""
+    if result.intensity is None:
+        return ""
+    within = result.by_outline
+    square = max(int((result.states.label >= 0).sum()) - within, 0)
+    nuclei = "1 nucleus" if within == 1 else f"{within:,} nuclei"
+    middle = f"{DabConfig().side_um:g} µm in the middle"
+    if not within:
+        return f"the mean over a square of {middle} of each nucleus"
+    if not square:
+        return f"the mean within the outline of each nucleus ({nuclei})"
+    return f"the mean within the outline of {nuclei}; over a square of {middle} of {square:,} that have no outline"
 
 
 def interval_words(ki67: Ki67) -> list[str]:

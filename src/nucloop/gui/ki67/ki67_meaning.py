@@ -20,6 +20,7 @@ from qtpy.QtWidgets import (
 )
 
 from nucloop.gui.ki67.dab_histogram import DabHistogram
+from nucloop.gui.ki67.grade_fields import GradeFields
 from nucloop.gui.layer.legend import Swatch
 from nucloop.gui.widgets.dock_layout import discard
 from nucloop.ki67.words import counted_words, threshold_words
@@ -66,10 +67,12 @@ class Ki67Meaning(QWidget):
         self.threshold.setWordWrap(True)
         self.find = QPushButton("Let the program choose")
         self.find.clicked.connect(lambda: self.chosen.emit({"threshold": None}))
+        self.grades = GradeFields()
+        self.grades.chosen.connect(lambda ends: self.chosen.emit({"grades": ends}))
         self.who = QLabel()
         self.who.setObjectName("NucloopDim")
         self.who.setWordWrap(True)
-        for widget in (self.histogram, self.threshold, self.find, self.who, self._classes):
+        for widget in (self.histogram, self.threshold, self.find, self.grades, self.who, self._classes):
             layout.addWidget(widget)
 
     def show_stain(self, stains: SlideStains | None, *, said: bool) -> None:
@@ -110,6 +113,7 @@ class Ki67Meaning(QWidget):
         self.who.setText(counted_words(settings, "uncheck them here, or correct some and learn"))
         self.who.setVisible(settings.by_dab)
         self.threshold.setVisible(threshold is not None)
+        self.grades.show_grades(result if threshold is not None else None)
         self.find.setVisible(threshold is not None and settings.threshold is not None)
         if result is not None and threshold is not None:
             words = threshold_words(result)

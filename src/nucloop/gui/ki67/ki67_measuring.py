@@ -39,6 +39,8 @@ __all__ = ["Ki67Measuring"]
 COUNTED_AT_ONCE = 20_000
 """More nuclei than this are counted in the background."""
 PAUSE_MS = 200
+DAB_AT_ONCE = 50_000
+"""DAB of so many nuclei is measured in one go: their outlines are read while the window waits."""
 _SAYS_WHO_GAVE_CLASSES = (EditKind.MODEL_RUN, EditKind.NEW_HEAD, EditKind.CLASSES, EditKind.UNDO, EditKind.REDO)
 
 
@@ -169,16 +171,17 @@ class Ki67Measuring(QObject):
             density = self.densities.of(table.ids, table.yx)
             unknown = np.isnan(density)
             if unknown.any():
-                self._measure_dab(nuclei, table.take(unknown))
+                self._measure_dab(nuclei, table.take(np.flatnonzero(unknown)[:DAB_AT_ONCE]))
                 return
         settings, regions, mpp = self.settings, self.regions, nuclei.mpp
+        outlined = nuclei.session.has_outline(table.ids)
         if len(table) <= COUNTED_AT_ONCE:
             try:
-                self._show(measure(table, settings, mpp, regions or None, density), "")
+                self._show(measure(table, settings, mpp, regions or None, density, outlined), "")
             except DataError as error:
                 self._show(None, str(error))
             return
-        self._run(lambda: iter([("result", measure(table, settings, mpp, regions or None, density))]))
+        self._run(lambda: iter([("result", measure(table, settings, mpp, regions or None, density, outlined))]))
 
     def close(self) -> None:
         """Stop measuring."""
@@ -208,10 +211,11 @@ class Ki67Measuring(QObject):
 
     def _measure_dab(self, nuclei: NucleiLayer, new: Nuclei) -> None:
         slide, stains = slide_of_layer(nuclei.image), self.densities.stains
+        outlines = nuclei.session.with_outlines(new).outlines
 
         def steps() -> Iterator[tuple[str, Any]]:
             with slide:
-                for part in measured(slide, new.ids, new.yx, stains):
+                for part in measured(slide, new.ids, new.yx, stains, outlines):
                     yield "dab", part
 
         self._run(steps)
@@ -261,6 +265,7 @@ class Ki67Measuring(QObject):
         self.later()
 
     def _heard(self, change: Change) -> None:
+        self.densities.forget(change.outlined)
         self._settings_stale |= change.kind in _SAYS_WHO_GAVE_CLASSES
         self.later()
 

@@ -42,7 +42,7 @@ def recall_settings(session: Session, stain: StainKind | None = None) -> Ki67Set
     guess = Ki67Settings.guess(scheme, stain, believed=model_knows(weights))
     own, elsewhere = _dict(session.recall(_SETTINGS)), _dict(_of_scheme(scheme))
     kept = _for_other_slides(elsewhere) | own
-    sets = {key: _names_in(scheme, kept[key]) for key in _SETS if key in kept}
+    sets: dict[str, Any] = {key: _names_in(scheme, kept[key]) for key in _SETS if key in kept}
     if sets.get("positive", frozenset()) & sets.get("negative", frozenset()):
         return guess
     if "left_out" in sets:
@@ -51,11 +51,19 @@ def recall_settings(session: Session, stain: StainKind | None = None) -> Ki67Set
     threshold = kept.get("threshold")
     return replace(
         guess,
+        grades=_grades(kept.get("grades")),
         by_dab=bool(kept.get("by_dab", guess.by_dab)),
         threshold=float(threshold) if isinstance(threshold, int | float) and threshold > 0 else None,
         half_width=float(min(max(kept.get("half_width", guess.half_width), 0.005), 0.49)),
         **sets,
     )
+
+
+def _grades(kept: object) -> tuple[float, float] | None:
+    match kept:
+        case [int() | float() as second, int() | float() as third] if 0 < second <= third:
+            return float(second), float(third)
+    return None
 
 
 def remember_settings(session: Session, chosen: Mapping[str, Any]) -> None:

@@ -16,7 +16,7 @@ from nucloop.gui.ki67.ki67_meaning import Ki67Meaning
 from nucloop.gui.ki67.ki67_table import Ki67Table
 from nucloop.gui.widgets.dock_layout import INSET, column_of, heading, show_scrolled
 from nucloop.gui.widgets.messages import MessageLine
-from nucloop.ki67.words import cutoff_words, interval_words, need_words, percent
+from nucloop.ki67.words import cutoff_words, interval_words, need_words, percent, score_words
 
 if TYPE_CHECKING:
     from nucloop.ki67 import Ki67Result
@@ -40,11 +40,12 @@ class Ki67Parts:
     def __init__(self, dock: QWidget) -> None:
         self.empty, self.why, self.index, self.interval = QLabel(_EMPTY), QLabel(), QLabel(), QLabel()
         self.counted, self.needs, self.cutoffs, self.note = QLabel(), QLabel(), QLabel(), QLabel(_NOTE)
+        self.scores = QLabel()
         self.meaning, self.table, self.messages = Ki67Meaning(), Ki67Table(), MessageLine()
         self.index.setObjectName("NucloopBig")
-        for label in (self.empty, self.why, self.interval, self.counted, self.note):
+        for label in (self.empty, self.why, self.interval, self.counted, self.scores, self.note):
             label.setObjectName("NucloopDim")
-        for label in (self.empty, self.why, self.interval, self.needs, self.cutoffs, self.note):
+        for label in (self.empty, self.why, self.interval, self.scores, self.needs, self.cutoffs, self.note):
             label.setWordWrap(True)
         self._content, self._figures = QWidget(), QWidget()
         self._lay_out_figures()
@@ -86,6 +87,8 @@ class Ki67Parts:
         self.counted.setText(f"{ki67.slide.positive:,} positive of\n{ki67.slide.total:,} tumour nuclei")
         words = "95% interval\n" + "\n".join(interval_words(ki67))
         self.interval.setText(words if ki67.slide.total else "No tumour nuclei are counted here yet.")
+        self.scores.setText("\n".join(score_words(result)))
+        self.scores.setVisible(result.intensity is not None)
         self.needs.setText("\n".join(need_words(ki67)))
         self.cutoffs.setText("<br>".join(_cutoff_line(cutoff) for cutoff in ki67.cutoffs))
         if not self.precision.hasFocus():
@@ -101,6 +104,7 @@ class Ki67Parts:
         column = column_of(self._figures, spacing=4)
         column.addLayout(upper)
         column.addWidget(self.interval)
+        column.addWidget(self.scores)
         self._far = QWidget()
         far = column_of(self._far, spacing=8)
         self.precision = QDoubleSpinBox()
