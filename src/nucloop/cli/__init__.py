@@ -18,6 +18,7 @@ from nucloop.cli.ki67 import ki67_command
 from nucloop.cli.learn import learn_command
 from nucloop.cli.measure import measure_command
 from nucloop.cli.models import models
+from nucloop.cli.package import package
 from nucloop.cli.repair import repair_command
 from nucloop.cli.score import score_command
 from nucloop.cli.terminal import complain
@@ -49,6 +50,7 @@ app.command("measure")(measure_command)
 app.command("ki67")(ki67_command)
 app.command("agree")(agree_command)
 app.add_typer(cohort, name="cohort")
+app.add_typer(package, name="package")
 app.command("convert")(convert)
 app.command("repair")(repair_command)
 app.command("export-dataset")(export_dataset_command)

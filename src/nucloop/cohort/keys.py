@@ -11,10 +11,12 @@ from nucloop.detection.pipeline import chosen_models
 from nucloop.models.files.cards import file_sha256, find_weights, read_card, shipped_weights
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from nucloop.cohort.settings import CohortSettings
     from nucloop.cohort.slide_entry import SlideEntry
 
-__all__ = ["key_of", "model_hashes"]
+__all__ = ["key_maker", "model_hashes"]
 
 RESULT = 1
 """Rises whenever a result holds other figures than before, so that earlier ones are stale."""
@@ -43,8 +45,15 @@ def _hash(name: str) -> str:
     return read_card(find_weights(name)).sha256 if ours else name
 
 
-def key_of(entry: SlideEntry, settings: CohortSettings, hashes: dict[str, str]) -> str:
-    """Return the key of a slide's result."""
-    slide = [entry.sha256, entry.bytes, entry.height, entry.width, entry.mpp, entry.image, entry.regions_sha256]
-    about = {"result": RESULT, "slide": slide, "settings": settings.deciding(hashes)}
-    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:_DIGITS]
+def key_maker(settings: CohortSettings, hashes: dict[str, str]) -> Callable[[SlideEntry], str]:
+    """Return what gives the key of each slide's result; what all slides share is worked out once."""
+    common = json.dumps({"result": RESULT, "settings": settings.deciding(hashes)}, sort_keys=True).encode()
+    begun = hashlib.sha256(common)
+
+    def key_of(entry: SlideEntry) -> str:
+        slide = [entry.sha256, entry.bytes, entry.height, entry.width, entry.mpp, entry.image, entry.regions_sha256]
+        own = begun.copy()
+        own.update(json.dumps(slide).encode())
+        return own.hexdigest()[:_DIGITS]
+
+    return key_of

@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nucloop.cohort.listing import Listed, look_at_all, slides_of
-from nucloop.cohort.places import size_and_time
 from nucloop.cohort.project import Project, open_project, save_project
 from nucloop.cohort.settings import CohortSettings
+from nucloop.cohort.states import has_changed
 from nucloop.errors import DataError
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def init(
 
 def looked_at_anew(project: Project) -> Project:
     """Open the slides again that could not be opened or whose files have changed, and keep what was found."""
-    odd = [k for k, one in enumerate(project.slides) if one.trouble or _touched(one)]
+    odd = [k for k, one in enumerate(project.slides) if one.trouble or has_changed(one)]
     if not odd:
         return project
     old = [project.slides[k] for k in odd]
@@ -69,8 +69,3 @@ def looked_at_anew(project: Project) -> Project:
         slides[k] = entry
     save_project(project.folder, None, slides)
     return open_project(project.folder) if slides != list(project.slides) else replace(project, slides=tuple(slides))
-
-
-def _touched(entry: SlideEntry) -> bool:
-    now = size_and_time(entry.path)
-    return any(now) and bool(entry.modified) and now != (entry.bytes, entry.modified)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nucloop.cohort.failures import Failure, read_failures
-from nucloop.cohort.keys import key_of, model_hashes
+from nucloop.cohort.keys import key_maker, model_hashes
 from nucloop.cohort.places import size_and_time
 from nucloop.cohort.result import kept_keys, result_folder
 from nucloop.cohort.slide_entry import SlideEntry
@@ -16,7 +16,7 @@ from nucloop.cohort.slide_entry import SlideEntry
 if TYPE_CHECKING:
     from nucloop.cohort.project import Project
 
-__all__ = ["SlideState", "State", "counts_of", "states_of"]
+__all__ = ["SlideState", "State", "counts_of", "has_changed", "states_of"]
 
 
 class State(StrEnum):
@@ -64,12 +64,9 @@ def states_of(project: Project) -> list[SlideState]:
     WeightsError
         If a network is not there.
     """
-    hashes = model_hashes(project.settings)
+    key_of = key_maker(project.settings, model_hashes(project.settings))
     kept, failures = kept_keys(project.results), read_failures(project.failures)
-    return [
-        _state(project, entry, key_of(entry, project.settings, hashes), kept.get(entry.id, set()), failures)
-        for entry in project.slides
-    ]
+    return [_state(project, entry, key_of(entry), kept.get(entry.id, set()), failures) for entry in project.slides]
 
 
 def _state(project: Project, entry: SlideEntry, key: str, keys: set[str], failures: dict[str, Failure]) -> SlideState:
@@ -78,14 +75,14 @@ def _state(project: Project, entry: SlideEntry, key: str, keys: set[str], failur
     older = frozenset(keys - {key})
     newest = key if key in keys else min(older, default=None)
     folder = None if newest is None else result_folder(project.results, entry.id, newest)
-    if key in keys and not _changed(entry):
+    if key in keys and not has_changed(entry):
         return SlideState(entry, State.DONE, key, folder, older)
     if failure is not None or entry.trouble:
         return SlideState(entry, State.FAILED, key, folder, older, failure)
     return SlideState(entry, State.STALE if keys else State.NOT_STARTED, key, folder, older)
 
 
-def _changed(entry: SlideEntry) -> bool:
+def has_changed(entry: SlideEntry) -> bool:
     """Whether a file has another size or time than when it was looked at; one that is away for now has not."""
     now = size_and_time(entry.path)
     return any(now) and bool(entry.modified) and now != (entry.bytes, entry.modified)

@@ -1,0 +1,1 @@
+"""Packages for annotators: regions of a cohort's slides handed out to readers, and their answers taken back."""
