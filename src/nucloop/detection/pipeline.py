@@ -190,11 +190,17 @@ class Pipeline:
         """What runs the networks, in words."""
         return self._detector.stage.engine.name
 
-    def plan(self, slide: Slide, regions: Sequence[Box | Region] | None = None) -> list[tuple[Tile, Box]]:
-        """Return the tiles that `run` works on, each with what it owns in level-0 pixels."""
+    def plan(
+        self,
+        slide: Slide,
+        regions: Sequence[Box | Region] | None = None,
+        *,
+        centre: tuple[float, float] | None = None,
+    ) -> list[tuple[Tile, Box]]:
+        """Return the tiles that `run` works on, in its order, each with what it owns in level-0 pixels."""
         step = self._detector.mpp / slide.require_mpp()
         region = TiledRegion(regions if regions is not None else [slide.box], slide.box)
-        return [(tile, _owned(tile, step, slide.box)) for tile in self._planned(slide, region, None)]
+        return [(tile, _owned(tile, step, slide.box)) for tile in self._planned(slide, region, centre)]
 
     def _planned(self, slide: Slide, region: TiledRegion, centre: tuple[float, float] | None) -> list[Tile]:
         step = self._detector.mpp / slide.require_mpp()

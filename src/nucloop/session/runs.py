@@ -61,6 +61,11 @@ class ModelRun:
         self.found = self.new = self.outlined = 0
 
     @property
+    def step(self) -> int | None:
+        """The session's step that holds what was found; None while that is nothing."""
+        return self._step
+
+    @property
     def is_open(self) -> bool:
         """Whether it takes more: false once it was undone."""
         return self._step is None or self._recorder.ledger.history.is_done(self._step)

@@ -13,20 +13,20 @@ from qtpy.QtCore import QObject, Signal
 from nucloop.detection.overlap import SAME_NUCLEUS_UM
 from nucloop.errors import NucLoopError, RegionError
 from nucloop.gui.canvas.drawn_regions import drawn_regions
-from nucloop.gui.canvas.layer_slide import mpp_of_layer, slide_of_layer
+from nucloop.gui.canvas.layer_slide import mpp_of_layer
 from nucloop.gui.canvas.view import view_box, view_centre
-from nucloop.gui.detect.detection_words import check_scheme, last_word
-from nucloop.gui.detect.pipelines import load_pipeline, loaded_pipeline
+from nucloop.gui.detect.detection_steps import ModelsLoaded, detection_steps
+from nucloop.gui.detect.detection_words import check_scheme, goes_on, last_word
+from nucloop.gui.detect.pipelines import loaded_pipeline
+from nucloop.gui.detect.unfinished import Unfinished, recall_unfinished
 from nucloop.gui.napari_private.layer_list import follow_now
 from nucloop.gui.napari_private.parts import keeper_of
 from nucloop.gui.sessions.open_sessions import OpenSessions
-from nucloop.gui.widgets.jobs import Ending, Job
+from nucloop.gui.widgets.jobs import Ending, How, Job
 from nucloop.gui.widgets.messages import Message, Tone
 from nucloop.nuclei import Nuclei
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from napari.components import ViewerModel
     from napari.layers import Image
 
@@ -65,13 +65,6 @@ class DetectionProgress:
     """None until it can be told."""
 
 
-class ModelsLoaded:
-    """The first thing a run has to say: its models are loaded."""
-
-    def __init__(self, pipeline: Pipeline) -> None:
-        self.pipeline = pipeline
-
-
 class Detection(QObject):
     """Runs detections in one viewer, one at a time; what they find goes into the session of the image.
 
@@ -101,6 +94,7 @@ class Detection(QObject):
         self._head: LinearHead | None = None
         self._found = self._new = self._outlined = 0
         self._began = 0.0
+        self._unfinished: Unfinished | None = None
         self.message: Message | None = None
         sessions.closing.connect(self._session_closing)
         viewer.layers.events.removed.connect(self._layer_removed)
@@ -161,7 +155,10 @@ class Detection(QObject):
         self._image, self._pipeline, self._found, self._new, self._outlined = image, pipeline, 0, 0, 0
         self._began = time.monotonic()
         centre = view_centre(self._viewer, image)
-        self._job = Job(lambda: _steps(image, regions, centre, choice), self, draws=True)
+        session = self.sessions.session_of(image)
+        stopped = None if session is None else recall_unfinished(session)
+        self._unfinished = None
+        self._job = Job(lambda: detection_steps(image, regions, centre, choice, stopped), self, draws=True)
         self._job.items.connect(self._take)
         self._job.ended.connect(self._end)
         self._job.start()
@@ -225,11 +222,10 @@ class Detection(QObject):
     def _take(self, items: list[ModelsLoaded | TileResult]) -> None:
         tiles: list[TileResult] = []
         for item in items:
-            if not isinstance(item, ModelsLoaded):
+            if isinstance(item, ModelsLoaded):
+                self._models_loaded(item)
+            else:
                 tiles.append(item)
-            elif self._pipeline is None:
-                self._pipeline, self._began = item.pipeline, time.monotonic()
-                self._late_start(item.pipeline)
         if self._image is None or self._run is None or not tiles:
             return
         try:
@@ -238,8 +234,20 @@ class Detection(QObject):
             self._forget_run(Message(str(error), Tone.ERROR))
             return
         self._found, self._new, self._outlined = self._run.found, self._run.new, self._run.outlined
+        kept = 0
+        if self._unfinished is not None:
+            self._unfinished.add(tiles, self._run, self.sessions.session_of(self._image))
+            kept = self._unfinished.kept
         done, total = tiles[-1].done, tiles[-1].total
-        self.progressed.emit(DetectionProgress(done, total, self._new, self._seconds_left(done, total)))
+        self.progressed.emit(DetectionProgress(done + kept, total + kept, self._new, self._seconds_left(done, total)))
+
+    def _models_loaded(self, loaded: ModelsLoaded) -> None:
+        self._unfinished = loaded.unfinished
+        if loaded.unfinished.kept:
+            self._say(goes_on(loaded.unfinished.kept))
+        if self._pipeline is None:
+            self._pipeline, self._began = loaded.pipeline, time.monotonic()
+            self._late_start(loaded.pipeline)
 
     def _enter(self, tiles: list[TileResult], run: ModelRun, image: Image) -> None:
         """Put tiles into the session, with the classes of the head that was learned there, and keep their features."""
@@ -276,14 +284,22 @@ class Detection(QObject):
 
     def _end(self, ending: Ending) -> None:
         if self._image is not None:
+            self._leave(done=ending.how is How.DONE)
             self._say(last_word(ending, self._found, self._new, self._outlined))
         for notice in self._pipeline.notices if self._pipeline is not None else []:
             self._say(Message(notice, Tone.WARNING))
         self._image, self._job, self._run = None, None, None
         self.stopped.emit(ending)
 
+    def _leave(self, *, done: bool) -> None:
+        if self._unfinished is not None:
+            self._unfinished.end(self.sessions.session_of(self._image), done=done)
+            self._unfinished = None
+
     def _forget_run(self, message: Message) -> None:
         """Stop a run whose image or nuclei have gone: what still comes from it is not wanted."""
+        if self._image is not None:
+            self._leave(done=False)
         self._image = None
         self.cancel()
         self._say(message)
@@ -301,16 +317,3 @@ class Detection(QObject):
     def _say(self, message: Message) -> None:
         self.message = message
         self.said.emit(message)
-
-
-def _steps(
-    image: Image,
-    regions: list[Box | Region] | None,
-    centre: tuple[float, float] | None,
-    choice: PipelineSpec,
-) -> Iterator[ModelsLoaded | TileResult]:
-    """First the pipeline, then its tiles. Runs in the job's thread."""
-    pipeline = load_pipeline(choice)
-    yield ModelsLoaded(pipeline)
-    with slide_of_layer(image) as slide:
-        yield from pipeline.run(slide, regions, centre=centre)

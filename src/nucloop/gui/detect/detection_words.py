@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from nucloop.detection.pipeline import Pipeline
     from nucloop.gui.layer.nuclei_layer import NucleiLayer
 
-__all__ = ["check_scheme", "last_word"]
+__all__ = ["check_scheme", "goes_on", "last_word"]
 
 
 def check_scheme(nuclei: NucleiLayer | None, pipeline: Pipeline) -> None:
@@ -33,6 +33,12 @@ def check_scheme(nuclei: NucleiLayer | None, pipeline: Pipeline) -> None:
         )
 
 
+def goes_on(tiles: int) -> Message:
+    """Say that a run that was stopped goes on, and what of it is kept."""
+    were = "1 tile was" if tiles == 1 else f"{tiles:,} tiles were"
+    return Message(f"Goes on where it was stopped: {were} finished before, and their nuclei are kept.")
+
+
 def last_word(ending: Ending, found: int, new: int, outlined: int = 0) -> Message:
     """Say in a sentence how a run has ended."""
     if ending.how is How.FAILED:
@@ -40,7 +46,8 @@ def last_word(ending: Ending, found: int, new: int, outlined: int = 0) -> Messag
     if ending.how is How.CANCELLED:
         if not new:
             return Message("Cancelled before anything new was found.")
-        return Message(f"Cancelled. {_nuclei(new)} found until then {'is' if new == 1 else 'are'} kept.")
+        kept = f"{_nuclei(new)} found until then {'is' if new == 1 else 'are'} kept"
+        return Message(f"Cancelled. {kept}; the same detection goes on from there.")
     if not found:
         return Message("No nuclei found here. Move to a field with tissue, or zoom in, and detect again.", Tone.WARNING)
     if outlined:
