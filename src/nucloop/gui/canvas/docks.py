@@ -23,6 +23,7 @@ __all__ = [
     "DETECT_SHORTCUT",
     "LEARN_SHORTCUT",
     "PLUGIN",
+    "bind_shortcut",
     "bind_shortcuts",
     "correct_nuclei",
     "detect_nuclei",
@@ -99,9 +100,9 @@ def bind_shortcuts(viewer: napari.Viewer) -> None:
 
     napari does not act on key bindings in a plugin's manifest, and its own reach the canvas only.
     """
-    _bind(viewer, DETECT_SHORTCUT, detect_nuclei)
-    _bind(viewer, CORRECT_SHORTCUT, correct_nuclei)
-    _bind(viewer, LEARN_SHORTCUT, learn_from_corrections)
+    bind_shortcut(viewer, DETECT_SHORTCUT, detect_nuclei)
+    bind_shortcut(viewer, CORRECT_SHORTCUT, correct_nuclei)
+    bind_shortcut(viewer, LEARN_SHORTCUT, learn_from_corrections)
 
 
 def _opened(viewer: napari.Viewer, name: str) -> Any:
@@ -115,7 +116,8 @@ def _opened(viewer: napari.Viewer, name: str) -> Any:
     return widget
 
 
-def _bind(viewer: napari.Viewer, key: str, act: Callable[[napari.Viewer], None]) -> None:
+def bind_shortcut(viewer: napari.Viewer, key: str, act: Callable[[napari.Viewer], object]) -> None:
+    """Make one key work whichever part of a viewer's window has the focus; once is enough."""
     window, name = window_of(viewer), f"Nucloop {key}"
     # without a window that can be found there is still the menu
     if window is None or window.findChild(QShortcut, name) is not None:

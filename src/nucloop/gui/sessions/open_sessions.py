@@ -28,6 +28,7 @@ from nucloop.gui.sessions.session_places import (
     why_not_kept,
 )
 from nucloop.gui.sessions.session_resolution import another_resolution, same_resolution
+from nucloop.gui.viewing.slide_view import SlideView
 from nucloop.gui.widgets.messages import Message, Tone
 from nucloop.learning.session_features import SessionFeatures, forget_features
 from nucloop.session.keeping.place import set_aside
@@ -84,6 +85,7 @@ class OpenSessions(QObject):
     @classmethod
     def of(cls, viewer: ViewerModel) -> OpenSessions:
         """Return the one of a viewer with a window: it outlives docks that are closed and opened again."""
+        SlideView.of(viewer)
         keeper = keeper_of(viewer)
         found = keeper.findChild(cls)
         return cls(viewer, keeper) if found is None else found
