@@ -114,7 +114,8 @@ def _local(workers: int) -> Iterator[Any]:
             threads_per_worker=1,
             memory_limit=limit,
             processes=True,
-            dashboard_address=None,
+            # any free port: two runs may share a machine
+            dashboard_address="127.0.0.1:0",
             silence_logs=logging.CRITICAL,
             env={CORES: str(cores)},
         )
