@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,11 +16,14 @@ from typer.testing import CliRunner
 from nucloop.cli import app
 from nucloop.formats import SlideInfo, write_nuclei
 from nucloop.geometry import Region
+from nucloop.gui.canvas.colouring import ColourBy, class_palette
 from nucloop.gui.canvas.docks import open_ki67_dock
 from nucloop.gui.canvas.drawn_regions import add_regions, drawn_regions, regions_layer
 from nucloop.gui.canvas.layer_slide import slide_of_layer
 from nucloop.gui.ki67.ki67_memory import recall_settings
+from nucloop.gui.ki67.report_form import ReportForm, recall_words, remember_words
 from nucloop.gui.napari_private.view_state import camera_of
+from nucloop.ki67.measurement import POSITIVE_AND_NEGATIVE
 from nucloop.session.outlining import draw_outline
 
 if TYPE_CHECKING:
@@ -113,7 +117,7 @@ def test_regions_have_their_own_indices_and_are_led_to(bench: Counted) -> None:
     inside = PLACES[:, 1] <= 200
     positive, total = int((LABELS[inside] == 1).sum()), int(np.isin(LABELS[inside], [1, 2]).sum())
     assert rows["region 1"][2:] == [str(positive), str(total)]
-    assert "from region to region" in bench.ki67.parts.interval.text()
+    assert "from region to region" not in bench.ki67.parts.interval.text(), "two are too few to tell"
     assert "3 fields: 1 more (2 counted)." in bench.ki67.parts.needs.text()
     bench.ki67.parts.table.cellClicked.emit(0, 0)
     np.testing.assert_allclose(camera_of(bench.viewer).center[-2:], np.array([250, 100]) * MPP)
@@ -304,6 +308,38 @@ def test_the_wanted_precision_says_how_many_more_are_needed(bench: Counted) -> N
     )
     bench.ki67.parts.precision.setValue(5.0)
     bench.wait()
+
+
+def test_dots_show_positive_and_negative_while_dab_decides_and_classes_again(bench: Counted) -> None:
+    states = POSITIVE_AND_NEGATIVE.colors
+    shipped = (files("nucloop") / "class_schemes.yaml").read_text().lower()
+    assert not any(colour.lower() in shipped for colour in states)
+    bench.push(bench.ki67.parts.meaning.by_dab)
+    bench.wait()
+    assert bench.nuclei.colour_by is ColourBy.STATE
+    assert bench.ki67.measuring.result is not None
+    label = bench.ki67.measuring.result.states.label
+    rows = np.searchsorted(bench.ki67.measuring.result.states.ids, bench.nuclei.ids)
+    np.testing.assert_allclose(bench.layer.face_color, class_palette(POSITIVE_AND_NEGATIVE)[label[rows]])
+    bench.by_class()
+    assert bench.nuclei.colour_by is ColourBy.CLASS
+    np.testing.assert_allclose(bench.layer.face_color, class_palette(SCHEME)[bench.session.labels(bench.nuclei.ids)])
+
+
+def test_the_report_says_what_a_person_says_about_it(bench: Counted, tmp_path: Path) -> None:
+    form = ReportForm(recall_words(bench.session))
+    assert form.reader.text() == bench.session.author
+    form.case.setText("H24-1234")
+    form.specimen.setText("core 3")
+    form.comment.setPlainText("crushed at <edges>")
+    remember_words(bench.session, form.words)
+    bench.by_class()
+    bench.ki67.save_report(tmp_path / "r.html")
+    bench.qtbot.waitUntil(lambda: not bench.ki67.writing, timeout=LONG_MS)
+    page = (tmp_path / "r.html").read_text()
+    for words in ("H24-1234", "core 3", "crushed at &lt;edges&gt;", "Reader", f"{counts(0):,} {SCHEME.names[0]}"):
+        assert words in page
+    assert "Not counted: " in page
 
 
 def test_the_report_is_saved_as_pdf_and_as_html(bench: Counted, tmp_path: Path) -> None:

@@ -11,9 +11,10 @@ from nucloop.formats import SlideInfo
 from nucloop.geometry import Region
 from nucloop.ki67 import Ki67Settings, Provenance, measure, report_html
 from nucloop.ki67.density import Densities
-from nucloop.ki67.measurement import counted_by_dab
+from nucloop.ki67.measurement import POSITIVE_AND_NEGATIVE, counted_by_dab
 from nucloop.ki67.pictures import report_pictures
 from nucloop.ki67.regions import named
+from nucloop.ki67.tally import tally
 from nucloop.ki67.words import counted_words
 from nucloop.nuclei import Nuclei, Origin
 from nucloop.slides import slide_from_array
@@ -110,6 +111,36 @@ def test_pictures_show_the_outline_of_every_piece_and_of_every_hole():
         blue = (np.asarray(Image.open(BytesIO(data))) == (31, 111, 208)).all(axis=2)
         for y, x in ((20, 70), (45, 70), (154, 164)):
             assert blue[max(y - corner - 1, 0) : y - corner + 3, x - corner - 1 : x - corner + 3].any()
+
+
+def test_a_report_says_in_true_words_what_was_counted_and_what_was_not():
+    table = nuclei(BRCA)
+    settings = Ki67Settings(by_dab=True, left_out=frozenset({"stromal"}))
+    result = measure(table, settings, MPP, {"region 1": SQUARES["region 1"]}, np.linspace(0.01, 1, 200))
+    counted = tally(result, {"region 1": SQUARES["region 1"]})
+    inside = SQUARES["region 1"].contains(table.yx)
+    stromal = table.label == BRCA.index("stromal")
+    assert counted.left_out == {"stromal": int((inside & stromal).sum())}
+    assert sum(counted.counted.values()) == result.ki67.slide.total == int((inside & ~stromal).sum())
+    assert counted.outside == int((~inside).sum())
+    page = report_html(result, Provenance(slide=SlideInfo(name="a", height=9, width=9, mpp=MPP)), {}, counted=counted)
+    assert "tumour nuclei" not in page.split("Enough?")[0], "nobody has looked whether all of them are"
+    assert f"Not counted: {counted.left_out['stromal']} stromal; {counted.outside} outside the regions." in page
+
+
+def test_pictures_of_a_report_have_a_scale_bar_of_the_right_length_and_with_dab_the_histogram():
+    slide = slide_from_array(np.full((200, 200, 3), 200, np.uint8), mpp=MPP, name="a")
+    by_dab = Ki67Settings(by_dab=True)
+    result = measure(nuclei(BRCA), by_dab, MPP, SQUARES, np.linspace(0.01, 1, 200))
+    pictures = report_pictures(slide, result, SQUARES)
+    assert list(pictures) == ["overview", "histogram", "region 1", "region 2"]
+    whole = np.asarray(Image.open(BytesIO(pictures["overview"])))
+    bar = (whole == (34, 34, 34)).all(axis=2).sum(axis=1).max()
+    # a quarter of 100 um at most, in a round number of um: 20
+    assert bar == pytest.approx(20 / MPP, abs=2)
+    colours = np.asarray(Image.open(BytesIO(pictures["histogram"]))).reshape(-1, 3)
+    for colour in POSITIVE_AND_NEGATIVE.colors:
+        assert (colours == [int(colour[k : k + 2], 16) for k in (1, 3, 5)]).all(axis=1).any()
 
 
 def test_a_report_holds_figures_pictures_settings_and_provenance():

@@ -77,6 +77,7 @@ def test_a_cutoff_is_certain_by_the_wider_interval_only_and_classes_have_none():
     low, high = by_dab.with_errors
     assert low < by_dab.slide.wilson[0] < by_dab.slide.wilson[1] < high
     at_20 = [one.cutoffs[1].certain for one in (by_class, by_dab)]
-    assert at_20 == [True, False]
+    assert at_20 == [False, False]
+    assert by_class.cutoffs[1].by_counting
     assert by_dab.to_dict()["with_errors_95"] == [low, high]
     assert by_dab.to_dict()["slide"]["wilson_95"] == list(by_dab.slide.wilson)

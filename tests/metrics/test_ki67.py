@@ -8,6 +8,7 @@ from nucloop.errors import DataError
 from nucloop.geometry import Region
 from nucloop.ki67.counting import Ki67Config, Ki67Mapping, hot_spot, measure_ki67
 from nucloop.ki67.index import Index, cells_for_precision
+from nucloop.ki67.words import cutoff_words
 from nucloop.metrics.intervals import wilson
 from nucloop.nuclei import Nuclei
 
@@ -56,9 +57,7 @@ def test_the_index_is_given_per_region_in_sum_and_on_average():
     assert [(i.name, i.positive, i.negative) for i in result.regions] == [("a", 10, 30), ("b", 5, 5), ("empty", 0, 0)]
     assert (result.slide.positive, result.slide.total, result.slide.value) == (15, 50, 0.3)
     assert result.average == pytest.approx((0.25 + 0.5) / 2)
-    low, high = result.region_interval
-    assert low == pytest.approx(0.25)
-    assert high == pytest.approx(0.5)
+    assert result.region_interval is None, "two regions do not tell how regions differ"
     assert result.regions[2].value is None
     assert measure_ki67(nuclei, Ki67Mapping.guess(KI67), 0.5).slide.total == 80
 
@@ -120,12 +119,36 @@ def test_so_many_flips_and_not_one_less_move_an_index_across_a_cutoff(total, par
     assert above(positive + step * (state.flips - 1)) == state.above
 
 
-def test_a_cutoff_within_the_interval_is_not_certain():
+def test_an_interval_from_region_to_region_needs_five_regions():
+    corners = [(0, 200 * k) for k in range(5)]
+    shares = (2, 4, 6, 8, 10)
+    nuclei = Nuclei.concatenate(
+        [spread(k, 20, n, corner) for k, (n, corner) in enumerate(zip(shares, corners, strict=True))], KI67
+    )
+    regions = {str(k): square(*corner, 100) for k, corner in enumerate(corners)}
+    low, high = measure_ki67(nuclei, Ki67Mapping.guess(KI67), 0.5, regions).region_interval
+    assert 0.1 <= low < 0.3 < high <= 0.5
+    del regions["4"]
+    assert measure_ki67(nuclei, Ki67Mapping.guess(KI67), 0.5, regions).region_interval is None
+
+
+def test_counting_error_alone_makes_no_cutoff_certain():
     near, far = Index("a", 21, 79).cutoff(0.2), Index("b", 210, 190).cutoff(0.2)
-    assert (near.above, near.certain, near.flips) == (True, False, 2)
-    assert (far.above, far.certain) == (True, True)
-    assert Index("c", 2, 398).cutoff(0.05).certain
+    assert (near.above, near.by_counting, near.flips) == (True, False, 2)
+    assert (far.above, far.by_counting, far.certain) == (True, True, False)
+    assert "certain" not in cutoff_words(far)
+    assert "as far as counting goes" in cutoff_words(far)
+    wide = Index("b", 210, 190).cutoff(0.2, (0.15, 0.8))
+    assert (wide.by_counting, wide.certain) == (True, False)
+    assert "not certain" in cutoff_words(wide)
+    assert Index("b", 210, 190).cutoff(0.2, (0.3, 0.8)).certain
+    assert Index("c", 2, 398).cutoff(0.05).by_counting
     assert Index("d", 1, 4).cutoff(0.2).above  # equal counts as above
+
+
+def test_a_cutoff_within_the_interval_is_not_certain():
+    near = Index("a", 21, 79).cutoff(0.2, (0.1, 0.4))
+    assert (near.above, near.certain, near.flips) == (True, False, 2)
 
 
 def test_the_hot_spot_is_where_positive_nuclei_crowd():

@@ -1,6 +1,6 @@
 """``nucloop ki67``: the Ki-67 index of a file of nuclei, as the dock shows it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -28,6 +28,7 @@ from nucloop.ki67.class_giver import model_knows
 from nucloop.ki67.dab import SlideStains, dab_of_slide, slide_stains
 from nucloop.ki67.pictures import report_pictures
 from nucloop.ki67.regions import named
+from nucloop.ki67.tally import tally
 from nucloop.ki67.words import (
     H_E_WORDS,
     counted_words,
@@ -64,6 +65,10 @@ def ki67_command(
     half_width: Annotated[float, typer.Option(min=0.001, max=0.49, help="Wanted half of the interval.")] = 0.05,
     json: Annotated[Path | None, typer.Option(help="Write everything measured to this file.")] = None,
     report: Annotated[Path | None, typer.Option(help="Write a report to this file (.html).")] = None,
+    case: Annotated[str, typer.Option(help="In the report: whose slide it is.")] = "",
+    specimen: Annotated[str, typer.Option(help="In the report: which piece of tissue.")] = "",
+    reader: Annotated[str, typer.Option(help="In the report: who read it.")] = "",
+    comment: Annotated[str, typer.Option(help="In the report: anything else.")] = "",
 ) -> None:
     """Measure the Ki-67 index: per region, over all, on average and in the hot spot, with intervals."""
     for path in (json, report):
@@ -89,9 +94,10 @@ def ki67_command(
             write_json(json, result.to_dict())
         if report is not None:
             about = _provenance(nuclei, document, opened, pixel, stains)
+            about = replace(about, case=case, specimen=specimen, author=reader, comment=comment)
             pictures = {} if opened is None else report_pictures(opened, result, areas)
             with replacing(report) as file:
-                file.write(report_html(result, about, pictures).encode())
+                file.write(report_html(result, about, pictures, counted=tally(result, areas)).encode())
     finally:
         if opened is not None:
             opened.close()
@@ -204,7 +210,7 @@ def _provenance(
 
 def _print(result: Ki67Result, stains: SlideStains | None) -> None:
     ki67 = result.ki67
-    table = Table("", "index", "95% (Wilson)", "positive", "tumour nuclei")
+    table = Table("", "index", "95% (Wilson)", "positive", "counted")
     rows = [(region.name, region) for region in ki67.regions]
     rows += [("all regions", ki67.slide)] if len(rows) > 1 else []
     rows += [("hot spot", ki67.hot_spot.index)] if ki67.hot_spot else []

@@ -34,6 +34,8 @@ __all__ = [
     "names_other_tissue",
 ]
 
+LEAST_REGIONS = 5
+"""Fewer drawn again and again with replacement say little about how regions differ, and too narrowly."""
 CUTOFFS = (0.05, 0.20, 0.30)
 """Where indices are commonly divided: 5% and 30% (International Ki67 Working Group), 20% (breast, neuroendocrine)."""
 _OTHER_TISSUE = re.compile(r"other|normal|lymph|immune|strom|benign|background", re.IGNORECASE)
@@ -159,7 +161,7 @@ class Ki67:
     hot_spot : HotSpot or None
         The circle with the highest index.
     region_interval : (low, high) or None
-        95% interval of `slide` by drawing regions with replacement; None with fewer than two regions.
+        95% interval of `slide` by drawing regions with replacement; None with fewer than five regions.
     config : Ki67Config
     with_errors : (low, high) or None
         95% interval of `slide` that allows for errors of finding nuclei and of the threshold; None where classes count.
@@ -176,7 +178,7 @@ class Ki67:
 
     @property
     def cutoffs(self) -> tuple[Cutoff, ...]:
-        """Where the slide's index stands to each cut-off, certain by the widest interval that is known."""
+        """Where the slide's index stands to each cut-off; certain only by an interval with errors."""
         return tuple(self.slide.cutoff(value, self.with_errors) for value in self.config.cutoffs)
 
     @property
@@ -267,6 +269,8 @@ def _index(name: str, positive: NDArray[np.bool_], counted: NDArray[np.bool_]) -
 
 def _region_interval(indices: Sequence[Index], config: Ki67Config) -> Interval | None:
     units = np.array([(i.positive, i.total) for i in indices if i.total], np.float64).reshape(-1, 2)
+    if len(units) < LEAST_REGIONS:
+        return None
     ends = bootstrap(units, lambda sums: sums[:, :1] / np.maximum(sums[:, 1:], 1), config.bootstrap)
     return None if ends is None else (float(ends[0, 0]), float(ends[0, 1]))
 

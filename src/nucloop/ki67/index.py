@@ -20,7 +20,11 @@ class Cutoff:
     value: float
     above: bool
     certain: bool
-    """Whether the whole interval lies on the same side."""
+    """Whether an interval that allows for more than counting lies on the same side as a whole."""
+    by_counting: bool
+    """Whether Wilson's does, which allows for nothing but how few nuclei were counted."""
+    errors_known: bool
+    """Whether there is an interval that allows for more than counting."""
     flips: int
     """So many nuclei counted the other way would move the index across; 0 when nothing is counted."""
 
@@ -57,14 +61,22 @@ class Index:
         return wilson(self.positive, self.total)
 
     def cutoff(self, value: float, interval: Interval | None = None) -> Cutoff:
-        """Say where the index stands to a cut-off, certain when all of an interval, by default Wilson's, is there."""
+        """Say where the index stands to a cut-off.
+
+        Parameters
+        ----------
+        value : float
+        interval : (low, high), optional
+            One that allows for errors of finding nuclei and of telling them apart; without it nothing is certain.
+        """
         if not self.total:
-            return Cutoff(value, above=False, certain=False, flips=0)
+            return Cutoff(value, above=False, certain=False, by_counting=False, errors_known=False, flips=0)
         needed = int(np.ceil(value * self.total - 1e-9))
         above = self.positive >= needed
-        low, high = interval or self.wilson
+        by_counting = _on_one_side(self.wilson, value)
+        certain = interval is not None and by_counting and _on_one_side(interval, value)
         flips = self.positive - needed + 1 if above else needed - self.positive
-        return Cutoff(value, above, certain=low >= value or high < value, flips=flips)
+        return Cutoff(value, above, certain, by_counting, interval is not None, flips)
 
     def still_needed(self, half_width: float) -> int:
         """Nuclei still to count until the interval is at most `half_width` (0.05: five points) to either side."""
@@ -81,6 +93,10 @@ class Index:
             "index": self.value,
             "wilson_95": list(self.wilson),
         }
+
+
+def _on_one_side(interval: Interval, value: float) -> bool:
+    return interval[0] >= value or interval[1] < value
 
 
 def cells_for_precision(share: float, half_width: float, level: float = 0.95) -> int:

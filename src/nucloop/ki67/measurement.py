@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nucloop.classes import ClassScheme, NucleusClass
 from nucloop.errors import DataError
@@ -19,15 +20,14 @@ from nucloop.slides.stain_kind import StainKind
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from numpy.typing import NDArray
-
     from nucloop.geometry import Region
 
 __all__ = ["POSITIVE_AND_NEGATIVE", "Ki67Result", "Ki67Settings", "counted_by_dab", "measure"]
 
 POSITIVE_AND_NEGATIVE = ClassScheme(
-    "positive or negative", (NucleusClass("positive", "#8b4513"), NucleusClass("negative", "#4477aa"))
+    "positive or negative", (NucleusClass("positive", "#e6007e"), NucleusClass("negative", "#2540ff"))
 )
+"""In colours that no shipped scheme has, so that nobody takes them for classes."""
 _BOTH = Ki67Mapping(frozenset({"positive"}), frozenset({"negative"}))
 
 
@@ -117,6 +117,8 @@ class Ki67Result:
     threshold: DabThreshold | None = None
     intensity: Intensity | None = None
     by_outline: int = 0
+    given: tuple[ClassScheme, NDArray[np.int16]] | None = None
+    """The classes that the nuclei have, and the label of each, (N,)."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain types: what ``nucloop ki67 --json`` writes."""
@@ -185,7 +187,8 @@ def measure(
     ki67 = measure_ki67(states, _BOTH, mpp, regions, Ki67Config(half_width=settings.half_width))
     if threshold is not None:
         ki67 = replace(ki67, with_errors=with_errors(ki67.slide, variance))
-    return Ki67Result(ki67, settings, states, threshold, intensity, outlined)
+    given = nuclei.scheme, nuclei.label
+    return Ki67Result(ki67, settings, states, threshold, intensity, outlined, given)
 
 
 _PEOPLE = (Origin.CONFIRMED, Origin.CORRECTED, Origin.ADDED)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nucloop.ki67.report import OVERVIEW
-from nucloop.ki67.thumbnails import overview, region_picture
+from nucloop.ki67.report import HISTOGRAM, OVERVIEW
+from nucloop.ki67.thumbnails import histogram, overview, region_picture
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,8 +21,10 @@ MOST_REGIONS = 20
 
 
 def report_pictures(slide: Slide, result: Ki67Result, regions: Mapping[str, Region]) -> dict[str, bytes]:
-    """Return PNG files: `OVERVIEW`, and the first regions by name."""
+    """Return PNG files: `OVERVIEW`, with DAB `HISTOGRAM`, and the first regions by name."""
     pictures = {OVERVIEW: overview(slide, result, regions)}
+    if result.threshold is not None:
+        pictures[HISTOGRAM] = histogram(result.threshold)
     for name, region in list(regions.items())[:MOST_REGIONS]:
         pictures[name] = region_picture(slide, result, region)
     return pictures

@@ -29,11 +29,12 @@ if TYPE_CHECKING:
     from nucloop.ki67.index import Index
     from nucloop.ki67.intensity import HScore
     from nucloop.ki67.measurement import Ki67Result
+    from nucloop.ki67.tally import Tally
 
-__all__ = ["OVERVIEW", "Provenance", "report_html"]
+__all__ = ["HISTOGRAM", "OVERVIEW", "Provenance", "report_html"]
 
-OVERVIEW = "overview"
-"""Name of the picture of the whole slide; the others bear the names of regions."""
+OVERVIEW, HISTOGRAM = "overview", "histogram"
+"""Names of the pictures of the whole slide and of DAB in the nuclei; the others bear the names of regions."""
 _CHANGE = "uncheck them in the Ki-67 dock, give --left-out to nucloop ki67, or teach the model on this slide"
 _STYLE = """
 body { font-family: sans-serif; color: #222; max-width: 780px; margin: 24px auto; font-size: 11pt; }
@@ -49,6 +50,10 @@ class Provenance:
 
     slide: SlideInfo
     author: str = ""
+    """The reader."""
+    case: str = ""
+    specimen: str = ""
+    comment: str = ""
     weights: Weights = field(default_factory=dict)
     stains: str = ""
     """How the stains were told, in words; empty without DAB."""
@@ -57,7 +62,12 @@ class Provenance:
 
 
 def report_html(
-    result: Ki67Result, provenance: Provenance, pictures: Mapping[str, bytes], *, embed: bool = True
+    result: Ki67Result,
+    provenance: Provenance,
+    pictures: Mapping[str, bytes],
+    *,
+    counted: Tally | None = None,
+    embed: bool = True,
 ) -> str:
     """Write the report.
 
@@ -66,7 +76,9 @@ def report_html(
     result : Ki67Result
     provenance : Provenance
     pictures : dict of PNG files
-        `OVERVIEW` and one by each region's name, as far as there are any.
+        `OVERVIEW`, `HISTOGRAM` and one by each region's name, as far as there are any.
+    counted : Tally, optional
+        What was counted and what was not.
     embed : bool
         Put the pictures into the page; else they are asked for by their place, ``picture:0`` and so on.
 
@@ -77,24 +89,25 @@ def report_html(
     """
     ki67 = result.ki67
     places = {name: _source(k, data, embed) for k, (name, data) in enumerate(pictures.items())}
-    made = " · ".join(html.escape(word) for word in (_day(provenance.time), provenance.author) if word)
     parts = [
         f"<h1>Ki-67 index of {html.escape(provenance.slide.name)}</h1>",
-        f'<p class="dim">{made}</p>',
+        _about(provenance),
         f'<p><span class="big">{percent(ki67.slide.value)}</span> &nbsp; {_counted(ki67.slide)}</p>',
         _intervals(result),
+        "".join(f"<p>{html.escape(words)}</p>" for words in ([] if counted is None else counted.sentences())),
         _table(result),
         _scores(result),
         "<h2>Cut-offs</h2><ul>" + "".join(f"<li>{html.escape(cutoff_words(c))}</li>" for c in ki67.cutoffs) + "</ul>",
         "<h2>Enough?</h2><ul>" + "".join(f"<li>{html.escape(w)}</li>" for w in need_words(ki67)) + "</ul>",
     ]
+    if HISTOGRAM in places:
+        parts.append(f'<h2>DAB in the nuclei</h2><p><img src="{places[HISTOGRAM]}"></p>')
     if OVERVIEW in places:
-        parts.append(f'<h2 style="page-break-before: always">Where</h2><p><img src="{places[OVERVIEW]}"></p>')
-    for name, place in places.items():
-        if name != OVERVIEW:
-            parts.append(f'<p><img src="{place}"><br><b>{html.escape(name)}</b></p>')
-    if len(places) > 1:
-        parts.append('<p class="dim">Orange: positive. Blue: negative. Nuclei without a ring were not counted.</p>')
+        parts.append(f'<h2>Where</h2><p><img src="{places[OVERVIEW]}"></p>')
+    within = {name: place for name, place in places.items() if name not in (OVERVIEW, HISTOGRAM)}
+    if within:
+        parts.append(_side_by_side(within))
+        parts.append('<p class="dim">Magenta: positive. Blue: negative. Nuclei without a ring were not counted.</p>')
     parts.append(_provenance(result, provenance))
     title = html.escape(f"Ki-67 of {provenance.slide.name}")
     return (
@@ -112,7 +125,27 @@ def _source(number: int, data: bytes, embed: bool) -> str:
 
 
 def _counted(index: Index) -> str:
-    return f"{index.positive:,} positive of {index.total:,} tumour nuclei"
+    return f"{index.positive:,} positive of {index.total:,} nuclei counted"
+
+
+def _about(provenance: Provenance) -> str:
+    """Say whose slide it is, who read it and when; what nobody has said is left out."""
+    rows = [
+        ("Case", provenance.case),
+        ("Specimen", provenance.specimen),
+        ("Reader", provenance.author),
+        ("Date", _day(provenance.time)),
+        ("Comment", provenance.comment),
+    ]
+    lines = "".join(f"<tr><td>{name}</td><td>{html.escape(said)}</td></tr>" for name, said in rows if said)
+    return f"<table>{lines}</table>"
+
+
+def _side_by_side(pictures: Mapping[str, str]) -> str:
+    """Put pictures two in a row, each above its name: one under the other would leave half of a page empty."""
+    cells = [f'<td><img src="{place}"><br><b>{html.escape(name)}</b></td>' for name, place in pictures.items()]
+    rows = "".join(f"<tr>{''.join(cells[k : k + 2])}</tr>" for k in range(0, len(cells), 2))
+    return f"<table>{rows}</table>"
 
 
 def _intervals(result: Ki67Result) -> str:
@@ -129,7 +162,7 @@ def _table(result: Ki67Result) -> str:
     if ki67.hot_spot is not None:
         size = 2 * ki67.hot_spot.radius_um
         lines.append(_row(ki67.hot_spot.index, f"hot spot, a circle of {size:.0f} µm"))
-    heads = "".join(f'<th class="n">{name}</th>' for name in ("index", "95% (Wilson)", "positive", "all"))
+    heads = "".join(f'<th class="n">{name}</th>' for name in ("index", "95% (Wilson)", "positive", "counted"))
     head = f"<tr><th></th>{heads}</tr>"
     return f"<h2>Regions</h2><table>{head}{''.join(lines)}</table>"
 

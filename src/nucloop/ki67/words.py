@@ -48,15 +48,25 @@ def cutoff_words(cutoff: Cutoff) -> str:
     >>> from nucloop.ki67.index import Index
     >>> cutoff_words(Index("a", 21, 79).cutoff(0.2))
     '20%: above, not certain. 2 nuclei counted the other way would move it across.'
+    >>> cutoff_words(Index("a", 400, 600).cutoff(0.2))
+    '20%: above, as far as counting goes; errors of finding and of classes are not known.'
     """
     side = "above" if cutoff.above else "below"
     if not cutoff.flips:
         return f"{100 * cutoff.value:.0f}%: nothing is counted yet."
-    words = f"{100 * cutoff.value:.0f}%: {side}, {'certain' if cutoff.certain else 'not certain'}."
-    if not cutoff.certain or cutoff.flips <= FEW_FLIPS:
+    words = f"{100 * cutoff.value:.0f}%: {side}, {_sureness(cutoff)}."
+    if not cutoff.by_counting or cutoff.flips <= FEW_FLIPS:
         count = "1 nucleus" if cutoff.flips == 1 else f"{cutoff.flips:,} nuclei"
         words += f" {count} counted the other way would move it across."
     return words
+
+
+def _sureness(cutoff: Cutoff) -> str:
+    if cutoff.certain:
+        return "with errors of finding and threshold allowed for"
+    if cutoff.by_counting and not cutoff.errors_known:
+        return "as far as counting goes; errors of finding and of classes are not known"
+    return "not certain"
 
 
 def need_words(ki67: Ki67) -> list[str]:
@@ -79,8 +89,8 @@ def threshold_words(result: Ki67Result) -> str:
     if threshold is None:
         return ""
     how = {
-        "otsu": "found by the program (Otsu's on the logarithm)",
-        "valley": "found by the program (the valley of the histogram)",
+        "otsu": "found by the program, which parts the nuclei into two groups",
+        "valley": "found by the program, where fewest nuclei lie between two groups",
         "default": "the usual one, as these nuclei fall into no two groups",
         "chosen": "chosen by a person",
     }[threshold.method]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nucloop.ki67.measurement import POSITIVE_AND_NEGATIVE
 from nucloop.nuclei import Origin
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ __all__ = [
     "ORIGIN_COLOURS",
     "ORIGIN_NAMES",
     "RAMP",
+    "STATE_COLOURS",
     "ColourBy",
     "class_palette",
     "fill_colours",
@@ -43,6 +45,10 @@ ORIGIN_COLOURS = {
     Origin.ADDED: "#f0e442",
     Origin.IMPORTED: "#56b4e9",
 }
+STATE_COLOURS = {
+    **{one.color: one.name for one in POSITIVE_AND_NEGATIVE.classes},
+    NO_CLASS_COLOUR: "not counted",
+}
 _MODEL_RIM = (0.05, 0.05, 0.08, 0.7)
 _HUMAN_RIM = (1.0, 1.0, 1.0, 1.0)
 
@@ -54,6 +60,8 @@ class ColourBy(Enum):
     CONFIDENCE = "Confidence"
     UNCERTAINTY = "Uncertainty"
     ORIGIN = "Who said it"
+    STATE = "Positive by DAB"
+    """Offered while somebody counts by it."""
 
 
 def fill_colours(nuclei: Nuclei, by: ColourBy) -> NDArray[np.float32]:

@@ -76,6 +76,10 @@ class NucleiPanel(QWidget):
         for widget in (self.confidence, self.colours):
             widget.blockSignals(True)
         self.confidence.setValue(nuclei.least_confidence)
+        ways = [by.value for by in nuclei.ways_to_colour]
+        if ways != [self.colours.itemText(k) for k in range(self.colours.count())]:
+            self.colours.clear()
+            self.colours.addItems(ways)
         self.colours.setCurrentText(nuclei.colour_by.value)
         for widget in (self.confidence, self.colours):
             widget.blockSignals(False)

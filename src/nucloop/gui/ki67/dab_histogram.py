@@ -9,6 +9,8 @@ from qtpy.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from qtpy.QtGui import QColor, QPainter, QPen
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
+from nucloop.ki67.measurement import POSITIVE_AND_NEGATIVE
+
 if TYPE_CHECKING:
     from qtpy.QtGui import QKeyEvent, QMouseEvent, QPaintEvent
 
@@ -16,13 +18,13 @@ if TYPE_CHECKING:
 
 __all__ = ["DabHistogram"]
 
-_POSITIVE, _NEGATIVE = QColor("#d55e00"), QColor("#3a8fc7")
+_POSITIVE, _NEGATIVE = map(QColor, POSITIVE_AND_NEGATIVE.colors)
 _TICKS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 _SHOWN_BINS = 64
 
 
 class DabHistogram(QWidget):
-    """Negative nuclei blue, positive ones orange; the line between them is the threshold."""
+    """Negative nuclei blue, positive ones magenta; the line between them is the threshold."""
 
     moved = Signal(float)
     """The threshold that a person wants, optical density."""

@@ -19,6 +19,7 @@ from nucloop.gui.ki67.ki67_measuring import Ki67Measuring
 from nucloop.gui.ki67.ki67_parts import Ki67Parts
 from nucloop.gui.ki67.ki67_table import HOT_SPOT, ki67_rows
 from nucloop.gui.ki67.report_files import write_report
+from nucloop.gui.ki67.report_form import ReportForm, ReportWords, recall_words, remember_words
 from nucloop.gui.layer.place_strip import look_at
 from nucloop.gui.napari_private.parts import itself
 from nucloop.gui.napari_private.view_state import camera_of, canvas_size_of
@@ -27,6 +28,7 @@ from nucloop.gui.widgets.jobs import How, Job
 from nucloop.gui.widgets.messages import Message, Tone
 from nucloop.ki67 import Provenance
 from nucloop.ki67.pictures import report_pictures
+from nucloop.ki67.tally import tally
 from nucloop.ki67.words import stain_words
 from nucloop.session import EditKind
 from nucloop.spreadsheets import as_cell
@@ -34,6 +36,7 @@ from nucloop.spreadsheets import as_cell
 if TYPE_CHECKING:
     import napari
 
+    from nucloop.gui.layer.nuclei_layer import NucleiLayer
     from nucloop.gui.widgets.jobs import Ending
     from nucloop.session import Session
 
@@ -51,6 +54,7 @@ class Ki67Dock(QWidget):
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:
         self._closed = False
+        self._dotted: NucleiLayer | None = None
         super().__init__()
         self.viewer = itself(napari_viewer)
         self.correcting = Correcting.of(self.viewer)
@@ -91,11 +95,11 @@ class Ki67Dock(QWidget):
     def copy_table(self) -> None:
         """Copy the table so that a spreadsheet takes it."""
         if self.measuring.result is not None:
-            rows = [["region", "index", "95% (Wilson)", "positive", "tumour nuclei"], *ki67_rows(self.measuring.result)]
+            rows = [["region", "index", "95% (Wilson)", "positive", "counted"], *ki67_rows(self.measuring.result)]
             QGuiApplication.clipboard().setText("".join("\t".join([as_cell(row[0]), *row[1:]]) + "\n" for row in rows))
             self.parts.messages.say(Message("The table is in the clipboard.", Tone.GOOD))
 
-    def save_report(self, path: Path) -> None:
+    def save_report(self, path: Path, words: ReportWords | None = None) -> None:
         """Write a report as PDF or HTML, as the name says; its pictures are read in the background."""
         measuring, nuclei = self.measuring, self.measuring.nuclei
         result, regions = measuring.result, dict(measuring.regions)
@@ -107,9 +111,13 @@ class Ki67Dock(QWidget):
             self.parts.messages.say(Message(str(error), Tone.ERROR))
             return
         session, stains = nuclei.session, measuring.stains
+        words = words or recall_words(session)
         about = Provenance(
             slide=SlideInfo.of(slide),
-            author=session.author,
+            author=words.reader,
+            case=words.case,
+            specimen=words.specimen,
+            comment=words.comment,
             weights=_weights(session),
             stains=stain_words(stains) if stains is not None and result.settings.by_dab else "",
         )
@@ -120,7 +128,7 @@ class Ki67Dock(QWidget):
 
         def arrived(items: list[dict[str, bytes]]) -> None:
             try:
-                write_report(path, result, about, items[-1])
+                write_report(path, result, about, items[-1], tally(result, regions))
             except NucLoopError as error:
                 self.parts.messages.say(Message(str(error), Tone.ERROR))
             else:
@@ -141,15 +149,20 @@ class Ki67Dock(QWidget):
         nuclei = self.measuring.nuclei
         if nuclei is None:
             return
+        form = ReportForm(recall_words(nuclei.session), self)
+        if not form.exec():
+            return
+        remember_words(nuclei.session, form.words)
         name = f"{Path(nuclei.image.name).stem} Ki-67.pdf"
         path, _ = QFileDialog.getSaveFileName(self, "Save the report", name, "PDF (*.pdf);;HTML (*.html)")
         if path:
-            self.save_report(Path(path))
+            self.save_report(Path(path), form.words)
 
     def event(self, event: QEvent) -> bool:
         """Stop measuring when the dock is taken out of the window: napari keeps no word for that."""
         if event.type() == QEvent.Type.ParentChange and self.parent() is None:
             self._closed = True
+            self._colour_dots()
             self.measuring.close()
         return bool(super().event(event))
 
@@ -170,6 +183,18 @@ class Ki67Dock(QWidget):
         self.parts.meaning.show_stain(stains, said=stains is not None and stains.said)
         self.parts.meaning.show_meaning(nuclei.session.scheme, measuring.settings, measuring.result)
         self.parts.show_result(measuring.result, measuring.why, measuring.busy)
+        self._colour_dots()
+
+    def _colour_dots(self) -> None:
+        """Have dots show positive and negative while DAB decides, in colours that are not those of classes."""
+        measuring, nuclei = self.measuring, self.measuring.nuclei
+        result = None if self._closed or not measuring.settings.by_dab else measuring.result
+        if self._dotted is not None and (self._dotted is not nuclei or not measuring.settings.by_dab or self._closed):
+            self._dotted.show_states(None)
+            self._dotted = None
+        if nuclei is not None and result is not None and result.settings.by_dab:
+            nuclei.show_states(result.states)
+            self._dotted = nuclei
 
     def _draw(self, tool: str) -> None:
         if self.measuring.nuclei is not None:
@@ -196,6 +221,7 @@ class Ki67Dock(QWidget):
     def _closing(self, image: object) -> None:
         if self.measuring.nuclei is not None and self.measuring.nuclei.image is image:
             self.measuring.show_nuclei(None)
+            self._dotted = None
             self.parts.show_there(False)
 
     def _restyle(self, event: object = None) -> None:

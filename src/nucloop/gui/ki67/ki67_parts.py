@@ -84,9 +84,9 @@ class Ki67Parts:
             return
         ki67 = result.ki67
         self.index.setText(percent(ki67.slide.value))
-        self.counted.setText(f"{ki67.slide.positive:,} positive of\n{ki67.slide.total:,} tumour nuclei")
+        self.counted.setText(f"{ki67.slide.positive:,} positive of\n{ki67.slide.total:,} nuclei counted")
         words = "95% interval\n" + "\n".join(interval_words(ki67))
-        self.interval.setText(words if ki67.slide.total else "No tumour nuclei are counted here yet.")
+        self.interval.setText(words if ki67.slide.total else "No nuclei are counted here yet.")
         self.scores.setText("\n".join(score_words(result)))
         self.scores.setVisible(result.intensity is not None)
         self.needs.setText("\n".join(need_words(ki67)))
@@ -147,4 +147,4 @@ class Ki67Parts:
 def _cutoff_line(cutoff: Cutoff) -> str:
     """Words in bold where the index may lie on either side."""
     words = cutoff_words(cutoff)
-    return words if cutoff.certain or not cutoff.flips else f"<b>{words}</b>"
+    return words if cutoff.by_counting or not cutoff.flips else f"<b>{words}</b>"

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nucloop.ki67 import Ki67Result
+    from nucloop.ki67.tally import Tally
 
 __all__ = ["write_report"]
 
@@ -27,7 +28,13 @@ _WIDEST = 560
 """Pictures are printed at most this wide, points of the page."""
 
 
-def write_report(path: Path, result: Ki67Result, provenance: Provenance, pictures: Mapping[str, bytes]) -> None:
+def write_report(
+    path: Path,
+    result: Ki67Result,
+    provenance: Provenance,
+    pictures: Mapping[str, bytes],
+    counted: Tally | None = None,
+) -> None:
     """Write a report as PDF or HTML, as the file name says; the whole file or nothing.
 
     Raises
@@ -38,9 +45,9 @@ def write_report(path: Path, result: Ki67Result, provenance: Provenance, picture
     kind = path.suffix.lower()
     if kind in (".html", ".htm"):
         with replacing(path) as file:
-            file.write(report_html(result, provenance, pictures).encode())
+            file.write(report_html(result, provenance, pictures, counted=counted).encode())
     elif kind == ".pdf":
-        _print(path, report_html(result, provenance, pictures, embed=False), pictures)
+        _print(path, report_html(result, provenance, pictures, counted=counted, embed=False), pictures)
     else:
         raise NucLoopError(f"A report is written as .pdf or .html, not as {path.name}. Choose one of these endings.")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nucloop.gui.canvas.colouring import ColourBy, fill_colours, rim_colours
+from nucloop.gui.canvas.colouring import rim_colours
 from nucloop.gui.layer.points_style import hover_features
 from nucloop.gui.napari_private.points_parts import told_nobody
 
@@ -22,22 +22,40 @@ if TYPE_CHECKING:
 __all__ = ["one_update", "write_labels", "write_texts", "write_window"]
 
 
-def write_window(layer: Points, window: Nuclei, by: ColourBy, visible: NDArray[np.bool_], rimmed: bool) -> None:
-    """Put nuclei into a layer in place of what it held, within `one_update`; hovering says nothing for the moment."""
+def write_window(
+    layer: Points, window: Nuclei, fill: NDArray[np.float32], visible: NDArray[np.bool_], rimmed: bool
+) -> None:
+    """Put nuclei into a layer in place of what it held, within `one_update`; hovering says nothing for the moment.
+
+    Parameters
+    ----------
+    layer : Points layer
+    window : Nuclei
+    fill : (N, 4) array
+        Their colours.
+    visible : (N,) array
+    rimmed : bool
+        Whether a rim says who has spoken.
+    """
     # napari would carry the texts of other nuclei over, which is as wrong as it is dear
     layer.features = None
     layer.data = window.yx.copy()
     if len(window):
         # in place: napari's setters look at every colour several times
-        layer.face_color[:], layer.border_color[:] = _colours(window, by, visible, rimmed)
+        layer.face_color[:], layer.border_color[:] = _colours(window, fill, visible, rimmed)
         layer.shown = visible
 
 
 def write_labels(
-    layer: Points, rows: NDArray[np.int64], window: Nuclei, by: ColourBy, visible: NDArray[np.bool_], rimmed: bool
+    layer: Points,
+    rows: NDArray[np.int64],
+    window: Nuclei,
+    fill: NDArray[np.float32],
+    visible: NDArray[np.bool_],
+    rimmed: bool,
 ) -> None:
     """Give the nuclei in some rows, (K,), their colours, which are still to be drawn; texts are for `write_texts`."""
-    layer.face_color[rows], layer.border_color[rows] = _colours(window, by, visible, rimmed)
+    layer.face_color[rows], layer.border_color[rows] = _colours(window, fill, visible, rimmed)
     if (layer.shown[rows] != visible).any():
         shown = layer.shown.copy()
         shown[rows] = visible
@@ -45,10 +63,9 @@ def write_labels(
 
 
 def _colours(
-    window: Nuclei, by: ColourBy, visible: NDArray[np.bool_], rimmed: bool
+    window: Nuclei, fill: NDArray[np.float32], visible: NDArray[np.bool_], rimmed: bool
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return what discs are filled with and their rims; without rims these are of the same colour."""
-    fill = fill_colours(window, by)
     rim = rim_colours(window) if rimmed else fill
     # napari draws points that are not shown all the same while a layer has no further dimensions
     return np.where(visible[:, None], fill, np.float32(0)), np.where(visible[:, None], rim, np.float32(0))

@@ -8,7 +8,7 @@ from qtpy.QtCore import QRectF, QSize, Qt, Signal
 from qtpy.QtGui import QColor, QLinearGradient, QPainter, QPen
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
-from nucloop.gui.canvas.colouring import NO_CLASS_COLOUR, ORIGIN_COLOURS, ORIGIN_NAMES, RAMP, ColourBy
+from nucloop.gui.canvas.colouring import NO_CLASS_COLOUR, ORIGIN_COLOURS, ORIGIN_NAMES, RAMP, STATE_COLOURS, ColourBy
 from nucloop.gui.widgets.dock_layout import discard
 from nucloop.nuclei import UNLABELLED
 
@@ -169,14 +169,14 @@ class ColourKey(QWidget):
     def sizeHint(self) -> QSize:
         """Return room for a bar with two words, or for a row per origin."""
         line = self.fontMetrics().height() + 4
-        return QSize(100, line * len(ORIGIN_NAMES) + 4 if self._by is ColourBy.ORIGIN else line + 14)
+        return QSize(100, line * len(self._entries()) + 4 if self._entries() else line + 14)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draw the bar or the rows."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        if self._by is ColourBy.ORIGIN:
-            self._paint_origins(painter)
+        if self._entries():
+            self._paint_entries(painter)
         elif self._by is not ColourBy.CLASS:
             self._paint_ramp(painter)
 
@@ -194,11 +194,17 @@ class ColourKey(QWidget):
         painter.drawText(words, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop, low)
         painter.drawText(words, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignTop, high)
 
-    def _paint_origins(self, painter: QPainter) -> None:
+    def _entries(self) -> list[tuple[str, str]]:
+        """Return colours and what they mean, where there are a few of each."""
+        if self._by is ColourBy.ORIGIN:
+            return [(ORIGIN_COLOURS[origin], name) for origin, name in ORIGIN_NAMES.items()]
+        return list(STATE_COLOURS.items()) if self._by is ColourBy.STATE else []
+
+    def _paint_entries(self, painter: QPainter) -> None:
         line = self.fontMetrics().height() + 4
-        for k, (origin, name) in enumerate(ORIGIN_NAMES.items()):
+        for k, (colour, name) in enumerate(self._entries()):
             painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(QColor(ORIGIN_COLOURS[origin]))
+            painter.setBrush(QColor(colour))
             painter.drawEllipse(QRectF(7, k * line + line / 2 - 5, 10, 10))
             painter.setPen(self.palette().windowText().color())
             place = QRectF(28, k * line, self.width() - 28, line)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from qtpy.QtCore import QTimer, Signal
 
+from nucloop.gui.canvas.colouring import ColourBy
 from nucloop.gui.canvas.slide_group import tie
 from nucloop.gui.canvas.view import lead_to, remove_soon
 from nucloop.gui.layer.density import DENSITY_NAME, density_picture
@@ -136,7 +137,7 @@ class NucleiLayer(ShownNuclei):
         with self.pushing(), one_update(self.layer, same_rows):
             if not same_rows:
                 self.layer.selected_data.clear()
-            write_window(self.layer, window, self.colour_by, self.visible(window), self._rimmed)
+            write_window(self.layer, window, self.fill_colours(window), self.visible(window), self._rimmed)
             self._put_selection(selected[self.session.contains(selected)])
         self._text_timer.start(TEXT_PAUSE_MS)
         if self.layer.editable == loaded.afar:
@@ -161,7 +162,9 @@ class NucleiLayer(ShownNuclei):
 
     def _show_density(self) -> None:
         if self.loaded.afar and self.loaded.viewport is not None and self.layer.visible:
-            self.density.show(density_picture(self.session, self.loaded.viewport, self.hidden), self.loaded.viewport)
+            states = self.states if self.colour_by is ColourBy.STATE else None
+            picture = density_picture(self.session, self.loaded.viewport, self.hidden, states)
+            self.density.show(picture, self.loaded.viewport)
         else:
             self.density.hide()
 
@@ -197,7 +200,7 @@ class NucleiLayer(ShownNuclei):
         """Colour the nuclei in some rows, (K,), as they are by now."""
         window = self.shown(self.ids[rows])
         with self.pushing(), unseen(self.viewer):
-            write_labels(self.layer, rows, window, self.colour_by, self.visible(window), self._rimmed)
+            write_labels(self.layer, rows, window, self.fill_colours(window), self.visible(window), self._rimmed)
             draw_colours(self.viewer, self.layer)
 
     def _show_texts(self) -> None:

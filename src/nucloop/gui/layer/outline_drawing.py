@@ -14,7 +14,6 @@ from PIL import Image as Picture
 from PIL import ImageDraw
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from nucloop.gui.canvas.colouring import fill_colours
 from nucloop.gui.layer.points_style import give_way
 from nucloop.gui.layer.view_picture import ViewPicture
 from nucloop.gui.layer.viewport import MOST_POINTS, Viewport, viewport_of
@@ -160,7 +159,7 @@ class OutlineDrawing(QObject):
         if table.outlines is None or not table.outlines.there.any():
             self._hide()
             return
-        self.picture.show(outline_picture(table.outlines, fill_colours(table, nuclei.colour_by), viewport), viewport)
+        self.picture.show(outline_picture(table.outlines, nuclei.fill_colours(table), viewport), viewport)
         if give_way(self._points, outlined=True):
             self.discs_changed.emit()
 

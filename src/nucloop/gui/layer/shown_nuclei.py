@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from qtpy.QtCore import QObject, Signal
 
-from nucloop.gui.canvas.colouring import ColourBy
+from nucloop.gui.canvas.colouring import ColourBy, class_palette, fill_colours
 from nucloop.nuclei import UNLABELLED, Nuclei
 
 if TYPE_CHECKING:
@@ -37,6 +37,9 @@ class ShownNuclei(QObject):
         self.session = session
         self._colour_by, self._hidden, self._least = ColourBy.CLASS, frozenset[int](), 0.0
         self._reader: str | None = None
+        self._states: Nuclei | None = None
+        self._state_order = np.zeros(0, np.intp)
+        self._before_states = ColourBy.CLASS
         self._counted: tuple[object, dict[int, int]] = None, {}
 
     @property
@@ -48,6 +51,39 @@ class ShownNuclei(QObject):
     def colour_by(self, by: ColourBy) -> None:
         self._colour_by = by
         self.look_changed.emit()
+
+    @property
+    def ways_to_colour(self) -> list[ColourBy]:
+        """What the colours can say now."""
+        return [by for by in ColourBy if by is not ColourBy.STATE or self._states is not None]
+
+    @property
+    def states(self) -> Nuclei | None:
+        """Positive and negative nuclei, as they are counted by DAB; None while nobody counts so."""
+        return self._states
+
+    def show_states(self, states: Nuclei | None) -> None:
+        """Colour nuclei by whether they are positive, until there are no states or a person wants other colours."""
+        before, self._states = self._states, states
+        self._state_order = np.zeros(0, np.intp) if states is None else np.argsort(states.ids, kind="stable")
+        if before is None and states is not None:
+            self._before_states, self._colour_by = self._colour_by, ColourBy.STATE
+        elif before is not None and states is None and self._colour_by is ColourBy.STATE:
+            self._colour_by = self._before_states
+        elif before is states or self._colour_by is not ColourBy.STATE:
+            return
+        self.look_changed.emit()
+
+    def fill_colours(self, nuclei: Nuclei) -> NDArray[np.float32]:
+        """Return the colour of each nucleus, (N, 4), by what colours say now."""
+        if self._colour_by is not ColourBy.STATE or self._states is None:
+            return fill_colours(nuclei, self._colour_by)
+        states, order = self._states, self._state_order
+        if not len(order):
+            return class_palette(states.scheme)[np.full(len(nuclei), UNLABELLED)]
+        place = np.minimum(np.searchsorted(states.ids, nuclei.ids, sorter=order), len(order) - 1)
+        known = states.ids[order[place]] == nuclei.ids
+        return class_palette(states.scheme)[np.where(known, states.label[order[place]], UNLABELLED)]
 
     @property
     def hidden(self) -> frozenset[int]:
