@@ -21,6 +21,8 @@ from nucloop.gui.measure.rings import RING_STYLE, Ring
 from nucloop.gui.napari_private.view_state import camera_of
 from nucloop.metrics.rules import RULES
 from nucloop.nuclei import Nuclei
+from nucloop.outlines import Outlines
+from nucloop.session.outlining import draw_outline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -352,3 +354,34 @@ def test_a_dock_that_is_closed_leaves_nothing_behind(bench: Measured) -> None:
     bench.measure = open_measure_dock(bench.viewer)
     bench.compare_with("truth")
     assert bench.read()[4:] == ["2", "1", "2"]
+
+
+def test_outlines_are_compared_where_both_sides_have_some_and_follow_edits(bench: Measured, tmp_path: Path) -> None:
+    angle = np.linspace(0, 2 * np.pi, 20, endpoint=False)
+    circle = np.stack([np.sin(angle), np.cos(angle)], 1)
+    outlines = [place + 10 * circle for place in np.array([A, B, C])]
+    truth = Nuclei.from_points(SCHEME, [A, B, C], label=[0, 1, 0], outlines=Outlines.of(outlines))
+    write_nuclei(tmp_path / "truth.geojson", truth, SlideInfo(name="field", height=512, width=512, mpp=MPP))
+    bench.measure.compare_with_file(tmp_path / "truth.geojson")
+    measuring = bench.measure.outlines
+
+    def rest() -> None:
+        bench.wait()
+        bench.qtbot.waitUntil(lambda: not measuring.busy, timeout=LONG_MS)
+
+    rest()
+    # nothing here has an outline yet
+    assert bench.measure.parts.outlines.isHidden()
+    for nucleus, ring in zip(bench.session.ids()[:3].tolist(), outlines, strict=True):
+        draw_outline(bench.session, nucleus, ring)
+    rest()
+    assert measuring.figures is not None
+    assert measuring.figures.segmentation.aji > 0.97
+    assert "AJI" in bench.measure.parts.outlines.text()
+    assert bench.measure.report()["outlines"]["pq"] > 0.97
+    draw_outline(bench.session, int(bench.session.ids()[0]), np.array(A) + 7 * circle)
+    rest()
+    assert measuring.figures.segmentation.aji < 0.9
+    bench.session.undo()
+    rest()
+    assert measuring.figures.segmentation.aji > 0.97

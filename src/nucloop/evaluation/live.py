@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,12 +16,13 @@ from nucloop.metrics.marks import Marks
 from nucloop.metrics.naming import counted_classes, renamed
 from nucloop.metrics.rules import match
 from nucloop.metrics.scoring import FieldScore, rule_title, score_field
-from nucloop.nuclei import Nuclei
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import ArrayLike
+
+    from nucloop.nuclei import Nuclei
 
 
 __all__ = ["Cell", "LiveComparison", "LiveConfig", "by_rule", "threshold_curve", "with_ids"]
@@ -68,8 +69,7 @@ class Cell:
 def with_ids(nuclei: Nuclei) -> Nuclei:
     """Return nuclei that have an id each: their own, or (where one is missing) their rows from 1."""
     if len(nuclei) and (nuclei.ids == 0).any():
-        columns = {name: getattr(nuclei, name) for name in ("yx", "score", "label", "probability", "origin")}
-        return Nuclei(nuclei.scheme, ids=np.arange(1, len(nuclei) + 1, dtype=np.int64), **columns)
+        return replace(nuclei, ids=np.arange(1, len(nuclei) + 1, dtype=np.int64))
     return nuclei
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from nucloop.metrics.marks import Marks
     from nucloop.nuclei import Nuclei
 
-__all__ = ["OutlineScores"]
+__all__ = ["OutlineScores", "best_first"]
 
 
 @dataclass
@@ -53,7 +53,7 @@ class OutlineScores:
         if nuclei.outlines is None:
             raise ValueError("nuclei without outlines cannot be compared with a mask")
         known = truth >= 0
-        found = np.where(known, label_image(nuclei.outlines, known.shape, _best_first(nuclei.score)), 0)
+        found = np.where(known, label_image(nuclei.outlines, known.shape, best_first(nuclei.score)), 0)
         truth = np.where(known, truth, 0)
         self.images[name] = score_segmentation(found, truth)
         sides = (of_classes(one, mark.label, names) for one, mark in zip((found, truth), marks, strict=True))
@@ -73,7 +73,7 @@ class OutlineScores:
         }
 
 
-def _best_first(score: NDArray[np.float32]) -> NDArray[np.intp]:
+def best_first(score: NDArray[np.float32]) -> NDArray[np.intp]:
     """Rows by falling score; those without one last."""
     order: NDArray[np.intp] = np.argsort(-np.nan_to_num(score, nan=-1.0), kind="stable")
     return order

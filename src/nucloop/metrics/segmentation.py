@@ -77,8 +77,8 @@ class Segmentation:
 
 
 @dataclass(frozen=True)
-class _Overlaps:
-    """Pairs of nuclei that share pixels, and the sizes of all."""
+class Overlaps:
+    """Pairs of nuclei that share pixels, (K,), and the sizes of all, (P,) and (R,), from which every figure follows."""
 
     predicted: NDArray[np.intp]
     """Place of the predicted nucleus of each pair, from 0."""
@@ -89,10 +89,52 @@ class _Overlaps:
 
     @property
     def union(self) -> NDArray[np.int64]:
+        """Pixels of either nucleus of each pair."""
         return self.predicted_size[self.predicted] + self.reference_size[self.reference] - self.shared
 
+    @property
+    def dice(self) -> float:
+        """See `dice`."""
+        total = int(self.predicted_size.sum() + self.reference_size.sum())
+        return 2 * int(self.shared.sum()) / total if total else 1.0
 
-def _overlaps(predicted: LabelImage, reference: LabelImage) -> _Overlaps:
+    @property
+    def aji(self) -> float:
+        """See `aji`."""
+        iou = self.shared / self.union
+        order = np.lexsort((self.predicted, -iou, self.reference))
+        best = order[np.unique(self.reference[order], return_index=True)[1]]
+        alone = np.setdiff1d(np.arange(len(self.reference_size)), self.reference[best])
+        unused = np.setdiff1d(np.arange(len(self.predicted_size)), self.predicted[best])
+        union = int(self.union[best].sum() + self.reference_size[alone].sum() + self.predicted_size[unused].sum())
+        return int(self.shared[best].sum()) / union if union else 1.0
+
+    @property
+    def panoptic(self) -> Panoptic:
+        """See `panoptic`."""
+        iou = self.shared / self.union
+        pairs = iou > 0.5
+        tp = int(pairs.sum())
+        return Panoptic(tp, len(self.predicted_size) - tp, len(self.reference_size) - tp, float(iou[pairs].sum()))
+
+    @property
+    def segmentation(self) -> Segmentation:
+        """All figures."""
+        return Segmentation(self.dice, self.aji, self.panoptic)
+
+    def only(self, predicted: NDArray[np.bool_], reference: NDArray[np.bool_]) -> Overlaps:
+        """Leave out nuclei: which of the predicted (P,) and of the reference (R,) stay."""
+        pairs = predicted[self.predicted] & reference[self.reference]
+        return Overlaps(
+            (np.cumsum(predicted) - 1)[self.predicted[pairs]],
+            (np.cumsum(reference) - 1)[self.reference[pairs]],
+            self.shared[pairs],
+            self.predicted_size[predicted],
+            self.reference_size[reference],
+        )
+
+
+def _overlaps(predicted: LabelImage, reference: LabelImage) -> Overlaps:
     if predicted.shape != reference.shape:
         raise ValueError(f"label images must have one shape, not {predicted.shape} and {reference.shape}")
     for image in (predicted, reference):
@@ -106,18 +148,14 @@ def _overlaps(predicted: LabelImage, reference: LabelImage) -> _Overlaps:
     nuclei = (p_names[rows] > 0) & (r_names[columns] > 0)
     # The background, where there is any, comes first.
     p_first, r_first = int((p_names == 0).sum()), int((r_names == 0).sum())
-    return _Overlaps(
+    return Overlaps(
         rows[nuclei] - p_first, columns[nuclei] - r_first, shared[nuclei], p_size[p_first:], r_size[r_first:]
     )  # fmt: skip
 
 
 def dice(predicted: LabelImage, reference: LabelImage) -> float:
     """Overlap of nuclear pixels, whatever nucleus they belong to; 1 when both images are empty."""
-    a, b = np.asarray(predicted) > 0, np.asarray(reference) > 0
-    if a.shape != b.shape:
-        raise ValueError(f"label images must have one shape, not {a.shape} and {b.shape}")
-    total = int(a.sum() + b.sum())
-    return 2 * int((a & b).sum()) / total if total else 1.0
+    return _overlaps(np.asarray(predicted), np.asarray(reference)).dice
 
 
 def aji(predicted: LabelImage, reference: LabelImage) -> float:
@@ -126,14 +164,7 @@ def aji(predicted: LabelImage, reference: LabelImage) -> float:
     Every reference nucleus takes the predicted one of highest IoU (the first of equals), even if another took it
     already; predicted nuclei that nobody took are added to the union (Kumar, algorithm 1).
     """
-    o = _overlaps(np.asarray(predicted), np.asarray(reference))
-    iou = o.shared / o.union
-    order = np.lexsort((o.predicted, -iou, o.reference))
-    best = order[np.unique(o.reference[order], return_index=True)[1]]
-    alone = np.setdiff1d(np.arange(len(o.reference_size)), o.reference[best])
-    unused = np.setdiff1d(np.arange(len(o.predicted_size)), o.predicted[best])
-    union = int(o.union[best].sum() + o.reference_size[alone].sum() + o.predicted_size[unused].sum())
-    return int(o.shared[best].sum()) / union if union else 1.0
+    return _overlaps(np.asarray(predicted), np.asarray(reference)).aji
 
 
 def panoptic(predicted: LabelImage, reference: LabelImage) -> Panoptic:
@@ -149,16 +180,12 @@ def panoptic(predicted: LabelImage, reference: LabelImage) -> Panoptic:
     ValueError
         If the shapes differ or a label is negative.
     """
-    o = _overlaps(np.asarray(predicted), np.asarray(reference))
-    iou = o.shared / o.union
-    pairs = iou > 0.5
-    tp = int(pairs.sum())
-    return Panoptic(tp, len(o.predicted_size) - tp, len(o.reference_size) - tp, float(iou[pairs].sum()))
+    return _overlaps(np.asarray(predicted), np.asarray(reference)).panoptic
 
 
 def score_segmentation(predicted: LabelImage, reference: LabelImage) -> Segmentation:
     """All figures of one image."""
-    return Segmentation(dice(predicted, reference), aji(predicted, reference), panoptic(predicted, reference))
+    return _overlaps(np.asarray(predicted), np.asarray(reference)).segmentation
 
 
 def binary_pq(images: Sequence[tuple[LabelImage, LabelImage]]) -> float | None:

@@ -20,6 +20,7 @@ from nucloop.gui.measure.confusion_grid import words_for_cell
 from nucloop.gui.measure.measure_controls import Since
 from nucloop.gui.measure.measure_parts import MeasureParts
 from nucloop.gui.measure.measuring import Measuring
+from nucloop.gui.measure.outline_measuring import OutlineMeasuring, outline_words
 from nucloop.gui.measure.references import Reference, layers_to_compare_with, of_file, of_layer, of_reader
 from nucloop.gui.measure.rings import Ring, Rings
 from nucloop.gui.napari_private.parts import itself
@@ -52,6 +53,7 @@ class MeasureDock(QWidget):
         self.correcting = Correcting.of(self.viewer)
         self.measuring = Measuring(self)
         self.rings = Rings(self.measuring)
+        self.outlines = OutlineMeasuring(self.measuring)
         self.chosen_moment: Moment | None = None
         self._file: Reference | None = None
         self.parts = MeasureParts(self)
@@ -79,6 +81,8 @@ class MeasureDock(QWidget):
         controls.regions_chosen.connect(self._regions_chosen)
         measuring.changed.connect(self._show)
         measuring.busy_changed.connect(parts.show_busy)
+        self.outlines.changed.connect(lambda: parts.show_outlines(outline_words(self.outlines.figures)))
+        self.outlines.said.connect(parts.messages.say)
         measuring.said.connect(parts.messages.say)
         measuring.curve_changed.connect(lambda: parts.show_curve(measuring.curve))
         parts.since.activated.connect(lambda _: self._since_chosen())
@@ -161,7 +165,9 @@ class MeasureDock(QWidget):
         live, reference = self.measuring.live, self.measuring.reference
         if live is None or reference is None:
             return {}
-        return {**live.report(), "dataset": reference.title}
+        outlines = self.outlines.figures
+        fit = {} if outlines is None else {"outlines": outlines.to_dict()}
+        return {**live.report(), **fit, "dataset": reference.title}
 
     def copy_table(self) -> None:
         """Copy the table so that a spreadsheet takes it."""
@@ -199,6 +205,7 @@ class MeasureDock(QWidget):
             self._closed = True
             self.agreement.close()
             self.rings.close()
+            self.outlines.close()
             self.measuring.close()
         return bool(super().event(event))
 

@@ -65,6 +65,11 @@ class MeasureParts:
             box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.since.setToolTip("Shows by how many points of F1 your work has changed the figures")
         self.busy, self.when = QLabel("Counting …"), QLabel()
+        self.outlines_title, self.outlines = heading("Outlines"), QLabel()
+        self.outlines.setToolTip(
+            "How well outlines fit those of the reference, pixel by pixel, over the whole slide (or regions); counted "
+            "when you pause"
+        )
         for label in (self.empty, self.hint, self.busy, self.when):
             label.setObjectName("NucloopDim")
             label.setWordWrap(True)
@@ -89,6 +94,7 @@ class MeasureParts:
         self.show_busy(False)
         self.show_there(False)
         self.show_figures(None, None, None, {})
+        self.show_outlines("")
 
     def show_there(self, there: bool) -> None:
         """Show the dock's content when there are nuclei."""
@@ -123,6 +129,13 @@ class MeasureParts:
             # heights have changed while parts of the dock were hidden
             self.figures.setMinimumHeight(self.figures.layout().sizeHint().height())
 
+    def show_outlines(self, words: str) -> None:
+        """Show how well outlines fit; nothing where one side has none."""
+        self.outlines.setText(words)
+        for part in (self.outlines_title, self.outlines):
+            part.setVisible(bool(words))
+        self.figures.setMinimumHeight(self.figures.layout().sizeHint().height())
+
     def show_curve(self, curve: Curve | None) -> None:
         """Show a curve; None says why there is none."""
         self.curve.setVisible(curve is not None)
@@ -152,6 +165,8 @@ class MeasureParts:
         figures = column_of(self.figures)
         figures.addWidget(self.table)
         figures.addWidget(self.when)
+        figures.addWidget(self.outlines_title)
+        figures.addWidget(self.outlines)
         figures.addSpacing(4)
         figures.addWidget(heading("Reference, down · nuclei, across"))
         figures.addWidget(self.confusion)

@@ -56,7 +56,8 @@ class Measuring(QObject):
         super().__init__(parent)
         self.nuclei: NucleiLayer | None = None
         self.reference: Reference | None = None
-        self.config = LiveConfig()
+        self.config = self.compared_by = LiveConfig()
+        """As asked for, and as `live` is counted: with the regions of that moment."""
         self.only_regions = False
         self.live: LiveComparison | None = None
         self.truth: Nuclei | None = None
@@ -151,6 +152,7 @@ class Measuring(QObject):
         except NucLoopError as error:
             self.said.emit(Message(str(error), Tone.WARNING))
             config = self.config
+        self.compared_by = config
         found, truth = self._sides(nuclei, reference)
         look_back = None if self.moment is None else past_nuclei(nuclei.session, self.moment.seq)
         self._missed = []
