@@ -2,7 +2,7 @@
 PYTHON_ENV := .venv/bin/python
 IN_WINDOW := tools/in-window.sh
 
-.PHONY: run test bench docs clean setup lint lock update
+.PHONY: run test bench kills soak docs clean setup lint lock update
 .DEFAULT_GOAL := run
 
 setup:
@@ -24,6 +24,14 @@ test: lint
 # Prints the table and writes build/benchmarks.json.
 bench: setup
 	@$(IN_WINDOW) $(PYTHON_ENV) -m tests.benchmarks
+
+# Kills windows at work, 100 at each kind, and compares what they had said with what is kept.
+kills: setup
+	@NUCLOOP_KILLS=100 $(IN_WINDOW) $(PYTHON_ENV) -m pytest tests/gui/test_killed_window.py
+
+# Works on five slides in one window for 20 minutes, and measures what memory that leaves taken.
+soak: setup
+	@$(IN_WINDOW) $(PYTHON_ENV) -m tests.benchmarks.soak
 
 docs: setup
 	@$(PYTHON_ENV) -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements/docs.txt

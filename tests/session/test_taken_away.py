@@ -1,4 +1,4 @@
-"""The file of an open session is moved, deleted or replaced; the power is cut; the disk knows no locks."""
+"""The file of an open session is moved, deleted or replaced; the disk knows no locks."""
 
 from __future__ import annotations
 
@@ -82,30 +82,6 @@ def test_nothing_is_made_where_a_session_was_that_nobody_edits_any_more(session:
     deleted(path)
     session.close()
     assert not path.exists()
-
-
-def test_no_cut_of_the_log_after_an_edit_was_acknowledged_takes_it_back(session: Session, path: Path) -> None:
-    log = path.with_name(path.name + "-wal")
-    assert session.ledger.journal.connection.execute("PRAGMA synchronous").fetchone() == (2,)
-    # the log alone holds the edits: nothing brings them into the file meanwhile
-    assert session._housekeeper is not None
-    session._housekeeper._closing.clear()
-    session._housekeeper.edited = lambda: None  # type: ignore[method-assign]
-    sizes = [log.stat().st_size if log.exists() else 0]
-    for k in range(40):
-        session.add([[10 + k, 10]], 0)
-        sizes.append(log.stat().st_size)
-    whole, file = log.read_bytes(), path.read_bytes()
-    cut = path.with_name("cut.nucloop")
-    for edits, (low, high) in enumerate(zip(sizes, [*sizes[1:], sizes[-1] + 5], strict=True)):
-        for size in {low, (low + high) // 2, max(low, high - 1)}:
-            cut.write_bytes(file)
-            cut.with_name("cut.nucloop-wal").write_bytes(whole[:size])
-            with closing(sqlite3.connect(cut)) as connection:
-                (kept,) = connection.execute("SELECT count(*) FROM edits").fetchone()
-            assert kept >= edits
-            for one in path.parent.glob("cut.*"):
-                one.unlink()
 
 
 @pytest.mark.skipif(not hasattr(os, "symlink"), reason="needs symbolic links")
