@@ -25,9 +25,9 @@ test: lint
 bench: setup
 	@$(IN_WINDOW) $(PYTHON_ENV) -m tests.benchmarks
 
-# Kills windows at work, 100 at each kind, and compares what they had said with what is kept.
+# Kills 120 windows at work, 20 at each kind, and compares what they had said with what is kept.
 kills: setup
-	@NUCLOOP_KILLS=100 $(IN_WINDOW) $(PYTHON_ENV) -m pytest tests/gui/test_killed_window.py
+	@NUCLOOP_KILLS=20 $(IN_WINDOW) $(PYTHON_ENV) -m pytest tests/gui/test_killed_window.py
 
 # Works on five slides in one window for 20 minutes, and measures what memory that leaves taken.
 soak: setup

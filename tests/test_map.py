@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "nucloop"
 CONTRIBUTING = ROOT / "CONTRIBUTING.md"
-PAGES = (CONTRIBUTING, ROOT / "docs" / "threads.md", ROOT / "docs" / "extending.md")
+PAGES = (CONTRIBUTING, *(ROOT / "docs" / f"{name}.md" for name in ("threads", "extending", "security")))
 NO_ROOM = {"__init__.py", "__pycache__"}
 # `src/nucloop/classes.py:NucleusClass.rgb`
 PLACE = re.compile(r"`((?:src|tests|docs|tools)/[\w./-]*)(?::([\w.]+))?`")

@@ -1,6 +1,6 @@
 """What the window has said to be done is there after kill -9, whatever it was at.
 
-A few windows are killed here; with ``NUCLOOP_KILLS=100`` in the environment, as ``make kills`` has it, 100 at each work.
+A few windows are killed here; with ``NUCLOOP_KILLS=20`` in the environment, as ``make kills`` has it, 20 at each work.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ class Killing:
 
 
 KILLINGS = (
-    Killing("edit", 6, 180),
-    Killing("undo", 3, 120),
-    Killing("take_in", 3, 20),
-    Killing("detect", 2, 12),
+    Killing("edit", 4, 180),
+    Killing("undo", 2, 120),
+    Killing("take_in", 2, 12),
+    Killing("detect", 2, 8),
     Killing("learn", 2, 40),
-    Killing("migrate", 3, 2 * OLD_SESSIONS),
+    Killing("migrate", 2, 2 * OLD_SESSIONS),
 )
 
 
