@@ -12,39 +12,31 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from nucloop.class_names import ALIKE, folded, spelt
 from nucloop.configuration import SettingsError, first_fault, read_settings, read_strictly
 from nucloop.errors import DataError, legible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["ClassJoin", "ClassScheme", "NucleusClass", "as_classes", "builtin_schemes", "join"]
+__all__ = ["MOST_KEYS", "ClassJoin", "ClassScheme", "NucleusClass", "as_classes", "builtin_schemes", "join"]
 
 MOST_CLASSES = 100
+MOST_KEYS = 9
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 _GREY = "#808080"
-_BETWEEN_WORDS = re.compile(r"[\s:]+")
-_AMERICAN = re.compile(r"\btumor\b")
-_SPELLINGS = {"tumour cell": "tumour", "lymphocytes": "lymphocyte", "stroma": "stromal"}
-"""Other ways to write a class, so close that nobody means anything else."""
-_ALIKE = (
-    {"tumour", "tumour/epithelial", "neoplastic", "malignant epithelial"},
-    {"lymphocyte", "immune cells", "inflammatory", "stil", "til"},
-    {"stromal", "connective", "fibroblast", "spindle", "nontil_stromal"},
-    {"other", "background cell", "miscellaneous", "other_nucleus"},
-    {"epithelial", "healthy epithelial"},
-)
-"""Classes of public data sets that often stand for each other and are not the same: a guess to ask a person about."""
 
 
 @read_strictly
 @dataclass(frozen=True)
 class NucleusClass:
-    """One class: its name, its colour as "#rrggbb", and its classification name in QuPath."""
+    """One class: its name, its colour as "#rrggbb", its classification name in QuPath, and its number key."""
 
     name: str
     color: str
     qupath: str = ""
+    key: int = 0
+    """Which of the number keys gives it, 1 to 9; 0: the first that is free, in the order of the classes."""
 
     def __post_init__(self) -> None:
         for field in ("name", "qupath"):
@@ -53,6 +45,8 @@ class NucleusClass:
             raise ValueError("a class needs a name")
         if not _COLOUR.fullmatch(self.color):
             raise ValueError(f"the colour of class {self.name!r} is {self.color!r}; write it as #rrggbb")
+        if not 0 <= self.key <= MOST_KEYS:
+            raise ValueError(f"the key of class {self.name!r} is {self.key}; the keys are 1 to {MOST_KEYS}")
         if not self.qupath:
             object.__setattr__(self, "qupath", self.name)
 
@@ -86,6 +80,9 @@ class ClassScheme:
             raise ValueError(f"a scheme has 1 to {MOST_CLASSES} classes, {self.name!r} has {len(self.classes)}")
         if len(set(self.names)) != len(self.classes):
             raise ValueError(f"two classes of {self.name!r} have the same name")
+        chosen = [c.key for c in self.classes if c.key]
+        if len(set(chosen)) != len(chosen):
+            raise ValueError(f"two classes of {self.name!r} have the same key")
 
     def __len__(self) -> int:
         return len(self.classes)
@@ -109,6 +106,13 @@ class ClassScheme:
         """The colours as "#rrggbb", in order."""
         return tuple(c.color for c in self.classes)
 
+    @property
+    def keys(self) -> tuple[int, ...]:
+        """The number key of each class, 1 to 9, in the order of the classes; 0 where there is none left for it."""
+        chosen = {c.key for c in self.classes}
+        free = iter([key for key in range(1, MOST_KEYS + 1) if key not in chosen])
+        return tuple(c.key or next(free, 0) for c in self.classes)
+
     def find(self, name: str) -> int | None:
         """Return the label of the class that a name means, by `join`; None when there is none, or several."""
         return join([name], self.classes).forth[0] if name.strip() else None
@@ -127,7 +131,7 @@ class ClassScheme:
         return {
             "name": self.name,
             "description": self.description,
-            "classes": [{"name": c.name, "color": c.color, "qupath": c.qupath} for c in self.classes],
+            "classes": [_plain(c) for c in self.classes],
         }
 
     @classmethod
@@ -166,6 +170,12 @@ class ClassScheme:
         raise DataError(
             f"There is no class scheme {name!r}. Built in: {', '.join(schemes)}; or give a JSON or YAML file."
         )
+
+
+def _plain(one: NucleusClass) -> dict[str, Any]:
+    # versions that know no keys read a scheme in which nobody has chosen one
+    key = {"key": one.key} if one.key else {}
+    return {"name": one.name, "color": one.color, "qupath": one.qupath, **key}
 
 
 @cache
@@ -275,29 +285,18 @@ def _distance(a: NucleusClass, b: NucleusClass) -> int | None:
     """Which sentence of `join` makes two classes the same; None when none does."""
     if a.name == b.name:
         return 1
-    if _folded(a.name) == _folded(b.name):
+    if folded(a.name) == folded(b.name):
         return 2
-    if _spelt(a.name) == _spelt(b.name):
+    if spelt(a.name) == spelt(b.name):
         return 3
-    if any(one.name == one.qupath and _folded(one.name) == _folded(other.qupath) for one, other in ((a, b), (b, a))):
+    if any(one.name == one.qupath and folded(one.name) == folded(other.qupath) for one, other in ((a, b), (b, a))):
         return 4
     return None
 
 
 def _likeness(a: NucleusClass, b: NucleusClass) -> int | None:
     """How well two classes that are not the same could stand for each other: 1 by QuPath's names, 2 by custom."""
-    if {_folded(a.name), _folded(a.qupath)} & {_folded(b.name), _folded(b.qupath)}:
+    if {folded(a.name), folded(a.qupath)} & {folded(b.name), folded(b.qupath)}:
         return 1
-    names = [{_spelt(one.name), _spelt(one.qupath)} for one in (a, b)]
-    return 2 if any(all(one & alike for one in names) for alike in _ALIKE) else None
-
-
-@lru_cache(maxsize=4096)
-def _folded(name: str) -> str:
-    return _BETWEEN_WORDS.sub(" ", name.casefold()).strip()
-
-
-@lru_cache(maxsize=4096)
-def _spelt(name: str) -> str:
-    words = _AMERICAN.sub("tumour", _folded(name))
-    return _SPELLINGS.get(words, words)
+    names = [{spelt(one.name), spelt(one.qupath)} for one in (a, b)]
+    return 2 if any(all(one & alike for one in names) for alike in ALIKE) else None

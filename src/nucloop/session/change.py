@@ -55,6 +55,8 @@ class Change:
     """Nuclei per class, after the change."""
     classes_changed: bool = False
     """Whether the class scheme is another one: labels of all nuclei may have new positions."""
+    labels_now: tuple[int, ...] = ()
+    """If so, what each label from before is now, -1 where its class is gone."""
     locked: int = 0
     """Nuclei that were asked for and left alone, as a person had spoken about them."""
     seq: int = 0

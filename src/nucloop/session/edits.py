@@ -160,8 +160,12 @@ def unclassed(columns: Columns, readers: int, code: int, into: int) -> Patch:
     """Give every nucleus of a class another one, or none (UNLABELLED); words that spoke of it go with it."""
     said = [f"said{k}" for k in range(1, readers + 1) if columns.has(f"said{k}")]
     speaks = np.logical_or.reduce([columns[name] == code for name in ("label", "model", *said)])
-    rows = np.flatnonzero(speaks)
+    # where it is merged, its probability counts for the other, as classes that are one add up wherever they meet
+    likely = into != UNLABELLED and columns.has(f"p{code}")
+    rows = np.flatnonzero(speaks | ~np.isnan(columns[f"p{code}"]) if likely else speaks)
     values: dict[str, ArrayLike] = {}
+    if likely:
+        values[f"p{into}"] = _sum_of_known(columns.values(f"p{into}", rows), columns.values(f"p{code}", rows))
     for name in ("label", "model", *said):
         now = columns[name][rows]
         nothing = SILENT if into == UNLABELLED and name in said else into
@@ -171,6 +175,11 @@ def unclassed(columns: Columns, readers: int, code: int, into: int) -> Patch:
         void = (columns["label"][rows] == code) & (origin != Origin.ADDED)
         values["origin"] = np.where(void, np.uint8(Origin.PREDICTED), origin)
     return Patch.change(columns, rows, values)
+
+
+def _sum_of_known(a: NDArray[np.float16], b: NDArray[np.float16]) -> NDArray[np.float16]:
+    both = np.nan_to_num(a.astype(np.float32)) + np.nan_to_num(b.astype(np.float32))
+    return np.where(np.isnan(a) & np.isnan(b), np.nan, both).astype(np.float16)
 
 
 def newly_found(view: View, state: State, found: Nuclei, run: int, radius_px: float) -> NDArray[np.bool_]:
@@ -191,6 +200,9 @@ def newly_found(view: View, state: State, found: Nuclei, run: int, radius_px: fl
 
 def table_values(state: State, editor: Editor, table: Nuclei, run: int = 0) -> dict[str, NDArray[Any]]:
     """Return the columns of nuclei that come as a table, from a model or from a file."""
+    if not run:
+        # a class that was dropped here may be dropped from a model's words, never from a file's
+        state.palette.positions_of(table.scheme)
     codes = codes_from(state, table.scheme, table.label)
     human, n = table.human, len(table)
     values: dict[str, NDArray[Any]] = {
@@ -209,8 +221,11 @@ def table_values(state: State, editor: Editor, table: Nuclei, run: int = 0) -> d
 
 
 def codes_from(state: State, scheme: ClassScheme, labels: NDArray[np.integer[Any]]) -> NDArray[np.int16]:
-    """Turn labels of another scheme into codes; SessionError when the session lacks one of its classes."""
-    positions = np.array([*state.palette.positions_of(scheme), UNLABELLED])
+    """Turn labels of another scheme into codes; SessionError when the session lacks one of its classes.
+
+    A class that was dropped here becomes none.
+    """
+    positions = np.array([*state.palette.positions_of_model(scheme), UNLABELLED])
     return state.palette.encode(positions[labels])
 
 
@@ -218,8 +233,8 @@ def probabilities(state: State, scheme: ClassScheme, p: NDArray[np.floating]) ->
     """Return the columns of a (N, C) table of probabilities by code, those that hold anything."""
     known = ~np.isnan(p).all(0)
     columns: dict[int, NDArray[np.floating]] = {}
-    for k, at in enumerate(state.palette.positions_of(scheme)):
-        if known[k]:
+    for k, at in enumerate(state.palette.positions_of_model(scheme)):
+        if known[k] and at != UNLABELLED:
             code = state.palette.codes[at]
             # classes that are one here add up
             columns[code] = columns[code] + p[:, k] if code in columns else p[:, k]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from nucloop.errors import DataError, SessionError
 from nucloop.session.change import Change, Direction, ids_of
 from nucloop.session.codec import CodecError
@@ -175,6 +177,7 @@ class Ledger:
         kind = self.journal.entry(entry.step).kind if way is not Direction.DONE else entry.kind
         self._take_note(entry)
         effects: list[Effect] = []
+        codes_before = self.state.palette.codes
         for edit in reversed(edits) if way is Direction.UNDONE else edits:
             palette = edit.before if way is Direction.UNDONE else edit.after
             self.state.palette = palette or self.state.palette
@@ -186,11 +189,15 @@ class Ledger:
             way=way,
             author=self.state.readers[entry.reader - 1],
             counts=self.counts(),
-            classes_changed=any(edit.after is not None for edit in edits),
+            classes_changed=(classes_changed := any(edit.after is not None for edit in edits)),
+            labels_now=self._labels_now(codes_before) if classes_changed else (),
             locked=locked,
             seq=entry.seq,
             **ids_of(effects),
         )
+
+    def _labels_now(self, codes_before: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple(self.state.palette.decode(np.array(codes_before, np.int64)).tolist())
 
     def counts(self) -> dict[str, int]:
         """Nuclei per class name."""

@@ -36,13 +36,17 @@ class Palette:
     next_code : int
         The code of the next class to come.
     former : tuple of tuple of str
-        Names that each class had before: a model that learnt the old name still knows the class.
+        Names that each class had before, and those of classes that were merged into it: a model that learnt the old
+        name still knows the class.
+    dropped : tuple of str
+        Names of classes that were removed and became none: what a model calls so gets no class.
     """
 
     scheme: ClassScheme
     codes: tuple[int, ...]
     next_code: int
     former: tuple[tuple[str, ...], ...]
+    dropped: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         n = len(self.scheme)
@@ -50,7 +54,7 @@ class Palette:
             raise ValueError("every class needs a code of its own")
         if not (max(self.codes) < self.next_code <= MOST_CODES and min(self.codes) >= 0):
             raise ValueError(f"class codes must lie in 0 to {MOST_CODES - 1} and below {self.next_code}")
-        if any(len(names) > _MOST_NAMES for names in self.former):
+        if any(len(names) > _MOST_NAMES for names in (*self.former, self.dropped)):
             raise ValueError("a class has too many former names")
 
     @classmethod
@@ -104,15 +108,31 @@ class Palette:
             )
         return [at for at in found if at is not None]
 
+    def positions_of_model(self, other: ClassScheme) -> list[int]:
+        """Find the classes of a model as `positions_of` does; UNLABELLED stands for those that were dropped here."""
+        kept = [k for k, c in enumerate(other.classes) if not self._was_dropped(c.name)]
+        if not kept:
+            return [UNLABELLED] * len(other)
+        found = iter(self.positions_of(replace(other, classes=tuple(other.classes[k] for k in kept))))
+        return [next(found) if k in kept else UNLABELLED for k in range(len(other))]
+
     def missing(self, other: ClassScheme) -> list[str]:
         """Name the classes of another scheme that are not here."""
         return [c.name for c, at in zip(other.classes, self._positions(other), strict=True) if at is None]
 
+    def unknown_to(self, model: ClassScheme) -> list[str]:
+        """Name the classes of a model that are not here and were not dropped here either."""
+        return [name for name in self.missing(model) if not self._was_dropped(name)]
+
+    def _was_dropped(self, name: str) -> bool:
+        return bool(self.dropped) and _same(name, self.dropped) and not _same(name, self.scheme.classes)
+
     def _positions(self, other: ClassScheme) -> list[int | None]:
         now = join(other.classes, self.scheme.classes).forth
-        return [self._formerly(c.name) if at is None else at for c, at in zip(other.classes, now, strict=True)]
+        return [self.formerly(c.name) if at is None else at for c, at in zip(other.classes, now, strict=True)]
 
-    def _formerly(self, name: str) -> int | None:
+    def formerly(self, name: str) -> int | None:
+        """Return the label of the class that was once called so; None when none was."""
         were = (at for at, names in enumerate(self.former) if any(_same(name, [former]) for former in names))
         return next(were, None)
 
@@ -129,7 +149,10 @@ class Palette:
         scheme = self._scheme((*self.scheme.classes, new))
         if self.next_code >= MOST_CODES:
             raise SessionError(f"This session has seen {MOST_CODES} classes, no more are possible. Rename one instead.")
-        return Palette(scheme, (*self.codes, self.next_code), self.next_code + 1, (*self.former, ()))
+        # the name means this class from now on, and no other that was once called so
+        former = tuple(tuple(name for name in names if not _same(new.name, [name])) for names in self.former)
+        dropped = tuple(name for name in self.dropped if not _same(new.name, [name]))
+        return Palette(scheme, (*self.codes, self.next_code), self.next_code + 1, (*former, ()), dropped)
 
     def changed(self, position: int, new: NucleusClass) -> Palette:
         """Return the palette with another name, colour or QuPath name for one class.
@@ -148,8 +171,8 @@ class Palette:
             former[position] = (*former[position], old.name)[-_MOST_NAMES:]
         return replace(self, scheme=self._scheme(tuple(classes)), former=tuple(former))
 
-    def without(self, position: int) -> Palette:
-        """Return the palette without one class.
+    def without(self, position: int, into: int | None = None) -> Palette:
+        """Return the palette without one class; a model that knows its names means the class `into`, or none.
 
         Raises
         ------
@@ -158,12 +181,56 @@ class Palette:
         """
         if len(self.scheme) == 1:
             raise SessionError(f"{self.scheme.names[0]} is the only class and must stay. Add another one first.")
+        names = (*self.former[position], self.scheme.names[position])
+        former, dropped = list(self.former), self.dropped
+        if into is None:
+            dropped = (*dropped, *names)[-_MOST_NAMES:]
+        else:
+            former[into] = (*former[into], *names)[-_MOST_NAMES:]
+        stay = [k for k in range(len(self.scheme)) if k != position]
+        return replace(self, former=tuple(former), dropped=dropped)._taken(stay)
 
-        def kept(items: tuple[Any, ...]) -> tuple[Any, ...]:
-            return items[:position] + items[position + 1 :]
+    def ordered(self, names: Sequence[str]) -> Palette:
+        """Return the palette with its classes in another order; ValueError unless each is named once."""
+        if sorted(names) != sorted(self.scheme.names):
+            raise ValueError(f"an order of classes must name each of {', '.join(self.scheme.names)} once")
+        return self._taken([self.scheme.names.index(name) for name in names])
 
-        scheme = self._scheme(kept(self.scheme.classes))
-        return Palette(scheme, kept(self.codes), self.next_code, kept(self.former))
+    def _taken(self, positions: Sequence[int]) -> Palette:
+        scheme = self._scheme(tuple(self.scheme.classes[k] for k in positions))
+        codes = tuple(self.codes[k] for k in positions)
+        return replace(self, scheme=scheme, codes=codes, former=tuple(self.former[k] for k in positions))
+
+    def under(self, scheme: ClassScheme, used: Sequence[int]) -> Palette:
+        """Return the palette with the classes of another scheme first, in its order and under its names.
+
+        Classes that are the same by `join` keep their code, and so their nuclei. Those that are in `used` (positions)
+        and not in the other scheme come after its classes; all others go.
+        """
+        ours = {theirs: mine for mine, theirs in join(self.scheme.classes, scheme.classes).pairs}
+        stay = [k for k in used if k not in ours.values()]
+        taken = {c.key for c in scheme.classes}
+        # a key that the scheme has given to another class is free to be found anew
+        left = [replace(c, key=0) if c.key in taken else c for c in (self.scheme.classes[k] for k in stay)]
+        classes, codes, former, next_code = [*scheme.classes, *left], [], [], self.next_code
+        for theirs, one in enumerate(scheme.classes):
+            mine = ours.get(theirs)
+            codes.append(next_code if mine is None else self.codes[mine])
+            next_code += mine is None
+            was = () if mine is None else (*self.former[mine], self.scheme.names[mine])
+            former.append(tuple(name for name in was if name != one.name)[-_MOST_NAMES:])
+        codes += [self.codes[k] for k in stay]
+        former += [self.former[k] for k in stay]
+        dropped = tuple(name for name in self.dropped if not _same(name, scheme.classes))
+        if next_code > MOST_CODES:
+            raise SessionError(
+                f"This session has seen {MOST_CODES} classes, no more are possible. Rename some instead."
+            )
+        try:
+            whole = replace(scheme, classes=tuple(classes))
+        except ValueError as error:
+            raise SessionError(f"The classes stay as they are: {error}. Remove a class first.") from error
+        return Palette(whole, tuple(codes), next_code, tuple(former), dropped)
 
     def _scheme(self, classes: tuple[NucleusClass, ...]) -> ClassScheme:
         try:
@@ -174,16 +241,20 @@ class Palette:
     def to_dict(self) -> dict[str, Any]:
         """Plain types, as the journal keeps them."""
         former = [list(names) for names in self.former]
-        return {"scheme": self.scheme.to_dict(), "codes": list(self.codes), "next": self.next_code, "former": former}
+        # versions that drop no names read what has none
+        dropped = {"dropped": list(self.dropped)} if self.dropped else {}
+        scheme = self.scheme.to_dict()
+        return {"scheme": scheme, "codes": list(self.codes), "next": self.next_code, "former": former, **dropped}
 
     @classmethod
     def from_dict(cls, data: object, *, source: str) -> Palette:
         """Inverse of `to_dict`; ValueError or DataError when it does not fit."""
         match data:
             case {"scheme": scheme, "codes": [*codes], "next": int(next_code), "former": [*former]}:
-                if all(isinstance(code, int) for code in codes) and all(_names(names) for names in former):
+                dropped = data.get("dropped", []) if isinstance(data, dict) else []
+                if all(isinstance(code, int) for code in codes) and all(_names(names) for names in [*former, dropped]):
                     known = ClassScheme.from_dict(scheme, source=source)
-                    return cls(known, tuple(codes), next_code, tuple(map(tuple, former)))
+                    return cls(known, tuple(codes), next_code, tuple(map(tuple, former)), tuple(dropped))
         raise ValueError(f"the classes in {source} are malformed")
 
 

@@ -12,13 +12,13 @@ from nucloop.errors import SessionError
 from nucloop.nuclei import UNLABELLED, Nuclei
 from nucloop.session import edits
 from nucloop.session.change import Change, Direction, Listeners
+from nucloop.session.class_edits import ClassEdits
 from nucloop.session.columns import distinct
 from nucloop.session.edits import Editor
 from nucloop.session.history import EditKind
 from nucloop.session.identity import SlideIdentity
 from nucloop.session.imports import imported
 from nucloop.session.keeping.place import session_path
-from nucloop.session.memory import Memory
 from nucloop.session.opening import Opened, open_file, open_in_memory
 from nucloop.session.patch import Patch
 from nucloop.session.people import tidy_name
@@ -33,12 +33,13 @@ if TYPE_CHECKING:
     from nucloop.classes import ClassScheme, NucleusClass
     from nucloop.formats.slide_info import Weights
     from nucloop.session.palette import Palette
+    from nucloop.session.patch import Patch
     from nucloop.slides import Slide
 
 __all__ = ["Session"]
 
 
-class Session(Memory):
+class Session(ClassEdits):
     """The nuclei of one slide, and everything that was ever done to them. See the package for a tour.
 
     Open one with `open`, `for_slide` or `in_memory`. Every edit returns a `Change` once it is safe; a change that
@@ -265,28 +266,6 @@ class Session(Memory):
         patch, locked = edits.relabelled(self._columns, rows[order], codes, p, force=force)
         return self.record(EditKind.NEW_HEAD, patch, details={"weights": weights, **details}, locked=locked)
 
-    def add_class(self, new: NucleusClass) -> Change:
-        """Add a class at the end of the scheme."""
-        return self._reclass(self.ledger.state.palette.added(new))
-
-    def missing_classes(self, scheme: ClassScheme) -> list[str]:
-        """Name the classes of a scheme that the session neither has nor had under another name."""
-        return self.ledger.state.palette.missing(scheme)
-
-    def change_class(self, name: str, new: NucleusClass) -> Change:
-        """Give a class another name, colour or QuPath name; models that know the old name still find it."""
-        return self._reclass(self.ledger.state.palette.changed(self.ledger.state.palette.position(name), new))
-
-    def remove_class(self, name: str, into: str | None = None) -> Change:
-        """Remove a class; its nuclei get the class `into`, or none."""
-        palette, position = self.ledger.state.palette, self.ledger.state.palette.position(name)
-        target = UNLABELLED if into is None else palette.codes[self.ledger.state.palette.position(into)]
-        code = palette.codes[position]
-        if target == code:
-            raise ValueError("a class cannot be merged into itself")
-        patch = edits.unclassed(self._columns, len(self.readers), code, target)
-        return self._reclass(palette.without(position), patch)
-
     def undo(self) -> Change | None:
         """Take back the newest step, without limit; None when there is none (see `undoable`)."""
         return self._turn(EditKind.UNDO, self.undoable is not None)
@@ -331,9 +310,6 @@ class Session(Memory):
             self._kept()
             self._listeners.tell(change)
         return change
-
-    def _reclass(self, palette: Palette, patch: Patch | None = None) -> Change:
-        return self.record(EditKind.CLASSES, patch or Patch(), palette=palette)
 
     def _alive(self, ids: ArrayLike) -> NDArray[np.int64]:
         """Rows of the ids that are still there, ascending, each once."""
