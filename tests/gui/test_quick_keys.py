@@ -21,6 +21,7 @@ from qtpy.QtWidgets import (
     QSpinBox,
     QWidget,
 )
+from superqt import QCollapsible
 
 from nucloop.gui.canvas import docks
 
@@ -53,7 +54,10 @@ class Hand:
         self._test.XTestFakeMotionEvent(self._display, -1, point.x(), point.y(), 0)
 
     def press(self, key: str) -> None:
-        code = self._x.XKeysymToKeycode(self._display, self._x.XStringToKeysym(key.encode())) & 0xFF
+        self.press_code(self._x.XKeysymToKeycode(self._display, self._x.XStringToKeysym(key.encode())) & 0xFF)
+
+    def press_code(self, code: int) -> None:
+        """Press the key at a place, whatever it writes."""
         for down in (1, 0):
             self._test.XTestFakeKeyEvent(self._display, code, down, 0)
 
@@ -119,9 +123,12 @@ def test_each_of_thousands_of_quick_keys_means_the_nucleus_under_the_mouse_at_th
 
 
 def docks_of(bench: Bench) -> dict[str, QWidget]:
-    """Open every dock; return them by their names."""
-    opened = (docks.open_detect_dock, docks.open_measure_dock, docks.open_ki67_dock, docks.open_learn_dock)
-    found = {one.__name__: one(bench.viewer) for one in opened} | {"correct": docks.open_correct_dock(bench.viewer)}
+    """Open every dock and every section of them; return them by their names."""
+    opened = [getattr(docks, name) for name in docks.__all__ if name.startswith("open_")]
+    found = {one.__name__: one(bench.viewer) for one in opened}
+    for dock in found.values():
+        for section in dock.findChildren(QCollapsible):
+            section.expand(animate=False)
     bench.settle()
     return found
 
@@ -224,9 +231,25 @@ def test_escape_leaves_the_reader_s_name_and_enter_takes_the_new_one(field: Benc
     assert field.kinds() == []
 
 
-def test_a_click_on_the_slide_takes_the_keyboard_from_a_field(field: Bench, hand: Hand) -> None:
-    field.dock.readers.author.setFocus()
+def test_a_click_on_the_slide_takes_the_keyboard_from_every_field(field: Bench, hand: Hand) -> None:
+    found = within_reach(field, QLineEdit, QAbstractSpinBox, QComboBox)
+    for name, widget in found.items():
+        put_into(field, widget)
+        hand.move(on_screen(field, PLACES[0] + 20))
+        hand.click()
+        hand.send()
+        field.qtbot.waitUntil(field.canvas.hasFocus, timeout=LONG_MS)
+        assert means_the_nucleus(field), name
+
+
+def test_what_was_typed_and_left_by_a_click_on_the_slide_is_kept(field: Bench, hand: Hand) -> None:
+    author = field.dock.readers.author
+    author.setFocus()
+    author.selectAll()
+    field.qtbot.keyClicks(author, "reader 12")
     hand.move(on_screen(field, PLACES[0] + 20))
     hand.click()
+    hand.press("3")
     hand.send()
     field.qtbot.waitUntil(field.canvas.hasFocus, timeout=LONG_MS)
+    assert field.session.author == "reader 12"

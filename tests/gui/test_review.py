@@ -139,3 +139,44 @@ def test_the_first_picture_after_space_shows_the_place_itself(bench: Bench, tiss
     bench.qtbot.waitUntil(lambda: bool(drawn), timeout=LONG_MS)
     assert (drawn[0][0] <= (2500, 2600)).all()
     assert (drawn[0][1] >= (2500, 2600)).all()
+
+
+def test_a_number_answers_the_question_wherever_the_mouse_is(field: Bench) -> None:
+    (first,) = asked(field, 1)
+    field.look_at(200, 200, 400)
+    others = [one for one in range(1, 7) if one != first]
+    field.hover(PLACES[others[0] - 1])
+    field.key(Qt.Key.Key_3)
+    assert field.label(first) == 2
+    assert [field.label(one) for one in others] == [0] * 5
+    second = review_of(field).question
+    assert second is not None
+    assert second.id != first, "the answer moves on"
+
+
+def test_while_one_is_asked_a_key_means_other_nuclei_only_when_they_are_selected(field: Bench) -> None:
+    (first,) = asked(field, 1)
+    field.look_at(200, 200, 400)
+    other = next(one for one in range(1, 7) if one != first)
+    field.click(PLACES[other - 1])
+    field.key(Qt.Key.Key_3)
+    assert (field.label(first), field.label(other)) == (0, 2)
+    question = review_of(field).question
+    assert question is not None
+    assert question.id == first, "it is still asked"
+    field.key(Qt.Key.Key_Escape)
+    assert field.nuclei.selected.tolist() == [first], "Escape goes back to the question"
+    field.key(Qt.Key.Key_2)
+    assert field.label(first) == 1
+
+
+def test_who_has_left_the_question_means_what_they_point_at(field: Bench) -> None:
+    (first,) = asked(field, 1)
+    other = next(one for one in range(1, 7) if np.abs(PLACES[one - 1] - PLACES[first - 1]).max() > 150)
+    field.look_at(*PLACES[other - 1], 100)
+    field.hover(PLACES[other - 1])
+    field.key(Qt.Key.Key_3)
+    assert (field.label(first), field.label(other)) == (0, 2)
+    field.key(Qt.Key.Key_Space)
+    field.push(field.dock.review.stop)
+    assert field.nuclei.selected.tolist() == []

@@ -20,7 +20,6 @@ from nucloop.session.identity import SlideIdentity
 from nucloop.session.imports import imported
 from nucloop.session.keeping.place import session_path
 from nucloop.session.opening import Opened, open_file, open_in_memory
-from nucloop.session.patch import Patch
 from nucloop.session.people import tidy_name
 from nucloop.session.runs import ModelRun
 from nucloop.slides import Box

@@ -8,11 +8,12 @@ from qtpy.QtCore import Qt
 from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
+from nucloop.gui.correct.class_changes import ClassChanges
 from nucloop.gui.correct.class_palette import ClassPalette
 from nucloop.gui.correct.correct_tools import CorrectTools
 from nucloop.gui.correct.correcting import Correcting
 from nucloop.gui.correct.key_dialog import KeyDialog
-from nucloop.gui.correct.keys import COMMANDS, MOST_CLASS_KEYS
+from nucloop.gui.correct.keys import CLASS_COMMANDS, COMMANDS
 from nucloop.gui.correct.readers_box import ReadersBox
 from nucloop.gui.correct.review_strip import ReviewStrip
 from nucloop.gui.napari_private.parts import itself
@@ -23,9 +24,12 @@ from nucloop.gui.widgets.messages import MessageLine
 from nucloop.gui.widgets.undo_bar import UndoBar
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import napari
     from superqt import QCollapsible
 
+    from nucloop.gui.correct.class_menu import ClassMenu
     from nucloop.gui.correct.pointer import Tool
     from nucloop.gui.layer.nuclei_layer import NucleiLayer
 
@@ -130,6 +134,12 @@ class CorrectDock(QWidget):
         self.undo.said.connect(self.messages.say)
         self.inactive.clicked.connect(correcting.focus)
         self.palette_rows.chosen.connect(self._class_chosen)
+        self.palette_rows.released.connect(self.correcting.focus)
+        self.palette_rows.menu_made.connect(self._class_menu)
+        self.palette_rows.added.connect(lambda name: self._change_classes(lambda c: c.add(name)))
+        self.palette_rows.renamed.connect(lambda label, name: self._change_classes(lambda c: c.rename(label, name)))
+        self.palette_rows.moved.connect(lambda label, to: self._change_classes(lambda c: c.move(label, to)))
+        self.palette_rows.scheme_asked.connect(lambda: self._change_classes(lambda c: c.choose_scheme()))
         self.tools.tool_chosen.connect(self._tool_chosen)
         self.tools.radius_chosen.connect(self._radius_chosen)
         self.tools.lock_chosen.connect(self._lock_chosen)
@@ -161,7 +171,8 @@ class CorrectDock(QWidget):
         assert corrections is not None
         assert pointer is not None
         self.inactive.setVisible(self.viewer.layers.selection.active is not nuclei.layer)
-        self.palette_rows.show_classes(nuclei.session.scheme, nuclei.counts(), nuclei.current_label)
+        keys = [self.correcting.keys.get(f"class {key}", "") for key in nuclei.session.scheme.keys]
+        self.palette_rows.show_classes(nuclei.session.scheme, nuclei.counts(), nuclei.current_label, keys)
         count = len(nuclei.selected)
         self.selection.setText(f"{count:,} selected" if count else "")
         self.tools.show_tool(pointer.tool, pointer.radius_um, corrections.lock)
@@ -183,8 +194,11 @@ class CorrectDock(QWidget):
         while self._key_form.rowCount():
             self._key_form.removeRow(0)
         self._shown_keys = self.correcting.keys
-        shown = [(f"1 – {MOST_CLASS_KEYS}", "Give the class")]
-        shown += [(_native(self._shown_keys[command.name]), command.words) for command in COMMANDS]
+        of_classes = [_native(self._shown_keys[command.name]) for command in CLASS_COMMANDS]
+        usual = of_classes == [command.key for command in CLASS_COMMANDS]
+        shown = [(f"1 – {len(of_classes)}" if usual else " ".join(of_classes), "Give the class")]
+        others = [command for command in COMMANDS if command not in CLASS_COMMANDS]
+        shown += [(_native(self._shown_keys[command.name]), command.words) for command in others]
         for key, words in shown:
             chip, label = QLabel(key or "–"), QLabel(words)
             chip.setObjectName("NucloopKey")
@@ -203,6 +217,19 @@ class CorrectDock(QWidget):
         else:
             corrections.current = label
         self.correcting.focus()
+
+    def _class_menu(self, label: int, menu: ClassMenu) -> None:
+        menu.colour_chosen.connect(lambda colour: self._change_classes(lambda c: c.colour(label, colour)))
+        menu.key_chosen.connect(lambda key: self._change_classes(lambda c: c.key(label, key)))
+        menu.merge_into.connect(lambda name: self._change_classes(lambda c: c.merge(label, name)))
+        menu.delete.connect(lambda: self._change_classes(lambda c: c.delete(label)))
+
+    def _change_classes(self, change: Callable[[ClassChanges], None]) -> None:
+        corrections = self.correcting.corrections
+        if corrections is not None:
+            change(ClassChanges(corrections, self))
+            self.correcting.focus()
+            self.showing.ask()
 
     def _tool_chosen(self, tool: Tool) -> None:
         if self.correcting.pointer is not None:

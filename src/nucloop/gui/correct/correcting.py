@@ -11,7 +11,8 @@ from nucloop.gui.canvas.dock_places import DockPlaces
 from nucloop.gui.canvas.docks import correct_nuclei
 from nucloop.gui.correct.canvas_watch import CanvasWatch, follow_napari
 from nucloop.gui.correct.corrections import Corrections
-from nucloop.gui.correct.keys import KeyTargets, bind_keys, load_keys, save_keys, unbind_keys
+from nucloop.gui.correct.key_places import KeysByPlace
+from nucloop.gui.correct.keys import KeyTargets, bind_keys, known_keys, load_keys, save_keys, unbind_keys
 from nucloop.gui.correct.pointer import Pointer
 from nucloop.gui.correct.review import Review
 from nucloop.gui.napari_private.brush_circle import BrushCircle
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Correcting"]
 
+_BEGIN = "C"
+"""Opens the Correct dock from the nuclei layer."""
+
 
 class Correcting(QObject):
     """Keeps one Corrections and one Pointer per nuclei layer of a viewer."""
@@ -45,12 +49,14 @@ class Correcting(QObject):
         self._viewer, self.sessions = viewer, sessions
         self._known: dict[NucleiLayer, KeyTargets] = {}
         self._keys = load_keys()
+        self._written = known_keys(self._keys) | {_BEGIN}
         DockPlaces.of(viewer)
         canvas = canvas_widget_of(viewer)
         if canvas is None:
             follow_napari(viewer, self._active_pointer)
         else:
             self._watch = CanvasWatch(canvas, self._active_pointer)
+        KeysByPlace(window_of(viewer), canvas, self._known_keys, self)
         sessions.changed.connect(self._sessions_changed)
         sessions.said.connect(self.said)
         KeyboardReturn(self._is_in_our_dock, self.focus, self)
@@ -98,7 +104,7 @@ class Correcting(QObject):
 
     def set_keys(self, keys: Mapping[str, str]) -> None:
         """Change the keys, for good."""
-        self._keys = dict(keys)
+        self._keys, self._written = dict(keys), known_keys(keys) | {_BEGIN}
         save_keys(self._keys)
         for hands in self._known.values():
             bind_keys(hands, self._keys)
@@ -140,7 +146,7 @@ class Correcting(QObject):
         nuclei.selection_changed.connect(self.changed)
         bind_keys(hands, self._keys)
         mark_selection(self._viewer, nuclei.layer)
-        nuclei.layer.bind_key("C", lambda _: correct_nuclei(self._viewer), overwrite=True)
+        nuclei.layer.bind_key(_BEGIN, lambda _: correct_nuclei(self._viewer), overwrite=True)
         if nuclei.current_label < 0:
             nuclei.current_label = 0
         return hands
@@ -151,10 +157,14 @@ class Correcting(QObject):
         hands.pointer.close()
         layer = hands.corrections.nuclei.layer
         unbind_keys(layer)
-        layer.bind_key("C", None)
+        layer.bind_key(_BEGIN, None)
 
     def _active_changed(self, event: object = None) -> None:
         self.changed.emit()
+
+    def _known_keys(self) -> set[str]:
+        """Return the keys that do something now: none while another layer is active."""
+        return self._written if self._active_pointer() is not None else set()
 
     def _active_pointer(self) -> Pointer | None:
         active = self._viewer.layers.selection.active

@@ -51,6 +51,8 @@ class Corrections(QObject):
         self.nuclei = nuclei
         self.pixel: tuple[float, float] | None = None
         """Where the mouse is on the canvas, (x, y); None while it is elsewhere."""
+        self.asked: Callable[[], int | None] = lambda: None
+        """Which nucleus a person is being asked about, by its id; None while nothing is asked."""
         self.lock = True
         """Whether brush and lasso leave alone what a person has said."""
 
@@ -90,12 +92,25 @@ class Corrections(QObject):
         return int(visible[0]) if len(visible) else None
 
     def targets(self) -> NDArray[np.int64]:
-        """Return the nuclei that a key means: several selected ones, else the one under the cursor or selected."""
-        selected = self.nuclei.selected
+        """Return the nuclei that a key means: several selected ones, else the one under the cursor or selected.
+
+        While a question is asked a key answers it, wherever the mouse is, unless the person has selected other nuclei.
+        """
+        selected, asked = self.nuclei.selected, self.asked()
+        if asked is not None and set(selected.tolist()) <= {asked}:
+            return np.array([asked], np.int64)
         if len(selected) > 1 or self.cursor is None:
             return selected
         under = self.hit(self.cursor)
         return selected if under is None else np.array([under], np.int64)
+
+    def give_key(self, key: int) -> None:
+        """Give the targets the class with a number key, 1 to 9."""
+        keys = self.nuclei.session.scheme.keys
+        if key in keys:
+            self.give_class(keys.index(key))
+        else:
+            self._hint(f"No class has the key {key}.")
 
     def give_class(self, label: int) -> None:
         """Give the targets a class, which becomes the current one; without targets it only becomes that."""
@@ -104,12 +119,12 @@ class Corrections(QObject):
         self.current = label if label != UNLABELLED else self.current
         targets = self._required_targets()
         if targets is not None:
-            self._do(lambda: self.nuclei.session.set_class(targets, label, force=True))
+            self.do(lambda: self.nuclei.session.set_class(targets, label, force=True))
             self.answered.emit(targets)
 
     def paint(self, ids: NDArray[np.int64]) -> None:
         """Give many nuclei the current class, as a brush or a lasso does; locked ones keep theirs."""
-        change = self._do(lambda: self.nuclei.session.set_class(ids, self.current, force=not self.lock))
+        change = self.do(lambda: self.nuclei.session.set_class(ids, self.current, force=not self.lock))
         if change is not None and change.locked:
             locked = f"{change.locked:,} {'nucleus was' if change.locked == 1 else 'nuclei were'}"
             self.said.emit(Message(f"{locked} left alone, as a person has said what they are. Unlock to change them."))
@@ -124,7 +139,7 @@ class Corrections(QObject):
         elif self.nuclei.loaded.afar:
             self._hint("Zoom in to add nuclei one by one.")
         else:
-            self._do(lambda: self._add(place))
+            self.do(lambda: self._add(place))
 
     def _add(self, place: tuple[float, float]) -> Change:
         self.nuclei.session.require_on_slide([place])
@@ -136,7 +151,7 @@ class Corrections(QObject):
         if nuclei.loaded.afar:
             self._hint("Zoom in to draw outlines.")
             return
-        change = self._do(
+        change = self.do(
             lambda: outlining.draw_around(
                 nuclei.session,
                 ring,
@@ -152,7 +167,7 @@ class Corrections(QObject):
     def cut_along(self, line: NDArray[np.floating]) -> None:
         """Split the nucleus that a drawn line (K, 2), level-0 pixels, crosses."""
         nuclei = self.nuclei
-        change = self._do(
+        change = self.do(
             lambda: outlining.cut_along(
                 nuclei.session, line, nuclei.mpp, selected=nuclei.selected, visible=nuclei.visible_ids
             )
@@ -162,25 +177,25 @@ class Corrections(QObject):
 
     def merge(self) -> None:
         """Make one nucleus of the selected ones, which is selected then."""
-        self._do(lambda: outlining.merge(self.nuclei.session, self.nuclei.selected))
+        self.do(lambda: outlining.merge(self.nuclei.session, self.nuclei.selected))
 
     def delete(self) -> None:
         """Delete the targets."""
         targets = self._required_targets()
         if targets is not None:
-            self._do(lambda: self.nuclei.session.delete(targets))
+            self.do(lambda: self.nuclei.session.delete(targets))
 
     def confirm(self) -> None:
         """Say that the targets have the right class."""
         targets = self._required_targets()
         if targets is not None:
-            self._do(lambda: self.nuclei.session.confirm(targets))
+            self.do(lambda: self.nuclei.session.confirm(targets))
             self.answered.emit(targets)
 
     def confirm_in_view(self) -> None:
         """Say that all nuclei on screen have the right class."""
         seen = self.nuclei.in_view()
-        change = self._do(lambda: self.nuclei.session.confirm(seen))
+        change = self.do(lambda: self.nuclei.session.confirm(seen))
         if change is not None:
             count = len(change.relabelled)
             text = f"{count:,} nuclei on screen confirmed." if count else "Nothing on screen was left to confirm."
@@ -193,8 +208,9 @@ class Corrections(QObject):
         self.nuclei.select([] if np.array_equal(seen, self.nuclei.selected) else seen)
 
     def clear_selection(self) -> None:
-        """Select nothing."""
-        self.nuclei.select([])
+        """Select nothing but the nucleus in question, if one is asked about."""
+        asked = self.asked()
+        self.nuclei.select([] if asked is None else [asked])
 
     def move(self, ids: NDArray[np.int64], shift: NDArray[np.floating]) -> None:
         """Move nuclei by (dy, dx) level-0 pixels."""
@@ -205,17 +221,17 @@ class Corrections(QObject):
             session.require_on_slide(places)
             return session.move(ids, places)
 
-        if self._do(move) is None:
+        if self.do(move) is None:
             self.nuclei.push()
 
     def undo(self) -> None:
         """Take back the newest step, whatever it was."""
-        if self._do(self.nuclei.session.undo) is None:
+        if self.do(self.nuclei.session.undo) is None:
             self._hint("There is nothing to undo.")
 
     def redo(self) -> None:
         """Do again what was undone last."""
-        if self._do(self.nuclei.session.redo) is None:
+        if self.do(self.nuclei.session.redo) is None:
             self._hint("There is nothing to redo.")
 
     def _required_targets(self) -> NDArray[np.int64] | None:
@@ -230,7 +246,8 @@ class Corrections(QObject):
         )
         return None
 
-    def _do(self, edit: Callable[[], Change | None]) -> Change | None:
+    def do(self, edit: Callable[[], Change | None]) -> Change | None:
+        """Make an edit; None, and a word about it, where it cannot be made."""
         try:
             change = edit()
         except NucLoopError as error:

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtWidgets import QDialog, QDialogButtonBox, QFormLayout, QKeySequenceEdit, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QDialog,
+    QDialogButtonBox,
+    QFormLayout,
+    QHBoxLayout,
+    QKeySequenceEdit,
+    QLabel,
+    QVBoxLayout,
+    QWidget,
+)
 
-from nucloop.gui.correct.keys import COMMANDS, MOST_CLASS_KEYS
+from nucloop.gui.correct.keys import CLASS_COMMANDS, COMMANDS, Command
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,18 +30,18 @@ class KeyDialog(QDialog):
         super().__init__(parent)
         self.setWindowTitle("Keys for correcting")
         about = QLabel(
-            "They act while the nuclei layer is the active one. "
-            f"1 to {MOST_CLASS_KEYS} always give the class with that number."
+            "They act while the nuclei layer is the active one. A key that writes no Latin letter and no digit means "
+            "what stands at its place on an English keyboard."
         )
         about.setWordWrap(True)
-        form = QFormLayout()
         self.fields: dict[str, QKeySequenceEdit] = {}
-        for command in COMMANDS:
-            field = QKeySequenceEdit()
-            field.setMaximumSequenceLength(1)
-            field.keySequenceChanged.connect(self._check)
-            form.addRow(command.words, field)
-            self.fields[command.name] = field
+        columns = QHBoxLayout()
+        columns.setSpacing(24)
+        for commands in (CLASS_COMMANDS, [one for one in COMMANDS if one not in CLASS_COMMANDS]):
+            form = QFormLayout()
+            for command in commands:
+                form.addRow(command.words, self._field(command))
+            columns.addLayout(form, 1)
         self.fault = QLabel()
         self.fault.setWordWrap(True)
         self.buttons = QDialogButtonBox(
@@ -45,9 +54,20 @@ class KeyDialog(QDialog):
         defaults = self.buttons.button(QDialogButtonBox.StandardButton.RestoreDefaults)
         defaults.clicked.connect(lambda: self.show_keys({command.name: command.key for command in COMMANDS}))
         layout = QVBoxLayout(self)
-        for widget in (about, form, self.fault, self.buttons):
-            layout.addLayout(widget) if isinstance(widget, QFormLayout) else layout.addWidget(widget)
+        layout.addWidget(about)
+        layout.addLayout(columns)
+        for widget in (self.fault, self.buttons):
+            layout.addWidget(widget)
         self.show_keys(keys)
+
+    def _field(self, command: Command) -> QKeySequenceEdit:
+        field = QKeySequenceEdit()
+        field.setMaximumSequenceLength(1)
+        field.setMinimumWidth(110)
+        field.setAccessibleName(f"Key for {command.words}")
+        field.keySequenceChanged.connect(self._check)
+        self.fields[command.name] = field
+        return field
 
     @property
     def keys(self) -> dict[str, str]:
@@ -60,7 +80,7 @@ class KeyDialog(QDialog):
             field.setKeySequence(keys[name])
 
     def _check(self) -> None:
-        taken: dict[str, str] = {str(k): f"class {k}" for k in range(1, MOST_CLASS_KEYS + 1)}
+        taken: dict[str, str] = {}
         faults = []
         for command in COMMANDS:
             for key in (self.keys[command.name], *command.also):

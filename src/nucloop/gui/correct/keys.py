@@ -10,10 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from qtpy.QtCore import Qt
 from qtpy.QtGui import QKeySequence
 
+from nucloop.classes import MOST_KEYS
 from nucloop.gui.correct.corrections import Corrections
+from nucloop.gui.correct.key_places import by_place, pressed_key
 from nucloop.gui.correct.pointer import Pointer, Tool
 from nucloop.gui.correct.review import Review
 from nucloop.gui.widgets.own_settings import own_settings
@@ -26,18 +27,18 @@ if TYPE_CHECKING:
     from qtpy.QtGui import QKeyEvent
 
 __all__ = [
+    "CLASS_COMMANDS",
     "COMMANDS",
-    "MOST_CLASS_KEYS",
     "Command",
     "KeyTargets",
     "bind_keys",
+    "known_keys",
     "load_keys",
     "press",
     "save_keys",
     "unbind_keys",
 ]
 
-MOST_CLASS_KEYS = 9
 _GROUP = "correcting keys"
 _QT_TO_NAPARI = {"Del": "Delete", "Return": "Enter", "Esc": "Escape", "PgUp": "PageUp", "PgDown": "PageDown"}
 
@@ -69,7 +70,15 @@ class KeyTargets(NamedTuple):
     review: Review
 
 
+def _giving(key: int) -> Callable[[Corrections, Pointer, Review], object]:
+    return lambda corrections, _pointer, _review: corrections.give_key(key)
+
+
+CLASS_COMMANDS = tuple(
+    Command(f"class {key}", f"Class {key}", str(key), _giving(key)) for key in range(1, MOST_KEYS + 1)
+)
 COMMANDS = (
+    *CLASS_COMMANDS,
     Command("add", "Add a nucleus", "A", lambda c, _p, _r: c.add_here(), needs_slide=True),
     Command("delete", "Delete", "D", lambda c, _p, _r: c.delete(), also=("Del", "Backspace")),
     Command("confirm", "Confirm the class", "Y", lambda c, _p, _r: c.confirm()),
@@ -128,8 +137,6 @@ def bind_keys(hands: KeyTargets, keys: Mapping[str, str]) -> None:
             layer.bind_key(name, function, overwrite=True)
             bound.append(name)
 
-    for label in range(MOST_CLASS_KEYS):
-        bind(str(label + 1), _giving(label, hands.corrections))
     for command in COMMANDS:
         for key in (*command.also, keys[command.name]):
             bind(key, _function(command, hands))
@@ -142,12 +149,14 @@ def unbind_keys(layer: Points) -> None:
         layer.bind_key(old, None)
 
 
+def known_keys(keys: Mapping[str, str]) -> set[str]:
+    """Return all keys that do something on the slide, as Qt writes them."""
+    return {_portable(key) for command in COMMANDS for key in (*command.also, keys[command.name]) if key}
+
+
 def press(event: QKeyEvent, hands: KeyTargets, keys: Mapping[str, str]) -> bool:
     """Do what a key means away from the slide; return whether it means anything there."""
-    pressed = _pressed(event)
-    if pressed in map(str, range(1, MOST_CLASS_KEYS + 1)):
-        hands.corrections.give_class(int(pressed) - 1)
-        return True
+    pressed = pressed_key(by_place(event, known_keys(keys)) or event)
     for command in COMMANDS:
         if not command.needs_slide and pressed in map(_portable, (*command.also, keys[command.name])):
             command.act(*hands)
@@ -155,21 +164,8 @@ def press(event: QKeyEvent, hands: KeyTargets, keys: Mapping[str, str]) -> bool:
     return False
 
 
-def _pressed(event: QKeyEvent) -> str:
-    """Return what was pressed as `_portable` writes it."""
-    modifiers, text = event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier, event.text()
-    if text.isprintable() and not text.isalnum() and text.strip():
-        # Shift has made the key what it is, as Qt sees it where keys are changed
-        modifiers &= ~Qt.KeyboardModifier.ShiftModifier
-    return _portable(event.key() | modifiers.value)
-
-
-def _portable(key: str | int) -> str:
+def _portable(key: str) -> str:
     return QKeySequence(key).toString(QKeySequence.SequenceFormat.PortableText)
-
-
-def _giving(label: int, corrections: Corrections) -> Callable[[Points], None]:
-    return lambda _: corrections.give_class(label)
 
 
 def _function(command: Command, hands: KeyTargets) -> Callable[[Points], Any]:

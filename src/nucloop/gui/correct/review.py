@@ -8,6 +8,7 @@ import numpy as np
 from qtpy.QtCore import QObject, Signal
 
 from nucloop.gui.correct.review_choice import asked_key, queue_input, queue_of, regions_of
+from nucloop.gui.layer.viewport import viewport_of
 from nucloop.gui.widgets.jobs import Ending, How, Job
 from nucloop.gui.widgets.messages import Message, Tone
 from nucloop.learning.queue import Suggestion
@@ -63,11 +64,20 @@ class Review(QObject):
         self.gained = _gained(self._nuclei.session)
         """What the head in use was estimated to gain, in words; empty while none was learned."""
         self._end_hearing = self._nuclei.session.subscribe(self._heard)
+        corrections.asked = self._asked
 
     @property
     def question(self) -> Suggestion | None:
         """What is asked now."""
         return self._past[self._at] if 0 <= self._at < len(self._past) else None
+
+    def _asked(self) -> int | None:
+        """Return the nucleus in question while it is on screen: who has moved on means what they point at."""
+        question, nuclei = self.question, self._nuclei
+        if question is None or not nuclei.session.contains([question.id])[0]:
+            return None
+        y, x = nuclei.session.positions([question.id])[0].tolist()
+        return question.id if viewport_of(nuclei.viewer, nuclei.image).contains(y, x) else None
 
     def ask_about(self, ids: Iterable[int], why: str) -> None:
         """Put nuclei first in the queue, in place of those that were put there before; why is said of each.
@@ -121,13 +131,15 @@ class Review(QObject):
                 return
 
     def stop(self) -> None:
-        """Ask nothing until the next time."""
+        """Ask nothing until the next time, and take the ring away."""
         self._at = len(self._past)
+        self._corrections.clear_selection()
         self.changed.emit()
 
     def close(self) -> None:
         """Listen no more."""
         self._end_hearing()
+        self._corrections.asked = lambda: None
         if self._job is not None:
             self._job.cancel()
 
@@ -210,8 +222,6 @@ class Review(QObject):
         if question is None:
             return
         nuclei.look_at(question.id, ZOOM_UM / nuclei.mpp)
-        # the key that answers means this nucleus, not the one the mouse happens to lie on
-        self._corrections.pixel = None
         self._corrections.said.emit(None)
         self.changed.emit()
 

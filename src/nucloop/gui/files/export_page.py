@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from qtpy.QtCore import Signal
+from qtpy.QtCore import QSignalBlocker, Signal
 from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QFormLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from nucloop.classes import builtin_schemes
@@ -117,9 +117,7 @@ class FilePage(QWidget):
         self.format.setCurrentIndex(self.format.findData("geojson"))
         for scope in ExportScope:
             self.scope.addItem(scope.value, scope)
-        self.classes.addItem(EVERY_CLASS, None)
-        for name in self._nuclei.session.scheme.names:
-            self.classes.addItem(name, name)
+        self._show_classes()
         self.places.addItem("pixels of the finest level", False)
         self.places.addItem("µm", True)
         slide = self._nuclei.session.slide.info
@@ -132,8 +130,22 @@ class FilePage(QWidget):
     def _kind(self) -> Format:
         return FORMATS[self.format.currentData()]
 
+    def _show_classes(self) -> None:
+        """Offer the classes there are; every class where the chosen one is gone."""
+        names = (EVERY_CLASS, *self._nuclei.session.scheme.names)
+        if tuple(self.classes.itemText(k) for k in range(self.classes.count())) == names:
+            return
+        before = self.classes.currentData()
+        now = None if before is None else self._nuclei.session.name_now(before)
+        with QSignalBlocker(self.classes):
+            self.classes.clear()
+            for k, name in enumerate(names):
+                self.classes.addItem(name, name if k else None)
+            self.classes.setCurrentIndex(0 if now is None else names.index(now))
+
     def refresh(self) -> None:
         """Count again: the view, the regions or the nuclei have changed."""
+        self._show_classes()
         try:
             count = len(self._ids())
             total = len(self._nuclei.session)

@@ -247,6 +247,9 @@ class GalleryDock(QWidget):
         nuclei = self._nuclei
         if nuclei is None:
             return
+        if change.classes_changed:
+            self._follow_classes(nuclei, change)
+            return
         ids, label = self.grid.ids, self.classes.currentData()
         stays = nuclei.session.contains(ids)
         touched = np.flatnonzero(stays & np.isin(ids, change.relabelled))
@@ -257,6 +260,17 @@ class GalleryDock(QWidget):
             self.refill()
         elif not stays.all():
             self.grid.show_ids(ids[stays])
+        self.grid.viewport().update()
+
+    def _follow_classes(self, nuclei: NucleiLayer, change: Change) -> None:
+        """Go on showing the same class where it has another name, colour or place; all classes where it is gone."""
+        label = self.classes.currentData()
+        if 0 <= label < len(change.labels_now):
+            label = change.labels_now[label]
+            label = EVERY_CLASS if label == UNLABELLED else label
+        self._show_classes(nuclei)
+        self.classes.setCurrentIndex(self.classes.findData(label))
+        self.refill()
         self.grid.viewport().update()
 
     def _grid_selected(self) -> None:

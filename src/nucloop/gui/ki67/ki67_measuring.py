@@ -11,7 +11,14 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from nucloop.errors import DataError, NucLoopError, RegionError
 from nucloop.gui.canvas.drawn_regions import drawn_regions, regions_layer
 from nucloop.gui.canvas.layer_slide import slide_of_layer
-from nucloop.gui.ki67.ki67_memory import recall_settings, recall_stain, remember_settings, remember_stain
+from nucloop.gui.ki67.ki67_memory import (
+    recall_settings,
+    recall_stain,
+    remember_settings,
+    remember_stain,
+    renamed,
+    sets_of,
+)
 from nucloop.gui.widgets.jobs import How, Job
 from nucloop.gui.widgets.messages import Message, Tone
 from nucloop.ki67 import Ki67Result, Ki67Settings, measure
@@ -19,11 +26,12 @@ from nucloop.ki67.dab import slide_stains
 from nucloop.ki67.density import Densities, measured
 from nucloop.ki67.regions import named
 from nucloop.ki67.words import H_E_WORDS
+from nucloop.nuclei import UNLABELLED
 from nucloop.session import EditKind
 from nucloop.slides.stain_kind import StainKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from napari.layers import Shapes
 
@@ -67,6 +75,7 @@ class Ki67Measuring(QObject):
         self._job: Job | None = None
         self._dab_came = self._stain_failed = self._settings_stale = False
         self._shown_as: tuple[object, ...] = ()
+        self._names: tuple[str, ...] = ()
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self.measure)
@@ -91,6 +100,7 @@ class Ki67Measuring(QObject):
         self._end_hearing, self.nuclei, self.result = _nothing, nuclei, None
         self.densities, self._stain_failed = Densities(), False
         if nuclei is not None:
+            self._names = nuclei.session.scheme.names
             self._end_hearing, self._said_stain = nuclei.session.subscribe(self._heard), recall_stain(nuclei.session)
             self._follow_slide(nuclei)
         self.watch_regions()
@@ -266,8 +276,22 @@ class Ki67Measuring(QObject):
 
     def _heard(self, change: Change) -> None:
         self.densities.forget(change.outlined)
+        if change.classes_changed:
+            self._follow_classes(change.labels_now)
         self._settings_stale |= change.kind in _SAYS_WHO_GAVE_CLASSES
         self.later()
+
+    def _follow_classes(self, labels_now: Sequence[int]) -> None:
+        """Go on counting the same classes under other names."""
+        if self.nuclei is None:
+            return
+        session, before = self.nuclei.session, self._names
+        self._names = session.scheme.names
+        now = [None if label == UNLABELLED else self._names[label] for label in labels_now]
+        settings = renamed(self.settings, dict(zip(before, now, strict=True)))
+        if settings != self.settings:
+            self.settings = settings
+            remember_settings(session, sets_of(settings))
 
     def _show(self, result: Ki67Result | None, why: str) -> None:
         self.result, self.why = result, why

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from nucloop.classes import ClassScheme
     from nucloop.session import Session
 
-__all__ = ["recall_settings", "recall_stain", "remember_settings", "remember_stain"]
+__all__ = ["recall_settings", "recall_stain", "remember_settings", "remember_stain", "renamed", "sets_of"]
 
 _SETTINGS, _STAIN = "ki67 settings", "stain"
 _SETS = ("positive", "negative", "left_out", "doubted")
@@ -42,7 +42,7 @@ def recall_settings(session: Session, stain: StainKind | None = None) -> Ki67Set
     guess = Ki67Settings.guess(scheme, stain, believed=model_knows(weights))
     own, elsewhere = _dict(session.recall(_SETTINGS)), _dict(_of_scheme(scheme))
     kept = _for_other_slides(elsewhere) | own
-    sets: dict[str, Any] = {key: _names_in(scheme, kept[key]) for key in _SETS if key in kept}
+    sets: dict[str, Any] = {key: _names_in(session, kept[key]) for key in _SETS if key in kept}
     if sets.get("positive", frozenset()) & sets.get("negative", frozenset()):
         return guess
     if "left_out" in sets:
@@ -83,6 +83,27 @@ def remember_settings(session: Session, chosen: Mapping[str, Any]) -> None:
     _store().setValue(_key(session.scheme), json.dumps(_dict(_of_scheme(session.scheme)) | ours))
 
 
+def renamed(settings: Ki67Settings, names: Mapping[str, str | None]) -> Ki67Settings:
+    """Return settings that mean the same classes under other names.
+
+    Parameters
+    ----------
+    settings : Ki67Settings
+    names : dict
+        What each class is called by now, None for those that are gone.
+    """
+    sets: dict[str, Any] = {}
+    for key, kept in sets_of(settings).items():
+        now = {names.get(name, name) for name in kept}
+        sets[key] = frozenset(name for name in now if name is not None)
+    return replace(settings, **sets)
+
+
+def sets_of(settings: Ki67Settings) -> dict[str, frozenset[str]]:
+    """Return the fields that name classes."""
+    return {key: getattr(settings, key) for key in _SETS}
+
+
 def recall_stain(session: Session) -> StainKind | None:
     """Return what a person said the slide is stained with."""
     with suppress(ValueError):
@@ -107,10 +128,10 @@ def _dict(kept: object) -> dict[str, Any]:
     return kept if isinstance(kept, dict) else {}
 
 
-def _names_in(scheme: ClassScheme, kept: object) -> frozenset[str]:
-    """Return what the classes that were kept are called in a scheme; those that it lacks are forgotten."""
-    labels = [scheme.find(name) for name in kept if isinstance(name, str)] if isinstance(kept, list) else []
-    return frozenset(scheme.names[label] for label in labels if label is not None)
+def _names_in(session: Session, kept: object) -> frozenset[str]:
+    """Return what the classes that were kept are called by now; those that are no longer there are forgotten."""
+    names = [session.name_now(name) for name in kept if isinstance(name, str)] if isinstance(kept, list) else []
+    return frozenset(name for name in names if name is not None)
 
 
 def _of_scheme(scheme: ClassScheme) -> object:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QRectF, QSize, Qt, Signal
-from qtpy.QtGui import QColor, QLinearGradient, QPainter, QPen
+from qtpy.QtGui import QColor, QIcon, QLinearGradient, QPainter, QPen, QPixmap
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from nucloop.gui.canvas.colouring import NO_CLASS_COLOUR, ORIGIN_COLOURS, ORIGIN_NAMES, RAMP, STATE_COLOURS, ColourBy
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from nucloop.classes import ClassScheme
 
-__all__ = ["ColourKey", "Legend"]
+__all__ = ["ColourKey", "Legend", "Swatch", "disc"]
 
 
 class Swatch(QWidget):
@@ -37,6 +37,19 @@ class Swatch(QWidget):
         painter.setPen(QPen(self._colour, 2))
         painter.setBrush(self._colour if self.filled else Qt.BrushStyle.NoBrush)
         painter.drawEllipse(QRectF(3, 3, 10, 10))
+
+
+def disc(colour: str) -> QIcon:
+    """Return a disc in a colour, as nuclei have it."""
+    picture = QPixmap(40, 40)
+    picture.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(picture)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setPen(QColor(128, 128, 128))
+    painter.setBrush(QColor(colour))
+    painter.drawEllipse(6, 6, 28, 28)
+    painter.end()
+    return QIcon(picture)
 
 
 class ClassRow(QFrame):
@@ -132,7 +145,7 @@ class Legend(QWidget):
         for old in self.rows.values():
             discard(old)
         self._scheme, self.rows = scheme, {}
-        entries = [(k, c.name, c.color, str(k + 1) if k < 9 else "") for k, c in enumerate(scheme.classes)]
+        entries = [(k, c.name, c.color, str(scheme.keys[k] or "")) for k, c in enumerate(scheme.classes)]
         for label, name, colour, key in [*entries, (UNLABELLED, "no class yet", NO_CLASS_COLOUR, "")]:
             row = ClassRow(name, colour, key)
             row.toggled.connect(lambda label=label: self._toggle(label))

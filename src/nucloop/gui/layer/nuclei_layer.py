@@ -177,6 +177,10 @@ class NucleiLayer(ShownNuclei):
 
     def _heard(self, change: Change) -> None:
         """Show what an edit changed; what napari has just done itself is settled when it is done with it."""
+        if change.classes_changed:
+            self.follow_classes(change.labels_now)
+            now = dict(enumerate(change.labels_now))
+            self.current_label = max(now.get(self.current_label, UNLABELLED), min(self.current_label, 0))
         if self._edits.busy:
             self._edits.settle_later()
         elif self.loaded.afar:

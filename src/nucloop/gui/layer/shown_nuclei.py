@@ -11,6 +11,8 @@ from nucloop.gui.canvas.colouring import ColourBy, class_palette, fill_colours
 from nucloop.nuclei import UNLABELLED, Nuclei
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import ArrayLike, NDArray
 
     from nucloop.session import Session
@@ -114,6 +116,12 @@ class ShownNuclei(QObject):
     def reader(self, name: str | None) -> None:
         self._reader = name
         self.look_changed.emit()
+
+    def follow_classes(self, labels_now: Sequence[int]) -> None:
+        """Go on hiding the same classes where labels have become others; `Change.labels_now` says which."""
+        unclassified = self._hidden & {UNLABELLED}
+        now = {labels_now[label] for label in self._hidden - unclassified if label < len(labels_now)}
+        self._hidden = frozenset(now - {UNLABELLED}) | unclassified
 
     def shown(self, ids: ArrayLike | None = None) -> Nuclei:
         """Return nuclei, all without `ids`, as they are to be shown to the person at the screen."""

@@ -56,6 +56,10 @@ class Viewport:
             and other.left + other.width <= self.left + self.width
         )
 
+    def contains(self, y: float, x: float) -> bool:
+        """Whether a place lies in it."""
+        return self.top <= y < self.top + self.height and self.left <= x < self.left + self.width
+
     @property
     def box(self) -> tuple[float, float, float, float]:
         """Top, left, height and width."""

@@ -35,7 +35,9 @@ _WORDS = {
 def words_for(edit: Edit) -> str:
     """Say what an edit was, in a few words."""
     n = "1 nucleus" if edit.nuclei == 1 else f"{edit.nuclei:,} nuclei"
-    return _WORDS.get(edit.kind, edit.kind.value).format(n=n)
+    # an edit of the classes says itself what it did
+    did = edit.details.get("did")
+    return did if isinstance(did, str) else _WORDS.get(edit.kind, edit.kind.value).format(n=n)
 
 
 class UndoBar(QWidget):
