@@ -309,6 +309,9 @@ def test_another_reader_of_the_session_is_a_reference_and_places_are_decided(ben
     bench.qtbot.waitUntil(lambda: "They differ at 1 place." in box.summary.text(), timeout=LONG_MS)
     bench.push(box.begin)
     bench.qtbot.waitUntil(lambda: box.question.text() == "You say stromal, they say tumour.", timeout=LONG_MS)
+    ring = bench.viewer.layers["In question"]
+    assert ring.data.tolist() == [bench.session.positions([3])[0].tolist()], "the nucleus in question is ringed"
+    assert [name for name, one in box.others.items() if one.isVisible()] == ["lymphocyte"], "all else is offered too"
     # an edit in between compares anew, and asks on
     bench.measure.adjudicating.start()
     bench.qtbot.waitUntil(lambda: bench.measure.adjudicating.readings is not None, timeout=LONG_MS)
@@ -318,7 +321,31 @@ def test_another_reader_of_the_session_is_a_reference_and_places_are_decided(ben
     bench.push(box.layer)
     consensus = bench.viewer.layers["Consensus"]
     assert list(consensus.features["class"]) == ["tumour"] * 3
-    assert bench.session.recall("adjudicated Dr B") == [[3, 3, 1]]
+    assert bench.session.recall("adjudicated Dr B") == [[3, 3, "tumour"]]
+    bench.qtbot.waitUntil(lambda: "In question" not in bench.viewer.layers, timeout=LONG_MS)
+
+
+def test_a_class_that_neither_reader_names_is_decided_and_stays_that_class_in_another_order(bench: Measured) -> None:
+    for author, label in (("Dr B", 1), ("Dr A", 2)):
+        bench.session.author = author
+        bench.session.set_class([1, 2, 3], label, force=True)
+    bench.compare_with("Reader Dr B")
+    bench.measure.parts.agreement_section.toggleButton().click()
+    box = bench.measure.parts.agreement
+    bench.qtbot.waitUntil(lambda: "They differ at 3 places." in box.summary.text(), timeout=LONG_MS)
+    box.begin.click()
+    bench.qtbot.waitUntil(lambda: box.others != {} and box.others["lymphocyte"].isVisible(), timeout=LONG_MS)
+    box.others["lymphocyte"].click()
+    assert box.progress.text() == "1 of 3 decided"
+    bench.session.order_classes(["tumour", "stromal", "lymphocyte"])
+    bench.measure.adjudicating.start()
+    assert list(bench.measure.adjudicating.decisions.values()) == [2]
+    bench.session.remove_class("lymphocyte")
+    bench.measure.adjudicating.start()
+    assert bench.measure.adjudicating.decisions == {}, "it is open again"
+    bench.session.undo()
+    bench.measure.adjudicating.start()
+    assert list(bench.measure.adjudicating.decisions.values()) == [2]
 
 
 def test_blinded_readers_are_not_compared_with_others(bench: Measured) -> None:

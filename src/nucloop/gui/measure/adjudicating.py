@@ -16,6 +16,7 @@ from nucloop.gui.layer.points_style import DIAMETER_UM, SCREEN_LIMITS
 from nucloop.gui.widgets.jobs import How, Job
 from nucloop.gui.widgets.messages import Message, Tone
 from nucloop.metrics.consensus import Place, consensus, place_of
+from nucloop.nuclei import UNLABELLED
 
 if TYPE_CHECKING:
     from nucloop.gui.measure.measuring import Measuring
@@ -47,6 +48,7 @@ class Adjudicating(QObject):
         self.readings: Readings | None = None
         self.decisions: dict[Place, int | None] = {}
         self.question: Disagreement | None = None
+        self._of_gone_classes: list[list[Any]] = []
         self._asked = False
         self._job: Job | None = None
 
@@ -88,13 +90,21 @@ class Adjudicating(QObject):
         self.question = left[0] if left else None
         self.changed.emit()
 
-    def decide(self, answer: str) -> None:
-        """Say what stands at the place in question: ``first``, ``second`` or ``nothing``; then ask on."""
+    def decide(self, answer: str | int) -> None:
+        """Say what stands at the place in question; then ask on.
+
+        Parameters
+        ----------
+        answer : str or int
+            What the ``first`` or the ``second`` reader says, ``nothing``, or a label of the first reader's scheme.
+        """
         place, readings = self.question, self.readings
         if place is None or readings is None:
             return
         label: int | None = None
-        if answer == "first" and place.first is not None:
+        if isinstance(answer, int):
+            label = answer
+        elif answer == "first" and place.first is not None:
             label = place.first_label
         elif answer == "second" and place.second is not None and place.second_label is not None:
             label = _in_scheme(readings, place.second_label)
@@ -148,16 +158,31 @@ class Adjudicating(QObject):
         return f"{_NOTE} {reference.title if reference else ''}"
 
     def _recall(self) -> dict[Place, int | None]:
+        """Return what was decided; it is kept by the names of classes, which have other labels tomorrow."""
         nuclei = self._measuring.nuclei
-        kept = [] if nuclei is None else nuclei.session.recall(self._key(), [])
-        return {(first, second): label for first, second, label in kept}
+        decisions: dict[Place, int | None] = {}
+        self._of_gone_classes = []
+        for first, second, kept in [] if nuclei is None else nuclei.session.recall(self._key(), []):
+            label = kept
+            if isinstance(kept, str) and nuclei is not None:
+                name = nuclei.session.name_now(kept) if kept else None
+                label = UNLABELLED if name is None else nuclei.session.scheme.names.index(name)
+                if kept and name is None:
+                    # the place is open again, and decided once more if the class comes back
+                    self._of_gone_classes.append([first, second, kept])
+                    continue
+            decisions[first, second] = label
+        return decisions
 
     def _remember(self) -> None:
         nuclei = self._measuring.nuclei
         if nuclei is None or nuclei.session.read_only:
             return
+        names = (*nuclei.session.scheme.names, "")
+        kept = [[*place, None if label is None else names[label]] for place, label in self.decisions.items()]
+        kept += [one for one in self._of_gone_classes if (one[0], one[1]) not in self.decisions]
         try:
-            nuclei.session.remember(self._key(), [[*place, label] for place, label in self.decisions.items()])
+            nuclei.session.remember(self._key(), kept)
         except NucLoopError as error:
             self.said.emit(Message(str(error), Tone.ERROR))
 

@@ -7,9 +7,14 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
+from nucloop.gui.layer.legend import disc
+from nucloop.gui.widgets.dock_layout import discard
 from nucloop.gui.widgets.plots import DifferencePlot
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nucloop.classes import ClassScheme
     from nucloop.evaluation.readers import Readings
     from nucloop.metrics.agreement import Disagreement
 
@@ -22,12 +27,16 @@ class AgreementBox(QWidget):
     queue_clicked = Signal()
     decided = Signal(str)
     """``first``, ``second`` or ``nothing``: what stands at the place in question."""
+    class_decided = Signal(int)
+    """A label of the first reader's: what neither says stands there."""
     back_clicked = Signal()
     next_clicked = Signal()
     layer_clicked = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self.others: dict[str, QPushButton] = {}
+        """For each class the button that says so."""
         self.summary, self.kappas, self.index = QLabel(), QLabel(), QLabel()
         for label in (self.summary, self.kappas, self.index):
             label.setWordWrap(True)
@@ -65,8 +74,12 @@ class AgreementBox(QWidget):
             self.index.setText(f"Ki-67 index, yours minus theirs, {where}: bias {_points(index.bias)}{limits} points.")
             self.plot.show_differences(index.mean, index.difference, index.bias, index.limits)
 
-    def show_question(self, place: Disagreement | None, names: tuple[list[str], list[str]], done: int, of: int) -> None:
+    def show_question(
+        self, place: Disagreement | None, schemes: tuple[ClassScheme, ClassScheme], done: int, of: int
+    ) -> None:
         """Show the place to be decided, and how many are."""
+        names = schemes[0].names, schemes[1].names
+        self._show_others(place, *schemes)
         self.progress.setText(f"{done:,} of {of:,} decided")
         self.question.setText("" if place is None else words_for(place, *names))
         self.question.setVisible(place is not None)
@@ -82,6 +95,29 @@ class AgreementBox(QWidget):
         self.layer.setEnabled(of == 0 or done > 0)
         both = place is not None and place.kind == "class"
         self.buttons["nothing"].setVisible(both)
+
+    def _show_others(self, place: Disagreement | None, first: ClassScheme, second: ClassScheme) -> None:
+        """Offer every class that neither reader has named."""
+        self._others.setVisible(place is not None)
+        if place is None:
+            return
+        named = {_named(first.names, place.first_label), _named(second.names, place.second_label)}
+        if tuple(self.others) != first.names:
+            for old in self.others.values():
+                discard(old)
+            self.others = {}
+            for label, one in enumerate(first.classes):
+                button = QPushButton(one.name)
+                button.setIcon(disc(one.color))
+                button.setToolTip(f"{one.name}, as neither of the two says")
+                button.clicked.connect(lambda _=False, label=label: self.class_decided.emit(label))
+                self.others[one.name] = button
+        left = [button for name, button in self.others.items() if name not in named]
+        for button in self.others.values():
+            self._other_grid.removeWidget(button)
+            button.setVisible(button in left)
+        for k, button in enumerate(left):
+            self._other_grid.addWidget(button, k // 2, k % 2)
 
     def _adjudication(self) -> QWidget:
         self._adjudicate = QWidget()
@@ -104,6 +140,10 @@ class AgreementBox(QWidget):
         for k, (key, button) in enumerate(self.buttons.items()):
             button.clicked.connect(lambda _=False, key=key: self.decided.emit(key))
             grid.addWidget(button, k // 2, k % 2)
+        self._others = QWidget()
+        self._other_grid = QGridLayout(self._others)
+        self._other_grid.setContentsMargins(0, 0, 0, 0)
+        self._other_grid.setSpacing(6)
         self.begin = QPushButton("Decide where they differ")
         self.begin.clicked.connect(self.next_clicked)
         self.layer = QPushButton("Make a layer of the consensus")
@@ -115,12 +155,13 @@ class AgreementBox(QWidget):
         column.addLayout(upper)
         column.addWidget(self.question)
         column.addLayout(grid)
+        column.addWidget(self._others)
         column.addWidget(self.begin)
         column.addWidget(self.layer)
         return self._adjudicate
 
 
-def words_for(place: Disagreement, first: list[str], second: list[str]) -> str:
+def words_for(place: Disagreement, first: Sequence[str], second: Sequence[str]) -> str:
     """Say what two readers make of a place."""
     if place.kind == "class":
         return f"You say {_named(first, place.first_label)}, they say {_named(second, place.second_label)}."
@@ -129,7 +170,7 @@ def words_for(place: Disagreement, first: list[str], second: list[str]) -> str:
     return f"Only they have a nucleus here: {_named(second, place.second_label)}."
 
 
-def _named(names: list[str], label: int | None) -> str:
+def _named(names: Sequence[str], label: int | None) -> str:
     return "no class" if label is None or label < 0 else names[label]
 
 

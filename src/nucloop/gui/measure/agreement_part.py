@@ -8,6 +8,7 @@ import numpy as np
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from nucloop.gui.measure.adjudicating import Adjudicating
+from nucloop.gui.measure.question_ring import QuestionRing
 
 if TYPE_CHECKING:
     from nucloop.gui.correct.correcting import Correcting
@@ -41,6 +42,7 @@ class AgreementPart(QObject):
         super().__init__(measuring)
         self._measuring, self._correcting, self._parts = measuring, correcting, parts
         self.adjudicating = Adjudicating(measuring)
+        self.ring = QuestionRing()
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(PAUSE_MS)
@@ -52,12 +54,14 @@ class AgreementPart(QObject):
         box.queue_clicked.connect(self._queue)
         box.next_clicked.connect(self._next)
         box.decided.connect(self._decided)
+        box.class_decided.connect(self._decided)
         box.layer_clicked.connect(self.adjudicating.make_layer)
 
     def follow(self) -> None:
         """Compare again when the person pauses: the figures have changed."""
         if self._measuring.score is None and not self._measuring.busy:
             self.adjudicating.stop()
+            self._ring()
         elif self._parts.agreement_section.isExpanded():
             self._timer.start()
 
@@ -65,19 +69,29 @@ class AgreementPart(QObject):
         """Stop comparing."""
         self._timer.stop()
         self.adjudicating.stop()
+        self._ring()
 
     def _toggled(self, shown: bool) -> None:
         if shown and self._measuring.live is not None:
             self.adjudicating.start()
             self._show()
+        elif not shown:
+            self.ring.hide()
 
     def _show(self) -> None:
         readings, adjudicating, box = self.adjudicating.readings, self.adjudicating, self._parts.agreement
         box.show_readings(readings)
         if readings is not None:
             of, left = len(readings.places), len(adjudicating.open)
-            names = list(readings.first.scheme.names), list(readings.second.scheme.names)
-            box.show_question(adjudicating.question, names, of - left, of)
+            box.show_question(adjudicating.question, (readings.first.scheme, readings.second.scheme), of - left, of)
+        self._ring()
+
+    def _ring(self) -> None:
+        place, nuclei = self.adjudicating.question, self._measuring.nuclei
+        if place is None or nuclei is None:
+            self.ring.hide()
+        else:
+            self.ring.show(nuclei, place.y, place.x)
 
     def _queue(self) -> None:
         readings, review = self.adjudicating.readings, self._correcting.review
@@ -94,7 +108,7 @@ class AgreementPart(QObject):
         self.adjudicating.next()
         self._look()
 
-    def _decided(self, answer: str) -> None:
+    def _decided(self, answer: str | int) -> None:
         self.adjudicating.decide(answer)
         self._look()
 
