@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from nucloop.errors import RegionError
-from nucloop.geometry import FARTHEST, MOST_CORNERS, Region, checked_ring, first_of, in_any
+from nucloop.geometry import FARTHEST, MOST_CORNERS, Region, checked_ring, first_of, in_any, to_count
 
 SQUARE = np.array([[0.0, 0], [0, 10], [10, 10], [10, 0]])
 HOLE = np.array([[3.0, 3], [3, 7], [7, 7], [7, 3]])
@@ -182,3 +182,26 @@ def test_a_closed_ring_is_opened_and_what_is_no_area_on_a_slide_is_refused() -> 
         checked_ring(np.broadcast_to(np.arange(2.0), (MOST_CORNERS + 1, 2)) + np.arange(MOST_CORNERS + 1.0)[:, None])
     with pytest.raises(RegionError, match="three corners"):
         Region(np.array([1, 2, 3]))
+
+
+SQUARE = np.array([[0, 0], [0, 10], [10, 10], [10, 0]], float)
+
+
+def test_what_is_ignored_is_cut_out_of_every_region_and_counts_nowhere() -> None:
+    tumour = Region(SQUARE, name="a", kind="tumour")
+    pen = Region(SQUARE + np.array([0, 5]), kind="Ignore*")
+    whole = Region(SQUARE + np.array([2, 7]), kind="stroma")
+    apart = Region(SQUARE + 100, name="far")
+    left = to_count([tumour, pen, whole, apart])
+    assert [(one.name, one.kind) for one in left] == [("a", "tumour"), ("", "stroma"), ("far", "")]
+    assert left[0].area == pytest.approx(50)
+    assert left[0].contains([(5, 2), (5, 8)]).tolist() == [True, False]
+    assert left[2] is apart, "what is not touched stays to the last digit"
+    assert to_count([Region(SQUARE + 1, kind="stroma"), Region(SQUARE * 3 - 5, kind="ignore")]) == []
+
+
+def test_a_region_keeps_name_and_kind_wherever_it_goes() -> None:
+    region = Region(SQUARE, name="a", kind="tumour")
+    for moved in (region.moved((3, 4)), region.scaled(0.5), region.valid()):
+        assert (moved.name, moved.kind) == ("a", "tumour")
+    assert region != Region(SQUARE, name="a", kind="stroma")

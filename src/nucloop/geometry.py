@@ -28,7 +28,21 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
     from shapely.geometry.base import BaseGeometry
 
-__all__ = ["FARTHEST", "Region", "as_region", "checked_ring", "encloses_nothing", "first_of", "in_any"]
+__all__ = [
+    "FARTHEST",
+    "IGNORE",
+    "Region",
+    "as_region",
+    "checked_ring",
+    "cut_out",
+    "encloses_nothing",
+    "first_of",
+    "in_any",
+    "to_count",
+]
+
+IGNORE = "ignore"
+"""The kind of a region in which nothing is found or counted; QuPath calls it Ignore*."""
 
 FARTHEST = 1e9
 """Pixels: a place beyond this is on no slide, and overflows what is computed from it."""
@@ -88,6 +102,8 @@ class Region:
         What somebody called it.
     others : tuple of Region
         Further pieces, each with its own holes, without a name.
+    kind : str
+        What it is made of, such as tumour or stroma; empty where nobody said. `IGNORE` is what is not to be looked at.
 
     Raises
     ------
@@ -99,6 +115,7 @@ class Region:
     holes: tuple[NDArray[np.float64], ...] = ()
     name: str = ""
     others: tuple[Region, ...] = ()
+    kind: str = ""
 
     def __post_init__(self) -> None:
         try:
@@ -110,16 +127,16 @@ class Region:
             ) from error
 
     @classmethod
-    def of_pieces(cls, pieces: Sequence[Sequence[ArrayLike]], name: str = "") -> Region:
+    def of_pieces(cls, pieces: Sequence[Sequence[ArrayLike]], name: str = "", kind: str = "") -> Region:
         """Build one region from pieces, each an outline followed by its holes."""
         first, *others = (cls(np.asarray(outline), tuple(map(np.asarray, holes))) for outline, *holes in pieces)
-        return replace(first, name=name, others=tuple(others))
+        return replace(first, name=name, kind=kind, others=tuple(others))
 
     @classmethod
-    def of_shape(cls, shape: BaseGeometry, name: str = "") -> Region:
+    def of_shape(cls, shape: BaseGeometry, name: str = "", kind: str = "") -> Region:
         """Build one region from a Polygon or MultiPolygon of shapely, in (x, y)."""
         pieces = shapely.get_parts(shape)
-        return cls.of_pieces([[_yx(ring) for ring in (one.exterior, *one.interiors)] for one in pieces], name)
+        return cls.of_pieces([[_yx(ring) for ring in (one.exterior, *one.interiors)] for one in pieces], name, kind)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Region) and self._content == other._content
@@ -129,7 +146,7 @@ class Region:
 
     @property
     def _content(self) -> tuple[object, ...]:
-        return self.name, *(tuple(ring.tobytes() for ring in piece) for piece in self.pieces)
+        return self.name, self.kind, *(tuple(ring.tobytes() for ring in piece) for piece in self.pieces)
 
     @property
     def pieces(self) -> Iterator[tuple[NDArray[np.float64], ...]]:
@@ -186,26 +203,51 @@ class Region:
             found[rows] = shapely.intersects_xy(self.shape, x[None, :], y[rows, None])
         return found
 
+    @property
+    def ignored(self) -> bool:
+        """Whether nothing is to be found or counted in it."""
+        return self.kind.strip("* ").casefold() == IGNORE
+
     def moved(self, shift: ArrayLike) -> Region:
         """Shift the region by (y, x)."""
         by = np.asarray(shift, np.float64)
-        return Region.of_pieces([[ring + by for ring in piece] for piece in self.pieces], self.name)
+        return Region.of_pieces([[ring + by for ring in piece] for piece in self.pieces], self.name, self.kind)
 
     def scaled(self, factor: float) -> Region:
         """Return the region in pixels `factor` times smaller; centres of pixels stay at integers."""
         return Region.of_pieces(
-            [[(ring + 0.5) * factor - 0.5 for ring in piece] for piece in self.pieces], self.name
+            [[(ring + 0.5) * factor - 0.5 for ring in piece] for piece in self.pieces], self.name, self.kind
         )  # fmt: skip
 
     def valid(self) -> Region:
         """Return the same area with outlines that do not cross, for programs that refuse or misread others."""
         sound = len(self.others) == 0 and _polygon(*next(self.pieces)).is_valid
-        return self if sound or self.shape.is_empty else Region.of_shape(self.shape, self.name)
+        return self if sound or self.shape.is_empty else Region.of_shape(self.shape, self.name, self.kind)
 
 
 def as_region(area: Region | ArrayLike) -> Region:
     """Return a region, or a bare outline (N, 2) as one; RegionError when it is none."""
     return area if isinstance(area, Region) else Region(np.asarray(area))
+
+
+def cut_out(areas: Iterable[Region], ignored: Iterable[Region]) -> list[Region]:
+    """Return areas without what lies in the ignored ones; an area that lies in them whole is left out."""
+    cuts = [region.shape for region in ignored]
+    if not cuts:
+        return list(areas)
+    cut, left = shapely.union_all(cuts), []
+    for area in areas:
+        rest = _areas_in(area.shape - cut) if shapely.intersects(area.shape, cut) else area.shape
+        if rest is area.shape:
+            left.append(area)
+        elif rest.area > 0:
+            left.append(Region.of_shape(rest, area.name, area.kind))
+    return left
+
+
+def to_count(regions: Sequence[Region]) -> list[Region]:
+    """Return the regions in which nuclei count: those that are not ignored, without what is."""
+    return cut_out([one for one in regions if not one.ignored], [one for one in regions if one.ignored])
 
 
 def in_any(yx: ArrayLike, areas: Iterable[Region | ArrayLike]) -> NDArray[np.bool_]:

@@ -109,15 +109,16 @@ def test_author_time_and_model_come_back(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name, kind in FORMATS.items() if kind.carries.regions])
-def test_regions_and_their_holes_come_back(name: str) -> None:
-    region = Region(SQUARE, (SQUARE / 4 + 3,), "field 1")
+@pytest.mark.parametrize("kind", ["", "tumour", "ignore", "hot spot"])
+def test_regions_and_their_holes_come_back(name: str, kind: str) -> None:
+    region = Region(SQUARE, (SQUARE / 4 + 3,), "field 1", kind=kind)
 
     document, lost = round_trip(name, Document(nuclei=Nuclei.from_points(ODD, [[3, 4]], label=[0]), regions=(region,)))
 
     [found] = document.regions
     np.testing.assert_allclose(found.outline, region.outline, atol=1e-3)
     np.testing.assert_allclose(found.holes[0], region.holes[0], atol=1e-3)
-    assert found.name == "field 1"
+    assert (found.name, found.kind) == ("field 1", kind)
     assert len(document.nuclei) == 1
     assert lost == []
 

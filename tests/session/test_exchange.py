@@ -112,7 +112,7 @@ def test_a_class_that_comes_with_an_import_goes_with_its_undo(opened: Opens, pat
 
 def test_a_document_says_who_spoke_and_what_found_it(session: Session, path: Path) -> None:
     worked_on(session)
-    keep_regions(session, [Region(SQUARE, name="hot spot")])
+    keep_regions(session, [Region(SQUARE, name="hot spot", kind="tumour")])
 
     document = read_session(path)
 
@@ -123,6 +123,7 @@ def test_a_document_says_who_spoke_and_what_found_it(session: Session, path: Pat
     assert document.slide == SLIDE.info
     np.testing.assert_array_equal(document.regions[0].outline, SQUARE)
     assert read_annotations(path).regions[0].name == "hot spot"
+    assert read_annotations(path).regions[0].kind == "tumour"
     session.undo()
     assert [one.name for one in kept_regions(session)] == ["hot spot"]
 

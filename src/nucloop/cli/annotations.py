@@ -6,8 +6,9 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from nucloop.cli.terminal import complain
-from nucloop.errors import DataError
+from nucloop.errors import DataError, RegionError
 from nucloop.formats import Asked, Document, only_areas, read_regions
+from nucloop.geometry import to_count
 from nucloop.session.exchange import read_annotations
 
 if TYPE_CHECKING:
@@ -75,5 +76,21 @@ def read_told(
 
 
 def drawn_areas(path: Path | None) -> list[Region]:
-    """Read the areas of a file, none without one, and say on standard error which were left out."""
-    return [] if path is None else read_regions(path, complain)
+    """Read the areas of a file, none without one, and say on standard error which were left out.
+
+    What is ignored is cut out of the others.
+
+    Raises
+    ------
+    RegionError
+        If all of them are ignored.
+    """
+    if path is None:
+        return []
+    counted = to_count(read_regions(path, complain))
+    if not counted:
+        raise RegionError(
+            f"{path.name} holds nothing but areas that are ignored. Draw the area too in which nuclei count, and "
+            "export both."
+        )
+    return counted

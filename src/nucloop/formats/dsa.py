@@ -20,6 +20,7 @@ from nucloop.formats.document import Document, file_header
 from nucloop.formats.dsa_shapes import AREAS, CORNER, Areas, piece_of, round_of
 from nucloop.formats.found_classes import FoundClasses
 from nucloop.formats.json_rows import WRONG, JsonRows, extras_of, finite_pair, ring_of
+from nucloop.formats.region_kinds import kind_from, kind_to
 from nucloop.formats.rings import corner_lists, ring_centre
 from nucloop.formats.slide_info import FileHeader
 from nucloop.formats.source.json_records import JsonRecords
@@ -108,6 +109,8 @@ def _polylines(region: Region, number: int) -> Iterator[dict[str, Any]]:
         }
         if region.name:
             element["label"] = {"value": region.name}
+        if region.kind:
+            element["group"] = kind_to(region.kind)
         if len(pieces) > 1:
             element["user"] = {"nucloop": {_PIECE_OF: number}}
         yield element
@@ -193,7 +196,8 @@ def _take(element: dict[str, Any], rows: JsonRows, areas: Areas, *, all_nuclei: 
     if all_nuclei or _CENTRE in _ours(element):
         areas.empty += not _add_outlined(rows, element)
     else:
-        areas.add(piece_of(element), _ours(element).get(_PIECE_OF), str(_said(element) or ""))
+        number = _ours(element).get(_PIECE_OF)
+        areas.add(piece_of(element), number, str(_said(element) or ""), kind_from(element.get("group")))
     return True
 
 

@@ -26,11 +26,12 @@ class Areas:
 
     def __init__(self) -> None:
         self._names: list[str] = []
+        self._kinds: list[str] = []
         self._pieces: list[list[list[NDArray[np.float64]]]] = []
         self._place: dict[Any, int] = {}
         self.empty = 0
 
-    def add(self, piece: list[NDArray[np.float64]], number: Any, name: str) -> None:
+    def add(self, piece: list[NDArray[np.float64]], number: Any, name: str, kind: str = "") -> None:
         """Take in a piece, of the region that NucLoop wrote with this number; None where it is a region of its own."""
         if not piece:
             self.empty += 1
@@ -39,6 +40,7 @@ class Areas:
         if number is None or place is None:
             self._place[number] = len(self._names)
             self._names.append(name)
+            self._kinds.append(kind)
             self._pieces.append([piece])
         else:
             self._pieces[place].append(piece)
@@ -51,7 +53,7 @@ class Areas:
     @property
     def regions(self) -> tuple[Region, ...]:
         """All regions, in order."""
-        return tuple(map(Region.of_pieces, self._pieces, self._names))
+        return tuple(map(Region.of_pieces, self._pieces, self._names, self._kinds))
 
 
 def _ring(points: Any) -> NDArray[np.float64] | None:

@@ -150,7 +150,8 @@ def _region_row(region: Region, number: int) -> tuple[Any, ...]:
     shape = region.shape
     blob, area = _packed(region.outline) if shape.is_empty else _packed_shape(shape)
     y, x = region.outline.mean(axis=0).tolist()
-    properties = {"nucloop": {"region": region.name}, "type": region.name or "region"}
+    kind = {"kind": region.kind} if region.kind else {}
+    properties = {"nucloop": {"region": region.name, **kind}, "type": region.name or region.kind or "region"}
     key = uuid.uuid5(uuid.NAMESPACE_OID, f"region {number} {region.name}")
     return number, str(key), shape.geom_type, x, y, blob, orjson.dumps(properties).decode(), area
 
@@ -241,7 +242,7 @@ def _read_rows(store: sqlite3.Connection, about: dict[str, Any], path: Path) -> 
             if "region" in extra:
                 if shape is None:
                     raise MisfitError("its region has no area")
-                regions.append(Region.of_shape(shape, str(extra["region"])))
+                regions.append(Region.of_shape(shape, str(extra["region"]), str(extra.get("kind", ""))))
                 continue
             centre = finite_pair(*extra.pop("centre")) if "centre" in extra else finite_pair(x, y)
             score = math.nan if extra else float(properties.get("prob", math.nan))

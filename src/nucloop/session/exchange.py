@@ -134,13 +134,16 @@ def _plain(region: Region) -> dict[str, Any]:
     first, *others = (
         {"outline": outline.tolist(), "holes": [hole.tolist() for hole in holes]} for outline, *holes in region.pieces
     )
-    return {"name": region.name, **first, "others": others}
+    kind = {"kind": region.kind} if region.kind else {}
+    return {"name": region.name, **kind, **first, "others": others}
 
 
 def _region(data: dict[str, Any]) -> Region:
-    # sessions from before regions had several pieces do not name any
+    # sessions from before regions had several pieces, or kinds, do not name any
     pieces = [data, *data.get("others", ())]
-    return Region.of_pieces([[one["outline"], *one["holes"]] for one in pieces], str(data["name"]))
+    return Region.of_pieces(
+        [[one["outline"], *one["holes"]] for one in pieces], str(data["name"]), str(data.get("kind", ""))
+    )
 
 
 def _notes(session: Session, nuclei: Nuclei) -> dict[str, NDArray[np.object_]]:

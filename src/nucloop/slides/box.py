@@ -28,6 +28,12 @@ class Box:
         """Number of pixels; 0 for an empty box."""
         return self.height * self.width
 
+    @property
+    def corners(self) -> NDArray[np.float64]:
+        """The outer edges of its pixels, (4, 2) of (y, x)."""
+        top, left, bottom, right = self.y - 0.5, self.x - 0.5, self.y + self.height - 0.5, self.x + self.width - 0.5
+        return np.array([[top, left], [top, right], [bottom, right], [bottom, left]])
+
     def intersect(self, other: "Box") -> "Box":
         """Return the common part of two boxes, a box of area 0 when they do not meet."""
         top, left = max(self.y, other.y), max(self.x, other.x)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nucloop.errors import MisfitError
-from nucloop.formats.geojson.features import kind_of
+from nucloop.formats.geojson.features import class_of, kind_of
 from nucloop.formats.geojson.writing import CORNER
+from nucloop.formats.region_kinds import kind_from
 from nucloop.geometry import Region, checked_ring, encloses_nothing
 
 if TYPE_CHECKING:
@@ -42,7 +43,12 @@ def region_of(feature: dict[str, Any]) -> Region | None:
         If the feature is malformed.
     """
     pieces = [] if is_nucleus(feature) else pieces_of(feature["geometry"], CORNER)
-    return Region.of_pieces(pieces, str((feature.get("properties") or {}).get("name") or "")) if pieces else None
+    if not pieces:
+        return None
+    properties = feature.get("properties") or {}
+    classified = class_of(properties)
+    kind = kind_from(None if classified is None else classified[0])
+    return Region.of_pieces(pieces, str(properties.get("name") or ""), kind)
 
 
 def pieces_of(geometry: dict[str, Any], shift: float) -> list[list[NDArray[np.float64]]]:

@@ -16,6 +16,7 @@ import orjson
 
 from nucloop.formats.atomic import replacing
 from nucloop.formats.document import UUID, file_header
+from nucloop.formats.region_kinds import kind_to
 from nucloop.formats.rings import corner_lists
 from nucloop.nuclei import UNLABELLED, Origin
 
@@ -180,6 +181,8 @@ def _region(region: Region, uuid: str) -> dict[str, Any]:
     properties: dict[str, Any] = {"objectType": "annotation"}
     if region.name:
         properties["name"] = region.name
+    if region.kind:
+        properties["classification"] = {"name": kind_to(region.kind)}
     return {
         "type": "Feature",
         "id": uuid,

@@ -6,7 +6,8 @@ tied by columns of the layer's features, which go with the shapes when others ar
 - `region`: shapes with one number are one region; 0 is a shape that somebody drew, a region by itself,
 - `piece`: which of its pieces an outline is, or a hole is cut out of,
 - `hole`: whether it is cut out; it is shaded, so that a person sees what does not belong,
-- `name`: what the region is called.
+- `name`: what the region is called,
+- `kind`: what it is made of, such as tumour or stroma; nothing is found or counted in what is ignored.
 
 Shapes move one by one: a region moves as a whole when all of it is selected. Holes go when the outline they are cut out
 of is deleted.
@@ -21,7 +22,7 @@ from napari.layers import Shapes
 from napari.layers.base import ActionType
 
 from nucloop.errors import NucLoopError, RegionError
-from nucloop.geometry import Region
+from nucloop.geometry import IGNORE, Region, to_count
 from nucloop.gui.canvas.layer_slide import set_layer_mpp
 from nucloop.gui.canvas.slide_group import image_under, layer_of, tie
 from nucloop.gui.canvas.view import placement, to_image, view_centre
@@ -37,21 +38,27 @@ if TYPE_CHECKING:
     Ring = NDArray[np.float64]
 
 __all__ = [
+    "KIND_EDGES",
     "REGIONS_NAME",
     "add_regions",
     "draw_regions",
     "drawn_regions",
+    "ignored_regions",
+    "look_of",
     "regions_layer",
     "regions_of",
     "set_resolution",
+    "ties_of",
 ]
 
 REGIONS_NAME = "Regions"
 CORNERS_OF_AN_ELLIPSE = 64
 CLOSED_SHAPES = ("rectangle", "polygon", "ellipse")
-TIES: dict[str, Any] = {"region": 0, "piece": 0, "hole": False, "name": ""}
+TIES: dict[str, Any] = {"region": 0, "piece": 0, "hole": False, "name": "", "kind": ""}
 """Columns of the layer's features, each with its value for what a person draws."""
 EDGE, INSIDE, HOLE = "#f0e442", "transparent", "#00000080"
+KIND_EDGES = {"tumour": "#d55e00", "stroma": "#009e73", IGNORE: "#bdbdbd"}
+"""What is ignored is shaded too, as holes are: it does not belong."""
 DECIMALS = 6
 """Of a pixel: what lies beyond them comes from the way through the world."""
 
@@ -79,7 +86,7 @@ def draw_regions(viewer: ViewerModel, image: Image, tool: str) -> Shapes:
 
 
 def drawn_regions(viewer: ViewerModel, image: Image) -> list[Region]:
-    """Return drawn regions in level-0 pixels of an image.
+    """Return the drawn regions in which nuclei are found and count, in level-0 pixels; what is ignored is cut out.
 
     Raises
     ------
@@ -87,18 +94,24 @@ def drawn_regions(viewer: ViewerModel, image: Image) -> list[Region]:
         If nothing with an area was drawn.
     """
     layer = regions_layer(viewer, image)
-    regions = [] if layer is None else _regions_in(layer, image)
+    regions = [] if layer is None else to_count(_regions_in(layer, image))
     if not regions:
         raise RegionError("No region is drawn yet. Choose Rectangle or Polygon, draw on the slide, then detect.")
     return regions
 
 
 def regions_of(viewer: ViewerModel, image: Image) -> list[Region]:
-    """Return the regions drawn on an image now, in its level-0 pixels; none when none is drawn."""
+    """Return all regions drawn on an image now, the ignored too, in its level-0 pixels; none when none is drawn."""
+    layer = regions_layer(viewer, image)
     try:
-        return drawn_regions(viewer, image)
+        return [] if layer is None else _regions_in(layer, image)
     except NucLoopError:
         return []
+
+
+def ignored_regions(viewer: ViewerModel, image: Image) -> list[Region]:
+    """Return the regions drawn on an image in which nothing is found or counted, in its level-0 pixels."""
+    return [region for region in regions_of(viewer, image) if region.ignored]
 
 
 def add_regions(viewer: ViewerModel, image: Image, regions: Sequence[Region]) -> None:
@@ -108,23 +121,24 @@ def add_regions(viewer: ViewerModel, image: Image, regions: Sequence[Region]) ->
         active = viewer.layers.selection.active
         layer = _new_layer(viewer, image)
         viewer.layers.selection.active = active
-    ties = _ties(layer)
+    ties = ties_of(layer)
     last = max(ties["region"], default=0)
     rings = []
     for number, region in enumerate(regions, last + 1):
         for ring, piece, hole in _rings_of(region):
             tied = hole or bool(region.others or region.holes)
-            for column, value in zip(ties, (number if tied else 0, piece, hole, region.name), strict=True):
+            for column, value in zip(ties, (number if tied else 0, piece, hole, region.name, region.kind), strict=True):
                 ties[column].append(value)
             rings.append(ring)
     before, lead = layer.nshapes, _mapping(image, layer)
+    looks = list(map(look_of, ties["kind"][before:], ties["hole"][before:]))
     # who listens hears of the shapes once it is known which are holes
     with layer.events.data.blocker():
         layer.add_polygons(
             [lead(ring) for ring in rings],
             edge_width=2 * _pixels_per_screen_pixel(viewer, image),
-            face_color=[HOLE if hole else INSIDE for hole in ties["hole"][before:]],
-            edge_color=EDGE,
+            face_color=[inside for _, inside in looks],
+            edge_color=[edge for edge, _ in looks],
         )
     layer.features = layer.features.assign(**ties)
     layer.feature_defaults = layer.feature_defaults.assign(**TIES)
@@ -152,6 +166,11 @@ def set_resolution(viewer: ViewerModel, image: Image, mpp: float) -> None:
         camera_of(viewer).center = image.data_to_world((y, x))
 
 
+def look_of(kind: str, hole: bool) -> tuple[str, str]:
+    """Return the colours of a shape, of its line and within."""
+    return KIND_EDGES.get(kind, EDGE), HOLE if hole or kind == IGNORE else INSIDE
+
+
 def _new_layer(viewer: ViewerModel, image: Image) -> Shapes:
     layer = Shapes(
         ndim=2,
@@ -174,30 +193,30 @@ def _rings_of(region: Region) -> Iterator[tuple[Ring, int, bool]]:
 
 def _regions_in(layer: Shapes, image: Image) -> list[Region]:
     """Put shapes that are tied together again, in the order of their first; holes without an outline are none."""
-    names: dict[int, str] = {}
+    names: dict[int, tuple[str, str]] = {}
     outlines: dict[int, list[tuple[int, Ring]]] = {}
     holes: dict[tuple[int, int], list[Ring]] = {}
-    ties, lead, exact = _ties(layer), _mapping(layer, image), _remembered(layer, image)
+    ties, lead, exact = ties_of(layer), _mapping(layer, image), _remembered(layer, image)
     rows = zip(layer.data, layer.shape_type, *ties.values(), strict=True)
-    for row, (corners, kind, region, piece, hole, name) in enumerate(rows, 1):
-        if kind not in CLOSED_SHAPES:
+    for row, (corners, shape, region, piece, hole, *said) in enumerate(rows, 1):
+        if shape not in CLOSED_SHAPES:
             continue
         ring = exact.get(corners.tobytes())
         if ring is None:
-            ring = np.round(lead(_ellipse(corners) if kind == "ellipse" else corners), DECIMALS)
+            ring = np.round(lead(_ellipse(corners) if shape == "ellipse" else corners), DECIMALS)
         key = region or -row
         if hole and region:
             holes.setdefault((key, piece), []).append(ring)
         else:
-            names.setdefault(key, name)
+            names.setdefault(key, (said[0], said[1]))
             outlines.setdefault(key, []).append((piece, ring))
     return [
-        Region.of_pieces([[ring, *holes.get((key, piece), ())] for piece, ring in parts], names[key])
+        Region.of_pieces([[ring, *holes.get((key, piece), ())] for piece, ring in parts], *names[key])
         for key, parts in outlines.items()
     ]
 
 
-def _ties(layer: Shapes) -> dict[str, list[Any]]:
+def ties_of(layer: Shapes) -> dict[str, list[Any]]:
     """Return what ties shapes, one list a column; what was drawn in a layer without the columns is tied to nothing."""
     table, count = layer.features, layer.nshapes
     known = table if len(table) == count else table[:0]
@@ -208,7 +227,7 @@ def _holes_go_with_their_outline(event: Any) -> None:
     """Delete holes that were cut out of what has been deleted."""
     if event.action != ActionType.REMOVED:
         return
-    ties = _ties(event.source)
+    ties = ties_of(event.source)
     rows = list(zip(ties["region"], ties["piece"], ties["hole"], strict=True))
     there = {(region, piece) for region, piece, hole in rows if not hole}
     alone = [row for row, (region, piece, hole) in enumerate(rows) if hole and (region, piece) not in there]

@@ -10,16 +10,17 @@ from qtpy.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 
 from nucloop.errors import NucLoopError
 from nucloop.gui.canvas.docks import CORRECT_SHORTCUT, bind_shortcuts, correct_nuclei
-from nucloop.gui.canvas.drawn_regions import draw_regions
+from nucloop.gui.canvas.drawn_regions import draw_regions, regions_layer
 from nucloop.gui.canvas.layer_slide import mpp_of_layer, slide_of_layer, was_said
 from nucloop.gui.canvas.view import image_layers, view_centre
 from nucloop.gui.correct.correcting import Correcting
 from nucloop.gui.detect.beforehand import loading_steps, use_units
 from nucloop.gui.detect.detect_controls import DetectControls
-from nucloop.gui.detect.detection import Detection
+from nucloop.gui.detect.detection import Detection, DetectionScope
 from nucloop.gui.detect.model_choice import ModelChoice
 from nucloop.gui.detect.nuclei_panel import NucleiPanel
 from nucloop.gui.detect.pipelines import Offer, loaded_pipeline
+from nucloop.gui.detect.region_row import RegionRow
 from nucloop.gui.detect.resolution import ResolutionQuestion
 from nucloop.gui.detect.resolution_crop import crop_steps
 from nucloop.gui.detect.welcome import Welcome, scope_hint
@@ -106,6 +107,7 @@ class DetectDock(QWidget):
     def _build(self) -> None:
         self.welcome = Welcome()
         self.controls = DetectControls()
+        self.region = RegionRow()
         self.question = ResolutionQuestion()
         self.trouble = SessionQuestion()
         self.messages = MessageLine()
@@ -131,7 +133,15 @@ class DetectDock(QWidget):
         column = QVBoxLayout(inside)
         column.setContentsMargins(12, 10, 12, 10)
         column.setSpacing(10)
-        for widget in (self.welcome, self.controls, self.question, self.trouble, self.messages, self._found):
+        for widget in (
+            self.welcome,
+            self.controls,
+            self.region,
+            self.question,
+            self.trouble,
+            self.messages,
+            self._found,
+        ):
             column.addWidget(widget)
         column.addStretch()
         show_scrolled(self, inside)
@@ -254,6 +264,8 @@ class DetectDock(QWidget):
         image = self.controls.image
         self.controls.hint.setText("" if image is None else scope_hint(self.viewer, image, self.controls.scope))
         self.controls.resolution.setVisible(image is not None and was_said(image))
+        layer = None if image is None else regions_layer(self.viewer, image)
+        self.region.show_layer(layer, self.controls.scope is DetectionScope.REGION)
 
     def _trouble_answered(self, answer: Answer, folder: Path | None) -> None:
         if self.controls.image is not None:

@@ -12,9 +12,10 @@ from qtpy.QtCore import QObject, Signal
 
 from nucloop.detection.overlap import SAME_NUCLEUS_UM
 from nucloop.errors import NucLoopError, RegionError
-from nucloop.gui.canvas.drawn_regions import drawn_regions
+from nucloop.geometry import as_region, cut_out
+from nucloop.gui.canvas.drawn_regions import drawn_regions, ignored_regions
 from nucloop.gui.canvas.layer_slide import mpp_of_layer
-from nucloop.gui.canvas.view import view_box, view_centre
+from nucloop.gui.canvas.view import view_box, view_centre, whole_box
 from nucloop.gui.detect.detection_steps import ModelsLoaded, detection_steps
 from nucloop.gui.detect.detection_words import check_scheme, goes_on, last_word
 from nucloop.gui.detect.pipelines import loaded_pipeline
@@ -128,8 +129,9 @@ class Detection(QObject):
         RegionError
             If there is nothing there, or a view is too large to be meant.
         """
+        ignored = ignored_regions(self._viewer, image)
         if scope is DetectionScope.SLIDE:
-            return None
+            return _without(whole_box(image), ignored) if ignored else None
         if scope is DetectionScope.REGION:
             return list(drawn_regions(self._viewer, image))
         box = view_box(self._viewer, image)
@@ -138,7 +140,7 @@ class Detection(QObject):
             raise RegionError(
                 f"This view covers {area:,.0f} mm². Zoom in to the field you want to see, or choose Whole slide."
             )
-        return [box]
+        return _without(box, ignored) if ignored else [box]
 
     def start(self, image: Image, scope: DetectionScope, choice: PipelineSpec) -> None:
         """Begin a run on an image whose resolution is known; results come through the signals.
@@ -317,3 +319,10 @@ class Detection(QObject):
     def _say(self, message: Message) -> None:
         self.message = message
         self.said.emit(message)
+
+
+def _without(box: Box, ignored: list[Region]) -> list[Box | Region]:
+    left = cut_out([as_region(box.corners)], ignored)
+    if not left:
+        raise RegionError("All of this lies in regions that are ignored. Look elsewhere, or delete them.")
+    return [*left]

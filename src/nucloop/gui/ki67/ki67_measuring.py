@@ -9,7 +9,8 @@ import numpy as np
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from nucloop.errors import DataError, NucLoopError, RegionError
-from nucloop.gui.canvas.drawn_regions import drawn_regions, regions_layer
+from nucloop.geometry import in_any
+from nucloop.gui.canvas.drawn_regions import drawn_regions, ignored_regions, regions_layer
 from nucloop.gui.canvas.layer_slide import slide_of_layer
 from nucloop.gui.ki67.ki67_memory import (
     recall_settings,
@@ -172,6 +173,9 @@ class Ki67Measuring(QObject):
             self._follow_slide(nuclei)
         self.regions = self._drawn(nuclei)
         table = nuclei.shown()
+        ignored = ignored_regions(nuclei.viewer, nuclei.image)
+        if ignored:
+            table = table.take(~in_any(table.yx, ignored))
         if not self.settings.ready:
             why = "Say below which classes are positive and which negative, or let DAB decide."
             self._show(None, f"{H_E_WORDS} {why}" if self.stain is StainKind.H_E else why)

@@ -1,0 +1,121 @@
+"""Regions are called something and made of something; what is ignored is neither detected in nor counted."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from qtpy.QtCore import Qt
+
+from nucloop.formats import write_document
+from nucloop.gui.canvas.docks import open_detect_dock, open_ki67_dock
+from nucloop.gui.canvas.drawn_regions import add_regions, draw_regions, drawn_regions, regions_layer, regions_of
+from nucloop.gui.detect.detection import DetectionScope
+from nucloop.gui.sessions.kept_regions import KeptRegions
+from nucloop.session.exchange import document_of, kept_regions
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari.layers import Shapes
+    from tests.gui.conftest import Bench
+
+    from nucloop.gui.detect.detect_dock import DetectDock
+
+pytestmark = pytest.mark.gui
+LONG_MS = 20_000
+LEFT = np.array([[100, 100], [100, 250], [400, 250], [400, 100]], float)
+RIGHT = LEFT + np.array([0, 150])
+PEN = np.array([[100, 100], [100, 400], [200, 400], [200, 100]], float)
+
+
+@pytest.fixture
+def detect(bench: Bench) -> DetectDock:
+    KeptRegions.of(bench.viewer)
+    bench.find([[150, 150], [300, 150], [300, 300], [150, 300], [450, 450]], [0, 0, 1, 1, 2])
+    dock = open_detect_dock(bench.viewer)
+    dock.controls.choose_scope(DetectionScope.REGION)
+    return dock
+
+
+def drawn(bench: Bench, *corners: np.ndarray) -> Shapes:
+    layer = draw_regions(bench.viewer, bench.image, "polygon")
+    for one in corners:
+        layer.add_polygons([one])
+        layer.selected_data = {layer.nshapes - 1}
+    return layer
+
+
+def choose(bench: Bench, dock: DetectDock, kind: str) -> None:
+    """Choose a class for the region as a person does in the list."""
+    box = dock.region.kind
+    bench.qtbot.waitUntil(dock.region.isVisible, timeout=LONG_MS)
+    box.setCurrentIndex(box.findData(kind))
+    box.activated.emit(box.currentIndex())
+    bench.settle()
+
+
+def test_the_region_that_was_just_drawn_gets_a_class_and_a_name_and_keeps_them(
+    bench: Bench, detect: DetectDock, tmp_path: Path
+) -> None:
+    layer = drawn(bench, LEFT, RIGHT)
+    choose(bench, detect, "tumour")
+    bench.qtbot.keyClicks(detect.region.name, "hot spot")
+    bench.qtbot.keyClick(detect.region.name, Qt.Key.Key_Return)
+    kept = kept_regions(bench.session)
+    assert [(one.name, one.kind) for one in kept] == [("", ""), ("hot spot", "tumour")]
+    np.testing.assert_allclose(layer.edge_color[1, :3] * 255, (0xD5, 0x5E, 0x00), atol=1)
+
+    layer.selected_data = {0, 1}
+    bench.qtbot.waitUntil(lambda: detect.region.about.text() == "2 regions", timeout=LONG_MS)
+    assert detect.region.kind.currentIndex() == -1, "they differ"
+    choose(bench, detect, "stroma")
+    assert [(one.name, one.kind) for one in kept_regions(bench.session)] == [("", "stroma"), ("hot spot", "stroma")]
+
+    write_document(tmp_path / "a.geojson", document_of(bench.session), "geojson")
+    told = json.loads((tmp_path / "a.geojson").read_text())
+    areas = [one["properties"] for one in told["features"] if one["geometry"]["type"] == "Polygon"]
+    assert [(one.get("name"), one["classification"]["name"]) for one in areas] == [
+        (None, "Stroma"),
+        ("hot spot", "Stroma"),
+    ]
+
+
+def test_regions_of_a_session_come_back_with_their_looks(bench: Bench, detect: DetectDock) -> None:
+    drawn(bench, LEFT, PEN)
+    choose(bench, detect, "ignore")
+    regions = regions_of(bench.viewer, bench.image)
+    bench.viewer.layers.remove(regions_layer(bench.viewer))
+    add_regions(bench.viewer, bench.image, regions)
+    layer = regions_layer(bench.viewer)
+    assert regions_of(bench.viewer, bench.image) == regions
+    assert layer.face_color[:, 3].tolist() == pytest.approx([0, 0.5], abs=0.01), "what is ignored is shaded"
+
+
+def test_what_is_ignored_is_neither_detected_in_nor_counted(bench: Bench, detect: DetectDock) -> None:
+    ki67 = open_ki67_dock(bench.viewer)
+    ki67.measuring.choose(by_dab=False, positive=frozenset({"lymphocyte"}), negative=frozenset({"tumour"}))
+
+    def counted() -> dict[str, int]:
+        bench.qtbot.waitUntil(lambda: not ki67.measuring.busy, timeout=LONG_MS)
+        result = ki67.measuring.result
+        assert result is not None
+        rows = {index.name: index.total for index in result.ki67.regions}
+        return rows | {"all": result.ki67.slide.total}
+
+    drawn(bench, PEN)
+    choose(bench, detect, "ignore")
+    assert counted()["all"] == 2, "of four those beside the pen"
+    for scope in (DetectionScope.SLIDE, DetectionScope.VIEW):
+        (area,) = detect.detection.region_of(bench.image, scope)
+        assert area.contains([[150, 150], [300, 150]]).tolist() == [False, True]
+    drawn(bench, LEFT)
+    choose(bench, detect, "tumour")
+    drawn(bench, RIGHT)
+    bench.qtbot.keyClicks(detect.region.name, "invasive front")
+    bench.qtbot.keyClick(detect.region.name, Qt.Key.Key_Return)
+    bench.settle()
+    assert [one.area for one in drawn_regions(bench.viewer, bench.image)] == pytest.approx([200 * 150] * 2)
+    bench.qtbot.waitUntil(lambda: counted() == {"tumour 1": 1, "invasive front": 1, "all": 2}, timeout=LONG_MS)
