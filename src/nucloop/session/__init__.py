@@ -62,7 +62,7 @@ from nucloop.session.history import EditKind
 from nucloop.session.identity import SlideIdentity
 from nucloop.session.keeping.place import session_path
 from nucloop.session.memory import Edit
-from nucloop.session.runs import ModelRun
+from nucloop.session.editing.runs import ModelRun
 from nucloop.session.session import Session
 
 __all__ = [

@@ -27,7 +27,7 @@ from nucloop.gui.layer.legend import disc
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
-    from nucloop.session.class_edits import ClassUse
+    from nucloop.session.editing.class_edits import ClassUse
 
 __all__ = ["DeleteDialog", "SchemeDialog"]
 
