@@ -50,6 +50,7 @@ Errors that a person may see are `SessionError`: `OtherSlide`, `SessionInUse`, `
 
 from nucloop.errors import SessionError
 from nucloop.session.change import Change, Direction
+from nucloop.session.editing.runs import ModelRun
 from nucloop.session.faults import (
     DamagedSession,
     NewerSession,
@@ -62,7 +63,6 @@ from nucloop.session.history import EditKind
 from nucloop.session.identity import SlideIdentity
 from nucloop.session.keeping.place import session_path
 from nucloop.session.memory import Edit
-from nucloop.session.editing.runs import ModelRun
 from nucloop.session.session import Session
 
 __all__ = [

@@ -12,16 +12,16 @@ from nucloop.errors import SessionError
 from nucloop.nuclei import UNLABELLED, Nuclei
 from nucloop.session import edits
 from nucloop.session.change import Change, Direction, Listeners
-from nucloop.session.editing.class_edits import ClassEdits
 from nucloop.session.columns import distinct
+from nucloop.session.editing.class_edits import ClassEdits
+from nucloop.session.editing.imports import imported
+from nucloop.session.editing.runs import ModelRun
 from nucloop.session.edits import Editor
 from nucloop.session.history import EditKind
 from nucloop.session.identity import SlideIdentity
-from nucloop.session.editing.imports import imported
 from nucloop.session.keeping.place import session_path
 from nucloop.session.opening import Opened, open_file, open_in_memory
 from nucloop.session.people import tidy_name
-from nucloop.session.editing.runs import ModelRun
 from nucloop.slides import Box
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari.layers.base import ActionType
+from napari.utils.colormaps.standardize_color import transform_color
 
 from nucloop.gui.canvas.drawn_regions import TIES, look_of, ties_of
 
@@ -44,7 +45,7 @@ def describe(layer: Shapes, *, name: str | None = None, kind: str | None = None)
     if kind is not None:
         edges, insides = layer.edge_color, layer.face_color
         for row in rows:
-            edges[row], insides[row] = look_of(kind, ties["hole"][row])
+            edges[row], insides[row] = transform_color(list(look_of(kind, ties["hole"][row])))
         layer.edge_color, layer.face_color = edges, insides
     layer.events.data(
         value=layer.data, action=ActionType.CHANGED, data_indices=tuple(rows), vertex_indices=((),) * len(rows)
