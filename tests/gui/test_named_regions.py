@@ -48,6 +48,11 @@ def drawn(bench: Bench, *corners: np.ndarray) -> Shapes:
     return layer
 
 
+def kept(bench: Bench) -> list[tuple[str, str]]:
+    """Name and class of the regions that the session keeps."""
+    return [(one.name, one.kind) for one in kept_regions(bench.session)]
+
+
 def choose(bench: Bench, dock: DetectDock, kind: str) -> None:
     """Choose a class for the region as a person does in the list."""
     box = dock.region.kind
@@ -64,15 +69,16 @@ def test_the_region_that_was_just_drawn_gets_a_class_and_a_name_and_keeps_them(
     choose(bench, detect, "tumour")
     bench.qtbot.keyClicks(detect.region.name, "hot spot")
     bench.qtbot.keyClick(detect.region.name, Qt.Key.Key_Return)
-    kept = kept_regions(bench.session)
-    assert [(one.name, one.kind) for one in kept] == [("", ""), ("hot spot", "tumour")]
+    said = [("", ""), ("hot spot", "tumour")]
+    bench.qtbot.waitUntil(lambda: kept(bench) == said, timeout=LONG_MS)
     np.testing.assert_allclose(layer.edge_color[1, :3] * 255, (0xD5, 0x5E, 0x00), atol=1)
 
     layer.selected_data = {0, 1}
     bench.qtbot.waitUntil(lambda: detect.region.about.text() == "2 regions", timeout=LONG_MS)
     assert detect.region.kind.currentIndex() == -1, "they differ"
     choose(bench, detect, "stroma")
-    assert [(one.name, one.kind) for one in kept_regions(bench.session)] == [("", "stroma"), ("hot spot", "stroma")]
+    said = [("", "stroma"), ("hot spot", "stroma")]
+    bench.qtbot.waitUntil(lambda: kept(bench) == said, timeout=LONG_MS)
 
     write_document(tmp_path / "a.geojson", document_of(bench.session), "geojson")
     told = json.loads((tmp_path / "a.geojson").read_text())
