@@ -2,7 +2,7 @@
 PYTHON_ENV := .venv/bin/python
 IN_WINDOW := tools/in-window.sh
 
-.PHONY: run test bench kills soak docs clean setup lint lock update
+.PHONY: run test fuzz bench kills soak docs clean setup lint lock update
 .DEFAULT_GOAL := run
 
 setup:
@@ -20,6 +20,11 @@ lint: setup
 
 test: lint
 	@$(IN_WINDOW) $(PYTHON_ENV) -m pytest
+
+# Changed files for every reader; what a reader does not survive stays in build/fuzz.
+fuzz: MINUTES := 30
+fuzz: setup
+	@nice -n 10 $(PYTHON_ENV) -m tests.fuzz --minutes $(MINUTES)
 
 # Prints the table and writes build/benchmarks.json.
 bench: setup

@@ -3,9 +3,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pandas as pd
+import pytest
 from tests.cohort.conftest import write_slide
 
 from nucloop import cohort
+from nucloop.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,3 +78,13 @@ def test_settings_that_cannot_be_are_refused_with_the_line_that_is_wrong(
 
     assert outcome.code == 1
     assert "detecter" in outcome.err
+
+
+@pytest.mark.parametrize(
+    "text", [b"detector: \xff\xfe\n", b"a: &b [1]\nc: *b\n", b"# \n" * 100_000, b"a: !!int x\n", b"[" * 5000]
+)
+def test_settings_that_are_no_yaml_are_refused_in_a_sentence(tmp_path: Path, text: bytes) -> None:
+    (tmp_path / "project.yaml").write_bytes(text)
+
+    with pytest.raises(DataError, match=r"project\.yaml"):
+        cohort.open_project(tmp_path)

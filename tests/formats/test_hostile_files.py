@@ -365,3 +365,52 @@ def test_what_is_no_file_is_refused(tmp_path: Path, name: str, make: Callable[[P
 
     with pytest.raises(DataError, match="odd"):
         read_document(path)
+
+
+def csv_of(text: str) -> Callable[[Path], Path]:
+    def write(folder: Path) -> Path:
+        (folder / "odd.csv").write_text(text)
+        return folder / "odd.csv"
+
+    return write
+
+
+def old_header(folder: Path) -> Path:
+    """An array whose header is no whole piece of Python, which NumPy reads as one."""
+    header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (1L, (".ljust(117) + b"\n"
+    with zipfile.ZipFile(folder / "odd.npz", "w") as archive:
+        archive.writestr("yx.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
+    return folder / "odd.npz"
+
+
+def compressed_by_a_list(folder: Path) -> Path:
+    with sqlite3.connect(folder / "odd.db") as store:
+        store.executescript(
+            "CREATE TABLE metadata (key, value); INSERT INTO metadata VALUES ('compression', '[1]');"
+            "CREATE TABLE annotations (id, cx, cy, geometry, properties);"
+        )
+    store.close()
+    return folder / "odd.db"
+
+
+def a_type_beyond_numbers(folder: Path) -> Path:
+    path = written(folder, "cellvit").rename(folder / "odd.cellvit.json")
+    replaced(path, '"type":1', f'"type":{10**19}')
+    return path
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        csv_of("index,axis-1,axis-2\n0,1e400,x\n"),
+        csv_of('WKT,class\n"POLYGON EMPTY",a\n'),
+        csv_of('WKT,class\n"POLYGON ((1 1, 9 NaN, 9 9, 1 1))",a\n'),
+        old_header,
+        compressed_by_a_list,
+        a_type_beyond_numbers,
+    ],
+    ids=["two axes", "empty shape", "NaN in a shape", "header", "compression", "type"],
+)
+def test_what_changed_files_ended_in_tracebacks_is_refused(tmp_path: Path, make: Callable[[Path], Path]) -> None:
+    with pytest.raises(DataError, match="odd"):
+        read_document(make(tmp_path))

@@ -156,3 +156,27 @@ def head_file(tmp_path: Path) -> Path:
 def test_the_collected_folder_that_names_a_hub_is_refused() -> None:
     with pytest.raises(WeightsError, match="asks the library to fetch other weights"):
         open_encoder(str(CASES / "folder-that-names-a-hub"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"hidden_size": {"a": 1}},
+        {"hidden_size": float("inf")},
+        {"patch_size": {}},
+        {"patch_size": [[]]},
+        {"num_attention_heads": "NaN"},
+        {"num_attention_heads": 0},
+        {"num_hidden_layers": 1_000_000},
+        {"hidden_size": 90_000},
+    ],
+)
+def test_a_dinov2_folder_that_describes_none_is_refused(tmp_path: Path, change: dict[str, object]) -> None:
+    pytest.importorskip("transformers")
+    dino = {"model_type": "dinov2", "hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    begun = time.perf_counter()
+
+    with pytest.raises(WeightsError):
+        open_encoder(str(folder_of(tmp_path / "model", dino | change)))
+
+    assert time.perf_counter() - begun < 20

@@ -151,3 +151,11 @@ def test_micrometres_are_written_where_a_table_can_hold_them(session: Session, t
     assert (tmp_path / "out.csv").read_text().splitlines()[1].startswith("id,y_um,x_um,class")
     with pytest.raises(DataError, match="counts in pixels"):
         write_document(tmp_path / "out.geojson", document)
+
+
+def test_an_import_of_nothing_changes_nothing(opened: Opens) -> None:
+    session = opened()
+
+    session.import_nuclei(Nuclei.empty(SCHEME), source="areas.xml")
+
+    assert len(session.nuclei()) == 0

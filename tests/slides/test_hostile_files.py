@@ -273,3 +273,44 @@ def test_a_tile_that_lies_nowhere_or_is_as_large_as_nothing_is_a_sentence(
     path.write_bytes(data)
     with suppress(SlideError), open_slide(path, mpp=0.5) as slide:
         slide.levels[0].read(0, 0, 64, 64)
+
+
+@pytest.mark.parametrize("tag", [273, 279])
+@pytest.mark.parametrize(("count", "kind", "value"), [(1, 4, 0x7FFFFFF0), (0, 4, 8), (2, 2, 0x31003100), (1, 11, 5)])
+def test_a_strip_whose_place_is_no_place_is_a_sentence(
+    tmp_path: Path, tag: int, count: int, kind: int, value: int
+) -> None:
+    path = tmp_path / "slide.tif"
+    tifffile.imwrite(path, RGB, photometric="rgb", rowsperstrip=16, compression="deflate", metadata=None)
+    with tifffile.TiffFile(path) as file:
+        at = file.pages[0].tags[tag].offset
+    data = bytearray(path.read_bytes())
+    struct.pack_into("<HII", data, at + 2, kind, count, value)
+    path.write_bytes(data)
+    with pytest.raises(SlideError, match=r"slide\.tif"), open_slide(path, mpp=0.5) as slide:
+        slide.levels[0].read(0, 0, 64, 64)
+
+
+@pytest.mark.parametrize("chunk", [b"iCCP", b"sRGB", b"pHYs", b"tRNS", b"gAMA", b"zTXt"])
+def test_a_png_with_an_empty_chunk_behind_its_pixels_is_a_picture_or_a_sentence(tmp_path: Path, chunk: bytes) -> None:
+    path = tmp_path / "a.png"
+    Image.fromarray(RGB).save(path)
+    data = path.read_bytes()
+    end = data.index(b"IEND") - 4
+    path.write_bytes(data[:end] + struct.pack(">I", 0) + chunk + struct.pack(">I", zlib.crc32(chunk)) + data[end:])
+    with suppress(SlideError), open_slide(path, mpp=0.5) as slide:
+        slide.levels[0].read(0, 0, 64, 64)
+
+
+def test_ome_tiffs_of_twenty_thousand_pages_open_or_are_refused_within_seconds(tmp_path: Path) -> None:
+    small = np.zeros((16, 16), np.uint8)
+    for name, description in (("a.ome.tif", ome_xml({"shape": (16, 16), "c": 1})), ("b.tif", None)):
+        with tifffile.TiffWriter(tmp_path / name, ome=False) as file:
+            for number in range(20_000):
+                text = {"description": description.encode()} if number == 0 and description else {}
+                file.write(small, photometric="minisblack", metadata=None, **text)
+
+        megabytes, sentence = opened_elsewhere(tmp_path / name, seconds=60)
+
+        assert sentence.startswith(("opened", f"{name} holds more than"))
+        assert megabytes < 500

@@ -1,8 +1,14 @@
 """XML is read by a parser, and only as far as a description goes."""
 
+import time
+from pathlib import Path
+
 import pytest
 
+from nucloop.slides import open_slide
 from nucloop.slides.headers.markup import MarkupError, attribute, elements, parse_markup
+
+CASES = Path(__file__).parents[3] / "shared" / "cases" / "hostile"
 
 
 def test_quotes_namespaces_comments_and_marks_of_byte_order_do_not_matter() -> None:
@@ -33,3 +39,23 @@ def test_quotes_namespaces_comments_and_marks_of_byte_order_do_not_matter() -> N
 def test_what_is_no_description_is_refused(text: str) -> None:
     with pytest.raises(MarkupError):
         parse_markup(text)
+
+
+@pytest.mark.skipif(not CASES.is_dir(), reason="the collected cases are not beside this checkout")
+def test_a_comment_of_half_a_million_letters_takes_no_longer_than_it_is() -> None:
+    begun = time.process_time()
+
+    with open_slide(CASES / "channel-comment.ome.tif") as slide:
+        assert slide.shape == (64, 64)
+
+    assert time.process_time() - begun < 2
+
+
+@pytest.mark.parametrize("text", ["<Channel " * 100_000, "<!-- " * 100_000, "<a " * 50_000 + "/>" * 50_000])
+def test_a_description_without_end_is_refused_at_once(text: str) -> None:
+    begun = time.process_time()
+
+    with pytest.raises(MarkupError):
+        parse_markup(f"<OME>{text}")
+
+    assert time.process_time() - begun < 2

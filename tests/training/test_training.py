@@ -182,3 +182,20 @@ def test_a_recipe_of_megabytes_is_refused_before_it_is_parsed(tmp_path):
 def test_a_wrong_data_set_says_what_is_wrong(spec, split, sentence):
     with pytest.raises(DataError, match=sentence):
         open_dataset(spec, split)
+
+
+@pytest.mark.parametrize("row", ["1e400 2 1", f"{10**400} 2 1", "1 2 inf", "1 2 1e400", "1 2", "a b c"])
+def test_a_list_of_nuclei_with_what_is_no_number_is_named(tmp_path, row):
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "brca_ds_train.txt").write_text("a.png\n")
+    (tmp_path / "labels" / "a_gt_class_coords.txt").write_text(f"{row}\n")
+    with pytest.raises(DataError, match="brca-m2c"):
+        open_dataset(f"brca-m2c:{tmp_path}", "train")
+
+
+def test_a_list_of_images_with_a_row_too_short_is_named(tmp_path):
+    (tmp_path / "images.csv").write_text("image,mpp,organ\na.png\n")
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "labels" / "a.csv").write_text("x,y\n1,2\n")
+    with pytest.raises(DataError, match="monuseg"):
+        open_dataset(f"monuseg:{tmp_path}", "train")

@@ -20,7 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from nucloop.cohort.settings import CohortSettings
 from nucloop.cohort.slide_entry import SlideEntry, read_slides, write_slides
-from nucloop.configuration import first_fault
+from nucloop.configuration import SettingsError, first_fault, read_settings
 from nucloop.errors import DataError
 from nucloop.formats.atomic import replacing
 
@@ -77,17 +77,17 @@ def open_project(folder: str | Path) -> Project:
     folder = Path(folder).absolute()
     path = folder / "project.yaml"
     try:
-        text = path.read_text(encoding="utf-8")
+        settings = read_settings(path)
     except OSError as error:
         raise DataError(f"{folder} is no cohort: it has no project.yaml. Make one with nucloop cohort init.") from error
-    return Project(folder, _settings(text, path), tuple(read_slides(folder / "slides.parquet")))
+    except SettingsError as error:
+        raise DataError(f"{path} is not YAML any more: {error}. Correct what was changed last.") from error
+    return Project(folder, _checked(settings, path), tuple(read_slides(folder / "slides.parquet")))
 
 
-def _settings(text: str, path: Path) -> CohortSettings:
+def _checked(settings: object, path: Path) -> CohortSettings:
     try:
-        return TypeAdapter(CohortSettings).validate_python(yaml.safe_load(text) or {})
-    except yaml.YAMLError as error:
-        raise DataError(f"{path} is not YAML any more. Correct what was changed last.") from error
+        return TypeAdapter(CohortSettings).validate_python(settings or {})
     except ValidationError as error:
         raise DataError(f"{path} cannot be used: {first_fault(error)}. Correct it.") from error
 

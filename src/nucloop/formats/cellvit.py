@@ -186,7 +186,10 @@ def _labels(codes: list[int], type_map: Any, classes: FoundClasses, path: Path) 
             names[code] = name
     except WRONG as error:
         raise DataError(f"The type map of {path.name} is not as CellViT writes it{why(error)}.") from error
-    known, places = np.unique(np.array(codes, np.int64), return_inverse=True)
+    try:
+        known, places = np.unique(np.array(codes, np.int64), return_inverse=True)
+    except OverflowError as error:
+        raise DataError(f"{path.name} has a type of cells that is no number of a class. Export it again.") from error
     labels = [
         UNLABELLED if (name := names.get(code, f"class {code}")).casefold() == "background" else classes.label(name)
         for code in known.tolist()

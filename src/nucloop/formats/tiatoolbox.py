@@ -223,7 +223,7 @@ def _metadata(store: sqlite3.Connection, path: Path) -> dict[str, Any]:
         about = {key: orjson.loads(value) for key, value in store.execute("SELECT key, value FROM metadata LIMIT 1000")}
     except (orjson.JSONDecodeError, *WRONG) as error:
         raise DataError(f"The metadata of {path.name} are damaged{why(error)}. Export it again.") from error
-    if about.get("compression") not in {"zlib", None}:
+    if about.get("compression") not in ("zlib", None):
         raise DataError(f"{path.name} is compressed in a way NucLoop does not know ({about['compression']!r}).")
     return about
 

@@ -175,7 +175,7 @@ class ImageSource:
                     values = _decoded_plainly(self._path, _WHOLE_MODES[picture.mode])
         except SlideError:
             raise
-        except (OSError, SyntaxError, ValueError, RuntimeError, MemoryError) as error:
+        except (OSError, SyntaxError, ValueError, RuntimeError, MemoryError, LookupError, TypeError) as error:
             raise self._damaged(error) from error
         count = 1 if values.ndim == 2 else values.shape[2]
         # in a PNG the second or fourth channel is opacity, by its standard

@@ -91,7 +91,7 @@ def open_dataset(spec: str, split: str) -> Dataset:
         fields = reader.read(folder, split)
     except FileNotFoundError as error:
         raise DataError(f"{name}: {error.filename} is missing. Is {folder} the data set's folder?") from error
-    except (*UNREADABLE, KeyError, IndexError, csv.Error) as error:
+    except (*UNREADABLE, KeyError, IndexError, TypeError, OverflowError, csv.Error) as error:
         raise DataError(f"{name}: a file in {folder} cannot be read ({error}).") from error
     if not fields:
         raise DataError(f"{name}: no images of split {split!r} in {folder}.")

@@ -122,7 +122,11 @@ def places_in(shapes: NDArray[np.object_]) -> dict[str, NDArray[np.float64]]:
     """Return the columns y and x of the centroids of shapes (N,) in pixels; NaN where there is none."""
     import shapely
 
-    centres = shapely.centroid(shapes)
+    corners, rows = shapely.get_coordinates(shapes, return_index=True)
+    placed = np.array(shapes, object)
+    placed[rows[~np.isfinite(corners).all(1)]] = None
+    centres = shapely.centroid(placed)
+    centres[shapely.is_empty(centres)] = None
     return {"y": shapely.get_y(centres), "x": shapely.get_x(centres)}
 
 

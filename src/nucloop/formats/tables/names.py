@@ -91,7 +91,7 @@ def columns_of(names: Sequence[str]) -> Columns:
         for y, x, corner in pairs:
             if y in plain and x in plain:
                 found = others | own | {f"y{unit}": plain[y], f"x{unit}": plain[x]}
-                if x == "axis2":
+                if x == "axis2" and "axis0" in plain:
                     found[PLANE] = plain["axis0"]
                 if _is_imagej(names, set(plain)):
                     said = "ImageJ writes X and Y in the unit of its image. They were taken as pixels."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tokenize
 import zipfile
 import zlib
 from itertools import chain
@@ -32,6 +33,11 @@ _VALUE_BYTES = 16
 SHAPES = ("outlines", "cell_outlines")
 """Each as two arrays, NAME_corners (P, 2) as (y, x) and NAME_ends (N + 1,): see `nucloop.outlines.Outlines`."""
 _WANTED = ("header", *COLUMNS, *NOTES, *(f"{name}_{part}" for name in SHAPES for part in ("corners", "ends")))
+_NO_ARCHIVE = (
+    zipfile.BadZipFile, zipfile.LargeZipFile, ValueError, EOFError, KeyError, TypeError, RuntimeError, SyntaxError,
+    tokenize.TokenError,
+)  # fmt: skip
+"""What reading raises of what is none; NumPy reads headers of old versions as pieces of Python."""
 _KINDS = {"ids": "iu", "yx": "iuf", "score": "iuf", "label": "iu", "probability": "iuf", "origin": "iu"}
 
 
@@ -69,7 +75,7 @@ def read_npz(path: Path) -> Document:
         _check_sizes(path)
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in _WANTED if name in archive.files}
-    except (zipfile.BadZipFile, ValueError, EOFError, KeyError, TypeError, zipfile.LargeZipFile, RuntimeError) as error:
+    except _NO_ARCHIVE as error:
         raise DataError(f"{path.name} is not a NumPy archive of nuclei, or is damaged. Export it again.") from error
     except (OSError, zlib.error) as error:
         raise DataError(

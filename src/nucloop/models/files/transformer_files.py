@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import pickle
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from nucloop.errors import WeightsError
-from nucloop.models.library_networks import make_network, room_for
+from nucloop.models.library_networks import bounded, make_network, room_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -76,7 +75,11 @@ def build_transformer(
     WeightsError
         If the file is damaged or of another network.
     """
-    net = _transformers_net(entry, place) if entry.library == "transformers" else _filled_timm(entry, place, weights)
+    net = (
+        _transformers_net(entry, place, weights)
+        if entry.library == "transformers"
+        else _filled_timm(entry, place, weights)
+    )
     net.requires_grad_(False)
     read = _transformers_patches(entry.registers) if entry.library == "transformers" else _timm_patches
     with torch.inference_mode(), _explained(entry, weights):
@@ -166,14 +169,14 @@ def _spare(key: str) -> bool:
     return key.startswith(SPARE)
 
 
-def _transformers_net(entry: FoundationModel, place: Path) -> nn.Module:
+def _transformers_net(entry: FoundationModel, place: Path, weights: Path) -> nn.Module:
     if not place.is_dir():
         raise WeightsError(f"{entry.name} needs its config.json beside its weights. Give the folder, not the file.")
     import transformers
 
     kinds = {"dinov2": "Dinov2Model", "dinov2_with_registers": "Dinov2WithRegistersModel"}
     kind = getattr(transformers, kinds[entry.architecture])
-    with _explained(entry, place), _quiet(transformers):
+    with _explained(entry, place), _quiet(transformers), bounded(room_for(weights)):
         config = kind.config_class.from_pretrained(place, local_files_only=True)
         # never the code that may lie in the folder: the class is the library's own
         net, report = kind.from_pretrained(place, config=config, local_files_only=True, output_loading_info=True)
@@ -202,26 +205,14 @@ def _quiet(transformers: Any) -> Iterator[None]:
 @contextmanager
 def _explained(entry: FoundationModel, path: Path) -> Iterator[None]:
     """Turn what a library says of a wrong file into a sentence."""
-    from safetensors import SafetensorError
-
     try:
         yield
     except WeightsError:
         raise
     except MemoryError as error:
         raise WeightsError(f"There is not enough memory for {entry.name}. Choose a smaller encoder.") from error
-    except (
-        SafetensorError,
-        pickle.UnpicklingError,
-        OSError,
-        RuntimeError,
-        ValueError,
-        TypeError,
-        KeyError,
-        EOFError,
-        AttributeError,
-        AssertionError,
-    ) as error:
+    except Exception as error:
+        # whatever a library stumbles over, a person is told which file it is
         reason = " ".join(str(error).split())[:300]
         raise WeightsError(
             f"{path} is not {entry.name}, or is damaged ({reason}). Download it again, or check the name."

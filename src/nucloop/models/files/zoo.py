@@ -155,17 +155,25 @@ def _of_folder(folder: Path, mpp: float | None) -> FoundationModel:
         ) from error
     if not isinstance(config, dict):
         raise WeightsError(f"{path} is not a model's configuration. Download the folder again.")
+    try:
+        entry = _described(config, folder)
+    except WeightsError:
+        raise
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError) as error:
+        raise WeightsError(f"{path} describes no model ({error}). Download the folder again.") from error
+    return replace(entry, name=folder.resolve().name, mpp=mpp or DEFAULT_MPP)
+
+
+def _described(config: dict[str, Any], folder: Path) -> FoundationModel:
     if isinstance(config.get("architecture"), str):
         about = config.get("pretrained_cfg") if isinstance(config.get("pretrained_cfg"), dict) else {}
-        entry = _from_timm(config["architecture"], str(folder), dict(about or {}), dict(config.get("model_args") or {}))
-    elif str(config.get("model_type", "")).startswith("dinov2"):
-        entry = _from_transformers(folder, config)
-    else:
-        raise WeightsError(
-            f"{folder} holds neither a timm model nor a DINOv2 of transformers, so its patches cannot be used. "
-            "Choose another encoder."
-        )
-    return replace(entry, name=folder.resolve().name, mpp=mpp or DEFAULT_MPP)
+        return _from_timm(config["architecture"], str(folder), dict(about or {}), dict(config.get("model_args") or {}))
+    if str(config.get("model_type", "")).startswith("dinov2"):
+        return _from_transformers(folder, config)
+    raise WeightsError(
+        f"{folder} holds neither a timm model nor a DINOv2 of transformers, so its patches cannot be used. "
+        "Choose another encoder."
+    )
 
 
 def _from_timm(name: str, repo: str, about: dict[str, Any], options: dict[str, Any]) -> FoundationModel:

@@ -88,8 +88,8 @@ def _at_their_ids(table: Nuclei, values: dict[str, NDArray[Any]]) -> dict[str, N
     Rows in between stand for nuclei that were deleted elsewhere: they lie beyond every slide, and are not alive.
     """
     ids = table.ids
-    last = int(ids.max())
-    if ids.min() < 1 or last > max(_FEW, _MOST_GAPS * len(ids)) or len(np.unique(ids)) < len(ids):
+    last = int(ids.max(initial=0))
+    if not last or ids.min() < 1 or last > max(_FEW, _MOST_GAPS * len(ids)) or len(np.unique(ids)) < len(ids):
         return values
     filled: dict[str, NDArray[Any]] = {"removed": np.ones(last, np.uint8)} if last > len(ids) else {}
     for name, column in values.items():

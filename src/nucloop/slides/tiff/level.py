@@ -231,12 +231,16 @@ class RawLevel:
         offset, size = plane.offsets[number], plane.sizes[number]
         if not size:
             return None
+        if not (isinstance(offset, int | np.integer) and isinstance(size, int | np.integer) and min(offset, size) >= 0):
+            raise self._damaged(index, "has no place in the file")
         if self._shared.opened.closed:
             raise SlideError(f"{self._shared.name} was closed. Open it again to look at it.")
+        if offset + size > plane.handle.size:
+            raise self._damaged(index, "is truncated")
         try:
             with plane.handle.lock:
-                plane.handle.seek(offset)
-                data: bytes = plane.handle.read(size)
+                plane.handle.seek(int(offset))
+                data: bytes = plane.handle.read(int(size))
         except (OSError, ValueError) as error:
             # nowhere in a file, or on a disk that has gone
             raise self._damaged(index, "cannot be read") from error
