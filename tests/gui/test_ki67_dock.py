@@ -23,6 +23,7 @@ from nucloop.gui.canvas.layer_slide import slide_of_layer
 from nucloop.gui.ki67.ki67_memory import recall_settings
 from nucloop.gui.ki67.report_form import ReportForm, recall_words, remember_words
 from nucloop.gui.napari_private.view_state import camera_of
+from nucloop.gui.viewing.slide_view import SlideView
 from nucloop.ki67.measurement import POSITIVE_AND_NEGATIVE
 from nucloop.session.outlining import draw_outline
 
@@ -398,3 +399,38 @@ def test_dab_is_measured_anew_within_an_outline_that_was_drawn(bench: Counted) -
     bench.session.undo()
     bench.wait()
     assert measuring.densities.of(np.array([nucleus]), place) == before
+
+
+def test_fields_are_placed_as_regions_and_counted_one_by_one(bench: Counted) -> None:
+    bench.by_class()
+    view = SlideView.of(bench.viewer)
+    bench.qtbot.waitUntil(lambda: view.image is bench.image and view.thumbnail is not None, timeout=LONG_MS)
+    row = bench.ki67.parts.fields
+    row.count.setValue(2)
+    row.area.setValue(0.01)
+    bench.push(row.hot)
+    bench.wait()
+    drawn = drawn_regions(bench.viewer, bench.image)
+    sides = [np.ptp(region.outline, axis=0) * MPP for region in drawn]
+    np.testing.assert_allclose(sides, [[100, 100], [100, 100]])
+    table = bench.ki67.parts.table.words()
+    assert list(table)[2:4] == ["all regions", "average"]
+    inside = drawn[0].contains(PLACES)
+    assert next(iter(table.values()))[3] == str(int(np.isin(LABELS[inside], [1, 2]).sum()))
+    assert bench.ki67.parts.messages.text == "Placed 2 fields of 0.01 mm² where most nuclei crowd."
+    row.area.setValue(25)
+    bench.push(row.random)
+    assert "no room" in bench.ki67.parts.messages.text
+    assert len(drawn_regions(bench.viewer, bench.image)) == 2
+
+
+def test_fields_at_random_lie_in_tissue(bench: Counted) -> None:
+    view = SlideView.of(bench.viewer)
+    bench.qtbot.waitUntil(lambda: view.image is bench.image and view.thumbnail is not None, timeout=LONG_MS)
+    row = bench.ki67.parts.fields
+    row.count.setValue(3)
+    row.area.setValue(0.01)
+    bench.push(row.random)
+    first = drawn_regions(bench.viewer, bench.image)
+    assert first
+    assert all((region.outline > -1).all() and (region.outline < 512).all() for region in first)

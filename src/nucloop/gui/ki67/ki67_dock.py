@@ -15,6 +15,7 @@ from nucloop.formats import SlideInfo
 from nucloop.gui.canvas.drawn_regions import draw_regions
 from nucloop.gui.canvas.layer_slide import slide_of_layer
 from nucloop.gui.correct.correcting import Correcting
+from nucloop.gui.ki67.fields_row import place_fields
 from nucloop.gui.ki67.ki67_measuring import Ki67Measuring
 from nucloop.gui.ki67.ki67_parts import Ki67Parts
 from nucloop.gui.ki67.ki67_table import HOT_SPOT, ki67_rows
@@ -61,6 +62,7 @@ class Ki67Dock(QWidget):
         self.measuring = Ki67Measuring(self)
         self.parts = Ki67Parts(self)
         self._job: Job | None = None
+        self._presses = 0
         self._connect()
         self._restyle()
         self._follow()
@@ -83,6 +85,7 @@ class Ki67Dock(QWidget):
         parts.precision.valueChanged.connect(lambda points: measuring.choose(half_width=points / 100))
         for tool, button in parts.draw.items():
             button.clicked.connect(lambda _=False, tool=tool: self._draw(tool))
+        parts.fields.asked.connect(self._place_fields)
         parts.table.asked.connect(self._look_at)
         parts.copy.clicked.connect(self.copy_table)
         parts.report.clicked.connect(self._ask_for_report)
@@ -200,6 +203,20 @@ class Ki67Dock(QWidget):
         if self.measuring.nuclei is not None:
             draw_regions(self.viewer, self.measuring.nuclei.image, tool)
             self.measuring.watch_regions()
+
+    def _place_fields(self, count: int, area_mm2: float, hot: bool) -> None:
+        measuring = self.measuring
+        if measuring.nuclei is None:
+            return
+        # each press begins elsewhere, and the same presses give the same fields
+        self._presses += not hot
+        try:
+            done = place_fields(measuring.nuclei, measuring.result, count, area_mm2, hot, self._presses)
+        except NucLoopError as error:
+            self.parts.messages.say(Message(str(error), Tone.WARNING))
+            return
+        measuring.watch_regions()
+        self.parts.messages.say(Message(done, Tone.GOOD))
 
     def _look_at(self, name: str) -> None:
         """Lead to a region or to the hot spot."""

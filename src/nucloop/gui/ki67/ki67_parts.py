@@ -12,6 +12,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from nucloop.gui.ki67.fields_row import FieldsRow
 from nucloop.gui.ki67.ki67_meaning import Ki67Meaning
 from nucloop.gui.ki67.ki67_table import Ki67Table
 from nucloop.gui.widgets.dock_layout import INSET, column_of, heading, show_scrolled
@@ -42,6 +43,7 @@ class Ki67Parts:
         self.counted, self.needs, self.cutoffs, self.note = QLabel(), QLabel(), QLabel(), QLabel(_NOTE)
         self.scores = QLabel()
         self.meaning, self.table, self.messages = Ki67Meaning(), Ki67Table(), MessageLine()
+        self.fields = FieldsRow()
         self.index.setObjectName("NucloopBig")
         for label in (self.empty, self.why, self.interval, self.counted, self.scores, self.note):
             label.setObjectName("NucloopDim")
@@ -53,6 +55,7 @@ class Ki67Parts:
         for part in (self.messages, self._figures, self.why, heading("Regions")):
             column.addWidget(part)
         column.addLayout(self._drawing_row())
+        column.addWidget(self.fields)
         column.addWidget(self.table)
         column.addWidget(heading("Positive or negative"))
         column.addWidget(self.meaning)

@@ -20,11 +20,11 @@ __all__ = ["ViewCorner"]
 _MARGIN = 10
 # over any slide and any background, so no colours of the theme
 _STYLE = """
-QPushButton {
+QPushButton#NucloopCorner {
     background: rgba(28, 29, 34, 215); color: white; border: none; border-radius: 4px;
     padding: 4px 10px; font-weight: 600;
 }
-QPushButton:hover { background: #1f6fd0; }
+QPushButton#NucloopCorner:hover { background: #1f6fd0; }
 """
 
 
@@ -34,6 +34,8 @@ class ViewCorner(QPushButton):
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
         self.panel = ViewPanel(self)
+        # by name, so that the buttons of the panel keep the look of the theme
+        self.setObjectName("NucloopCorner")
         self.setStyleSheet(_STYLE)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
