@@ -309,7 +309,8 @@ def test_another_reader_of_the_session_is_a_reference_and_places_are_decided(ben
     bench.qtbot.waitUntil(lambda: "They differ at 1 place." in box.summary.text(), timeout=LONG_MS)
     bench.push(box.begin)
     bench.qtbot.waitUntil(lambda: box.question.text() == "You say stromal, they say tumour.", timeout=LONG_MS)
-    ring = bench.viewer.layers["In question"]
+    ring = bench.measure.agreement.ring.layer
+    assert ring in bench.viewer.layers
     assert ring.data.tolist() == [bench.session.positions([3])[0].tolist()], "the nucleus in question is ringed"
     assert [name for name, one in box.others.items() if one.isVisible()] == ["lymphocyte"], "all else is offered too"
     # an edit in between compares anew, and asks on
@@ -322,7 +323,7 @@ def test_another_reader_of_the_session_is_a_reference_and_places_are_decided(ben
     consensus = bench.viewer.layers["Consensus"]
     assert list(consensus.features["class"]) == ["tumour"] * 3
     assert bench.session.recall("adjudicated Dr B") == [[3, 3, "tumour"]]
-    bench.qtbot.waitUntil(lambda: "In question" not in bench.viewer.layers, timeout=LONG_MS)
+    bench.qtbot.waitUntil(lambda: ring not in bench.viewer.layers, timeout=LONG_MS)
 
 
 def test_a_class_that_neither_reader_names_is_decided_and_stays_that_class_in_another_order(bench: Measured) -> None:

@@ -37,8 +37,10 @@ class KeyDialog(QDialog):
         self.fields: dict[str, QKeySequenceEdit] = {}
         columns = QHBoxLayout()
         columns.setSpacing(24)
-        for commands in (CLASS_COMMANDS, [one for one in COMMANDS if one not in CLASS_COMMANDS]):
+        for first in range(0, len(COMMANDS), len(CLASS_COMMANDS)):
+            commands = COMMANDS[first : first + len(CLASS_COMMANDS)]
             form = QFormLayout()
+            form.setVerticalSpacing(6)
             for command in commands:
                 form.addRow(command.words, self._field(command))
             columns.addLayout(form, 1)
@@ -63,7 +65,7 @@ class KeyDialog(QDialog):
     def _field(self, command: Command) -> QKeySequenceEdit:
         field = QKeySequenceEdit()
         field.setMaximumSequenceLength(1)
-        field.setMinimumWidth(110)
+        field.setFixedSize(118, 26)
         field.setAccessibleName(f"Key for {command.words}")
         field.keySequenceChanged.connect(self._check)
         self.fields[command.name] = field

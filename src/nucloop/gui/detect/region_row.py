@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RegionRow"]
 
-_KINDS = {"": "Any tissue", "tumour": "Tumour", "stroma": "Stroma", IGNORE: "Ignore: glass, pen, folds, necrosis"}
+_KINDS = {"": "Any tissue", "tumour": "Tumour", "stroma": "Stroma", IGNORE: "Ignore"}
 _LONGEST = 80
 
 
@@ -35,7 +35,9 @@ class RegionRow(QWidget):
         for kind, words in _KINDS.items():
             self.kind.addItem(disc(KIND_EDGES.get(kind, "#f0e442")), words, kind)
         self.kind.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.kind.setToolTip("What the region is made of. Nothing is found or counted in what is ignored.")
+        self.kind.setToolTip(
+            "What the region is made of. In what is ignored (glass, pen, folds, necrosis) nothing is found or counted."
+        )
         self.kind.setAccessibleName("Class of the region")
         self.kind.activated.connect(lambda _: self._say(kind=str(self.kind.currentData())))
         self.name.setPlaceholderText("Name")

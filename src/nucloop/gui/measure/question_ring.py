@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from napari.layers import Points
 
+from nucloop.gui.canvas.slide_group import tie
 from nucloop.gui.canvas.view import placement, remove_soon
 from nucloop.gui.layer.points_style import DIAMETER_UM
+from nucloop.gui.measure.references import RingMark
+from nucloop.gui.napari_private.status_reading import read_when_whole
 
 if TYPE_CHECKING:
     from nucloop.gui.layer.nuclei_layer import NucleiLayer
@@ -17,8 +20,9 @@ __all__ = ["QUESTION_NAME", "QuestionRing"]
 
 QUESTION_NAME = "In question"
 _COLOUR = "#00a8ff"
-_TIMES = 4.0
-_LIMITS = (28, 64)
+_TIMES = 2.4
+_LIMITS = (24, 40)
+_WIDTH = 0.03
 
 
 class QuestionRing:
@@ -52,11 +56,13 @@ class QuestionRing:
             size=_TIMES * DIAMETER_UM / nuclei.mpp,
             face_color="transparent",
             border_color=_COLOUR,
-            border_width=0.1,
+            border_width=_WIDTH,
             canvas_size_limits=_LIMITS,
-            metadata={"nucloop": {"drawn": True}},
+            metadata={RingMark: True},
             **placement(nuclei.image),
         )
+        read_when_whole(layer)
+        tie(layer, nuclei.image, QUESTION_NAME)
         active = nuclei.viewer.layers.selection.active
         nuclei.viewer.add_layer(layer)
         nuclei.viewer.layers.selection.active = active
