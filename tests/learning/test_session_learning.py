@@ -298,6 +298,24 @@ def test_a_class_that_was_added_is_learned_and_an_old_version_still_works(sessio
     features.close()
 
 
+def test_a_head_that_was_learned_before_a_class_was_renamed_goes_on_giving_it(session):
+    features, truth = filled(session, 200)
+    teach(session, truth, range(60))
+    apply(session, lesson_of(session, features))
+    session.change_class(SCHEME.names[1], NucleusClass("renamed", "#123456"))
+    session.order_classes(session.scheme.names[::-1])
+    head = head_in_use(session, ENCODER.sha256)
+    assert head is not None
+    label = head.classify(3 * np.eye(8, dtype=np.float32)[:3])[0]
+    assert [head.scheme.names[k] for k in label] == [SCHEME.names[0], "renamed", SCHEME.names[2]]
+    lesson = lesson_of(
+        session, features, before=SessionHeads(session).load(SessionHeads(session).versions()[0]), version=2
+    )
+    apply(session, lesson)
+    assert session.counts["renamed"] > 0
+    features.close()
+
+
 def test_too_few_answers_are_refused_with_what_to_do(session):
     features, _ = filled(session, 10)
     with pytest.raises(DataError, match="Correct some classes in the Correct dock"):

@@ -20,7 +20,7 @@ from nucloop.models.files.cards import Card, load_head_with_extra, save_head
 from nucloop.models.heads import LinearHead
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from datetime import datetime
     from pathlib import Path
 
@@ -65,6 +65,18 @@ class LearnedHead:
         again = len(self.taught_by) > 0
         # heads from before priors were kept have a replay set and no prior
         return self.prior if again and (self.prior is not None or self.replay is None) else self.head
+
+    def with_classes(self, called: Callable[[ClassScheme], ClassScheme]) -> LearnedHead:
+        """Return the same with its classes under other names."""
+        if called(self.head.scheme) == self.head.scheme:
+            return self
+        replay, prior = self.replay, self.prior
+        return replace(
+            self,
+            head=replace(self.head, scheme=called(self.head.scheme)),
+            replay=None if replay is None else replace(replay, scheme=called(replay.scheme)),
+            prior=None if prior is None else replace(prior, scheme=called(prior.scheme)),
+        )
 
     def to_bytes(self) -> bytes:
         """Everything, for the session to keep."""

@@ -143,14 +143,15 @@ class SessionHeads:
         )
 
     def load(self, version: Version) -> LearnedHead:
-        """Return a kept head.
+        """Return a kept head, its classes under the names that they have in the session by now.
 
         Raises
         ------
         WeightsError
             If it is missing or damaged.
         """
-        return LearnedHead.from_bytes(self._bytes(version.sha256, f"version {version.number}"))
+        learned = LearnedHead.from_bytes(self._bytes(version.sha256, f"version {version.number}"))
+        return learned.with_classes(self._session.as_called_now)
 
     def tuning(self, version: Version) -> bytes | None:
         """Return the tuning of the encoder that a version reads; None for an encoder as it is published."""

@@ -45,6 +45,10 @@ class ClassUse:
         return sum(self.said.values())
 
 
+def _called(one: NucleusClass, name: str) -> NucleusClass:
+    return replace(one, name=name)
+
+
 class ClassEdits(Memory):
     """The part of a session that changes its classes. Nobody edits classes of nuclei here but by removing one."""
 
@@ -63,6 +67,17 @@ class ClassEdits(Memory):
         label = self.scheme.find(name)
         label = self._palette.formerly(name) if label is None else label
         return None if label is None else self.scheme.names[label]
+
+    def as_called_now(self, scheme: ClassScheme) -> ClassScheme:
+        """Return a scheme of earlier days with the names that its classes have by now.
+
+        Classes that are one by now keep the names they had: no scheme has a name twice.
+        """
+        now = [self.name_now(name) or name for name in scheme.names]
+        names = [new if now.count(new) == 1 else old for old, new in zip(scheme.names, now, strict=True)]
+        if tuple(names) == scheme.names or len(set(names)) < len(names):
+            return scheme
+        return replace(scheme, classes=tuple(map(_called, scheme.classes, names)))
 
     def use_of(self, name: str) -> ClassUse:
         """Return what would be touched if a class were removed; goes over all nuclei."""
