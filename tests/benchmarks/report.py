@@ -66,6 +66,7 @@ BARS = {
     "seconds_per_mm2": Bar(4.0, aim=2.0),
     "slide_peak_mb": Bar(2000, worst=True),
     "longest_freeze_ms": Bar(200, worst=True),
+    "walk_freeze_ms": Bar(200, worst=True),
     "edit_1e5_ms": Bar(60),
     "edit_1e6_ms": Bar(80),
     "outlines_edit_ratio": Bar(1.1),

@@ -24,6 +24,7 @@ SUBJECTS: dict[str, dict[str, str]] = {
         "view_all_inside_s": "s",
         "view_nuclei": "nuclei",
     },
+    "walk": {"walk_freeze_ms": "ms"},
     "correcting": {
         **{f"edit_{size}_{step}ms": "ms" for size in ("1e5", "1e6") for step in ("", *EDIT_STEPS)},
         "repaint_ms": "ms",

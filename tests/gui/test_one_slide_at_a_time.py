@@ -225,3 +225,14 @@ def test_an_image_that_lies_over_a_slide_hides_nothing(window: Window, slides: l
     window.viewer.add_image(np.zeros((512, 512, 3), np.uint8), rgb=True, opacity=0.3, name="a map", scale=(0.5, 0.5))
     window.qtbot.wait(50)
     assert image.visible
+
+
+def test_the_house_shows_the_whole_slide_that_is_seen(window: Window, slides: list[Path]) -> None:
+    open_slide_in(window, slides[1])
+    first = open_slide_in(window, slides[0])
+    fitted = camera_of(window.viewer).zoom
+    camera_of(window.viewer).zoom = 3 * fitted
+    button = window.viewer.window._qt_viewer.viewerButtons.resetViewButton
+    window.qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+    window.qtbot.waitUntil(lambda: camera_of(window.viewer).zoom == pytest.approx(fitted, rel=0.02), timeout=10_000)
+    assert first.visible

@@ -57,6 +57,7 @@ class CurrentSlide(QObject):
         viewer.layers.events.removed.connect(self._removed)
         viewer.layers.events.reordered.connect(self._ask)
         viewer.layers.selection.events.active.connect(self._ask)
+        viewer.events.reset_view.connect(self._house_pressed)
         self._follow()
 
     @property
@@ -113,6 +114,15 @@ class CurrentSlide(QObject):
         else:
             camera_of(self._viewer).zoom = known[1] / image.scale[-1]
             camera_of(self._viewer).center = image.data_to_world(known[0])
+
+    def _house_pressed(self, event: object = None) -> None:
+        """Show all of the slide that is seen, where napari shows all slides, those out of sight among them."""
+        image = self._shown
+        if self._turning or image is None or not is_slide(image) or image not in self._viewer.layers:
+            return
+        if sum(is_slide(layer) for layer in self._viewer.layers) > 1:
+            with self._by_itself():
+                self._viewer.fit_to_view(layers=[image])
 
     def _hide(self, image: Image) -> None:
         with self._by_itself():
