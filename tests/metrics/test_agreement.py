@@ -65,6 +65,18 @@ def test_readers_who_give_one_class_only_have_no_kappa():
     assert (nobody.kappa, nobody.observed, nobody.first_by_second.detection.f1) == (None, None, 0.0)
 
 
+def test_kappa_is_not_defined_where_one_reader_gives_one_class_only():
+    a, b = np.array([0, 0, 1, 1, 1, 0]), np.zeros(6, int)
+    yx = np.arange(6)[:, None] * [50.0, 0] + 5
+    first, second = (Nuclei.from_points(SCHEME, yx, label=label) for label in (a, b))
+    result = agree(first, second, 0.5)
+    # the formula gives 0, as if they had agreed by chance alone
+    assert cohen_kappa_score(a, b) == 0
+    assert (result.kappa, result.kappa_interval) == (None, None)
+    assert set(result.class_kappa.values()) == {None}
+    assert result.observed == 0.5
+
+
 def test_kappa_of_a_table_of_the_literature():
     # Cohen's own example as Fleiss, Cohen and Everitt (1969) give it: observed 0.70, chance 0.41
     assert cohens_kappa(np.array([[88, 14, 18], [10, 40, 10], [2, 6, 12]])) == pytest.approx(0.492, abs=5e-4)

@@ -40,9 +40,13 @@ def agree_command(
     say(f"F1 {forth['f1']:.4f} both ways; {forth['precision']:.4f} of SECOND is in FIRST, {back['precision']:.4f} back")
     ends = report["kappa_interval_95"]
     interval = "" if ends is None else f", 95% {ends[0]:.3f} to {ends[1]:.3f}"
-    say("no kappa: nothing to disagree about" if report["kappa"] is None else f"kappa {report['kappa']:.4f}{interval}")
+    say(
+        "kappa is not defined: one reader gives one class only"
+        if report["kappa"] is None
+        else f"kappa {report['kappa']:.4f}{interval}"
+    )
     for name, value in report["class_kappa"].items():
-        say(f"  {name}: {'–' if value is None else f'{value:.4f}'}")
+        say(f"  {name}: {'not defined' if value is None else f'{value:.4f}'}")
     if report["ki67"] is not None:
         say(f"Ki-67 index, FIRST minus SECOND: bias {100 * report['ki67']['bias']:+.1f} points")
     say("they differ at " + ", ".join(f"{count} ({kind})" for kind, count in report["disagreements"].items()))

@@ -59,7 +59,7 @@ class Agreement:
     second_by_first : FieldScore
         The other way round: F1 is the same, precision and recall change places.
     kappa : float or None
-        Cohen's kappa over nuclei that both marked; None where they leave nothing to disagree about.
+        Cohen's kappa over nuclei that both marked; None where one of them gives one class only.
     kappa_interval : (low, high) or None
         95%, by drawing regions (or, with one region, matched nuclei) with replacement.
     class_kappa : dict
@@ -168,10 +168,10 @@ def agree(
         names=names,
         first_by_second=_sum(forth),
         second_by_first=_sum(back),
-        kappa=_known(cohens_kappa(table)),
-        kappa_interval=_interval(tables, config),
-        class_kappa={name: _known(cohens_kappa(_one_against_all(table, k))) for k, name in enumerate(names)},
-        region_kappa=tuple(_known(cohens_kappa(one)) for one in tables),
+        kappa=_kappa(table),
+        kappa_interval=_interval(tables, config) if _kappa(table) is not None else None,
+        class_kappa={name: _kappa(_one_against_all(table, k)) for k, name in enumerate(names)},
+        region_kappa=tuple(_kappa(one) for one in tables),
         observed=float(np.trace(table) / total) if total else None,
     )
 
@@ -183,7 +183,11 @@ def _sum(scores: Sequence[FieldScore]) -> FieldScore:
     return total
 
 
-def _known(kappa: FloatArray) -> float | None:
+def _kappa(table: FloatArray) -> float | None:
+    """Return kappa; None where a reader gives one class only: the formula says 0 then, whatever they agree on."""
+    if (table.sum(0) > 0).sum() < 2 or (table.sum(1) > 0).sum() < 2:
+        return None
+    kappa = cohens_kappa(table)
     return float(kappa) if np.isfinite(kappa) else None
 
 

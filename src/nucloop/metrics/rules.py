@@ -40,6 +40,8 @@ class Rule:
     name: str
     title: str
     """As tables and reports say it."""
+    plain: str
+    """As a person says it who does not know the term."""
     used_by: str
     pair: Callable[[Marks, Marks, float], _Pairs]
     flaw: str = ""
@@ -206,11 +208,14 @@ def _least(row: NDArray[np.intp], column: NDArray[np.intp], gain: NDArray[np.flo
 RULES: dict[str, Rule] = {
     rule.name: rule
     for rule in (
-        Rule("boolean", "boolean one-to-one", "Patherea", _boolean),
-        Rule("score-greedy", "greedy one-to-one by score", "OCELOT, DeNuC", _score_greedy),
+        Rule("boolean", "boolean one-to-one", "each once, as many as fit", "Patherea", _boolean),
+        Rule(
+            "score-greedy", "greedy one-to-one by score", "each once, the surest first", "OCELOT, DeNuC", _score_greedy
+        ),
         Rule(
             "hungarian-distance",
             "Hungarian on raw distances",
+            "each once, least distance in sum",
             "HoVer-Net",
             _hungarian_distance,
             flaw="underestimates",
@@ -218,6 +223,7 @@ RULES: dict[str, Rule] = {
         Rule(
             "greedy-many",
             "greedy many-to-one",
+            "a reference may count twice",
             "MCSpatNet, after Patherea",
             _greedy_many,
             flaw="overestimates",

@@ -126,3 +126,5 @@ def bind_shortcut(viewer: napari.Viewer, key: str, act: Callable[[napari.Viewer]
     shortcut.setObjectName(name)
     shortcut.setContext(Qt.ShortcutContext.WindowShortcut)
     shortcut.activated.connect(lambda: act(viewer))
+    # a key that Qt does not take for a shortcut, as after a dialog, comes to napari: Ctrl+Shift+C is its console
+    viewer.bind_key(key.replace("Ctrl", "Control").replace("+", "-"), act, overwrite=True)

@@ -27,12 +27,19 @@ if TYPE_CHECKING:
 
     from napari.layers import Image
 
-__all__ = ["DetectControls", "time_left"]
+__all__ = ["SCOPE_WORDS", "DetectControls", "time_left"]
 
 SCOPE_NAMES = {
     DetectionScope.VIEW: "On screen",
     DetectionScope.REGION: "Drawn region",
     DetectionScope.SLIDE: "Whole slide",
+}
+
+
+SCOPE_WORDS = {
+    DetectionScope.VIEW: "on screen",
+    DetectionScope.REGION: "in the drawn regions",
+    DetectionScope.SLIDE: "of the whole slide",
 }
 
 

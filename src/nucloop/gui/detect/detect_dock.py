@@ -15,7 +15,7 @@ from nucloop.gui.canvas.layer_slide import mpp_of_layer, slide_of_layer, was_sai
 from nucloop.gui.canvas.view import image_layers, view_centre
 from nucloop.gui.correct.correcting import Correcting
 from nucloop.gui.detect.beforehand import loading_steps, use_units
-from nucloop.gui.detect.detect_controls import DetectControls
+from nucloop.gui.detect.detect_controls import SCOPE_WORDS, DetectControls
 from nucloop.gui.detect.detection import Detection, DetectionScope
 from nucloop.gui.detect.model_choice import ModelChoice
 from nucloop.gui.detect.nuclei_panel import NucleiPanel
@@ -263,6 +263,7 @@ class DetectDock(QWidget):
     def _show_hint(self) -> None:
         image = self.controls.image
         self.controls.hint.setText("" if image is None else scope_hint(self.viewer, image, self.controls.scope))
+        self.nuclei.show_scope(SCOPE_WORDS[self.controls.scope])
         self.controls.resolution.setVisible(image is not None and was_said(image))
         layer = None if image is None else regions_layer(self.viewer, image)
         self.region.show_layer(layer, self.controls.scope is DetectionScope.REGION)

@@ -30,7 +30,7 @@ class NucleiPanel(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._nuclei: NucleiLayer | None = None
-        self.empty = QLabel("No nuclei yet. Press Detect nuclei to find and classify those on screen.")
+        self.empty = QLabel()
         self.empty.setObjectName("NucloopDim")
         self.empty.setWordWrap(True)
         self.legend = Legend()
@@ -57,7 +57,12 @@ class NucleiPanel(QWidget):
         self._count_timer = QTimer(self)
         self._count_timer.setSingleShot(True)
         self._count_timer.timeout.connect(self._show_total)
+        self.show_scope("on screen")
         self.show_nuclei(None)
+
+    def show_scope(self, which: str) -> None:
+        """Say which nuclei the button would find, while there are none."""
+        self.empty.setText(f"No nuclei yet. Press Detect nuclei to find and classify those {which}.")
 
     def show_nuclei(self, nuclei: NucleiLayer | None) -> None:
         """Show the nuclei of an image; None when it has none yet."""

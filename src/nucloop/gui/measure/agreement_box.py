@@ -178,21 +178,25 @@ def _summary(readings: Readings) -> str:
     a = readings.agreement
     there, back = a.first_by_second.detection, a.second_by_first.detection
     ends = "" if a.kappa_interval is None else f" (95% {a.kappa_interval[0]:.2f} to {a.kappa_interval[1]:.2f})"
-    kappa = "no kappa: nothing to disagree about" if a.kappa is None else f"Cohen's kappa {a.kappa:.3f}{ends}"
+    kappa = (
+        "Cohen's kappa is not defined: one of you gives one class only"
+        if a.kappa is None
+        else f"Cohen's kappa {a.kappa:.3f}{ends}"
+    )
     count = len(readings.places)
     differ = "They differ nowhere." if not count else f"They differ at {count:,} place{'s' if count > 1 else ''}."
     return (
-        f"F1 {there.f1:.3f} both ways, by the boolean rule (of theirs you have {back.recall:.3f}, of yours they have "
-        f"{back.precision:.3f}); {kappa}. {differ}"
+        f"F1 {there.f1:.3f} both ways, each nucleus in one pair at most (of theirs you have {back.recall:.3f}, "
+        f"of yours they have {back.precision:.3f}); {kappa}. {differ}"
     )
 
 
 def _kappas(readings: Readings) -> str:
     a = readings.agreement
-    rows = [f"{name} {value:.3f}" for name, value in a.class_kappa.items() if value is not None]
+    rows = [f"{name} {'not defined' if value is None else f'{value:.3f}'}" for name, value in a.class_kappa.items()]
     text = f"Kappa of each class: {', '.join(rows)}." if rows else ""
     if len(a.region_kappa) > 1:
-        of_regions = ", ".join("–" if value is None else f"{value:.2f}" for value in a.region_kappa)
+        of_regions = ", ".join("not defined" if value is None else f"{value:.2f}" for value in a.region_kappa)
         text += f"\nOf each region: {of_regions}."
     return text
 

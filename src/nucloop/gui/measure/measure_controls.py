@@ -17,7 +17,8 @@ __all__ = ["MeasureControls", "Since"]
 
 NOTHING = "Choose a reference …"
 A_FILE = "A file …"
-_FLAWED = "flawed: {title}"
+_FLAWED = "{words} (figures too {way})"
+_WAYS = {"underestimates": "low", "overestimates": "high"}
 
 
 class Since(Enum):
@@ -50,8 +51,9 @@ class MeasureControls(QWidget):
         self.reference.activated.connect(self._reference_activated)
         self.rule.setToolTip("How nuclei and references are paired; papers differ")
         for name, rule in RULES.items():
-            self.rule.addItem(_FLAWED.format(title=rule.title) if rule.flaw else rule.title, name)
-            self.rule.setItemData(self.rule.count() - 1, f"As {rule.used_by} does", 3)
+            words = _FLAWED.format(words=rule.plain, way=_WAYS[rule.flaw]) if rule.flaw else rule.plain
+            self.rule.addItem(words, name)
+            self.rule.setItemData(self.rule.count() - 1, f"In papers: {rule.title}, as {rule.used_by} does", 3)
         self.rule.activated.connect(lambda _: self._rule_activated())
         self.radius = QDoubleSpinBox()
         self.radius.setRange(0.1, 50.0)

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 __all__ = ["style_sheet"]
 
 ACCENT = {"dark": "#1f6fd0", "light": "#1a63c0"}
+LINK = {"dark": "#6fb1ff", "light": "#1a56b0"}
+"""Colour of a link: read easily on the dock's own ground, and unlike any words beside it."""
 TONES = {
     "info": ("#5b8def", "#2f62c9"),
     "good": ("#2fa57f", "#0b7f5c"),
@@ -32,6 +34,7 @@ def style_sheet(theme_name: str) -> str:
     )
     return _RULES.format(
         accent=accent,
+        link=LINK[theme.type],
         accent_hover="#2f82e6" if dark else "#124e9c",
         panel=_mixed(theme, 0.12),
         line=_mixed(theme, 0.28),
@@ -86,10 +89,14 @@ QFrame#NucloopLine {{ background: {line}; border: none; }}
 QPushButton#NucloopLink, QPushButton#NucloopOnly {{
     background: transparent; color: {dim}; border: none; padding: 1px 4px;
 }}
+QPushButton#NucloopLink {{ color: {link}; text-decoration: underline; }}
+QPushButton#NucloopSection {{
+    background: transparent; color: {dim}; border: none; text-align: left; padding: 3px 0px;
+}}
+QPushButton#NucloopSection:hover {{ color: {text}; background: {line}; }}
+QPushButton#NucloopSection:checked {{ background: transparent; color: {text}; }}
 QPushButton#NucloopLink:hover, QPushButton#NucloopOnly:hover {{ color: {text}; background: {line}; }}
 QPushButton#NucloopOnly:checked {{ color: white; background: {accent}; }}
-QPushButton#NucloopLink[text="More"], QPushButton#NucloopLink[text="Keys"] {{ text-align: left; padding: 3px 0px; }}
-QPushButton#NucloopLink:checked {{ background: transparent; color: {text}; }}
 #NucloopRow {{ border-radius: 3px; }}
 #NucloopRow:hover {{ background: {panel}; }}
 #NucloopRow QLabel {{ background: transparent; }}

@@ -53,7 +53,7 @@ def section(title: str, *parts: QWidget) -> QCollapsible:
     """Return a part of a dock that opens with a click on its title."""
     made = QCollapsible(title, expandedIcon="▾", collapsedIcon="▸")
     made.setDuration(0)
-    made.toggleButton().setObjectName("NucloopLink")
+    made.toggleButton().setObjectName("NucloopSection")
     made.layout().setContentsMargins(0, 0, 0, 0)
     for part in parts:
         made.addWidget(part)
