@@ -15,12 +15,14 @@ from torch import nn
 
 from nucloop.classes import ClassScheme
 from nucloop.errors import DataError, WeightsError
+from nucloop.learning import tuning
 from nucloop.learning.lora import add_lora, lora_targets, lora_weights, merge_lora
 from nucloop.learning.tuning import Epoch, TuneConfig, Tuned, features_in, restore_encoder, share_tuning, tune
 from nucloop.learning.tuning_tiles import PointTile, cut_tiles, varied
 from nucloop.models.encoder import EncoderConfig, PointEncoder
 from nucloop.models.files.cards import Card
 from nucloop.models.windowed import WindowConfig, WindowedEncoder
+from nucloop.nuclei import Nuclei, Origin
 from nucloop.slides import slide_from_array
 
 if TYPE_CHECKING:
@@ -183,6 +185,18 @@ def test_every_point_lies_in_the_middle_of_a_picture_of_its_place():
         for (y, x), label in zip(tile.yx.astype(int), tile.label, strict=True):
             row, column = points[label].astype(int)
             np.testing.assert_array_equal(tile.rgb[y, x], picture[row, column])
+
+
+def test_nuclei_beside_the_slide_tune_nothing(monkeypatch):
+    slide = slide_from_array(np.full((200, 300, 3), 200, np.uint8), mpp=0.5, name="array")
+    places, origin = [[5, 5], [190, 290], [-9000, 5], [5, 1e6]], np.full(4, Origin.CORRECTED)
+    nuclei = Nuclei.from_points(SCHEME, places, label=[0, 1, 1, 0], origin=origin)
+    seen: list[PointTile] = []
+    monkeypatch.setattr(tuning, "tune", lambda net, card, tiles, *_: iter(seen.extend(tiles) or ()))
+
+    list(tuning.tune_on_slide(convolutional(), CARD, slide, nuclei, TuneConfig(method="lora")))
+
+    assert sum(len(tile.yx) for tile in seen) == 2
 
 
 @settings(max_examples=20, deadline=None)

@@ -118,6 +118,25 @@ def test_a_disk_that_fails_says_so_in_a_sentence(path: Path, monkeypatch: pytest
         Session.open(path, slide=SLIDE, scheme=SCHEME)
 
 
+@pytest.mark.parametrize("code", [errno.EIO, errno.ESTALE])
+def test_a_session_is_closed_also_when_its_disk_takes_no_lock_back(
+    path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    session = Session.open(path, slide=SLIDE, scheme=SCHEME)
+    session.add([[1, 1]], 0)
+    real = FileLock._release
+
+    def refused(self: FileLock) -> None:
+        real(self)
+        raise OSError(code, os.strerror(code))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(FileLock, "_release", refused)
+        session.close()
+    with Session.open(path) as again:
+        assert len(again) == 1
+
+
 def test_a_trigger_that_hides_behind_a_name_of_sqlites_own_is_found(path: Path) -> None:
     with Session.open(path, slide=SLIDE, scheme=SCHEME, author="Dr A") as session:
         session.add([[1, 1]], 0)

@@ -113,14 +113,14 @@ def tune_on_slide(
     slide : Slide
         With a known resolution.
     nuclei : Nuclei
-        Those that nobody has spoken about are left aside.
+        Those that nobody has spoken about, and those beside the slide, are left aside.
 
     Raises
     ------
     DataError
         If there is too little to learn from, or it all lies in one place.
     """
-    taught = nuclei.take(is_taught(nuclei, imported=imported))
+    taught = nuclei.take(is_taught(nuclei, imported=imported) & slide.box.contains(nuclei.yx))
     scale = slide.require_mpp() / card.mpp
     groups = group_by_cell(taught.yx, slide.mpp)
     tiles = cut_tiles(slide, card.mpp, (taught.yx + 0.5) * scale - 0.5, taught.label, groups, picture_side(net, config))

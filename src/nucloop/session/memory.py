@@ -15,6 +15,7 @@ from nucloop.session.faults import damaged
 from nucloop.session.history import EditKind
 from nucloop.session.journal import LARGEST_KEPT
 from nucloop.session.keeping.housekeeper import Housekeeper
+from nucloop.session.keeping.place import unlock
 from nucloop.session.keeping.rescue import rescue
 from nucloop.session.people import person, tidy_name
 from nucloop.session.snapshot import write_snapshot
@@ -192,7 +193,7 @@ class Memory(View):
         finally:
             connection.close()
             if self._lock is not None:
-                self._lock.release()
+                unlock(self._lock)
 
     def _rescue(self) -> None:
         journal = self.ledger.journal
@@ -205,7 +206,7 @@ class Memory(View):
             housekeeper.close()
         old.close()
         if lock is not None:
-            lock.release()
+            unlock(lock)
         self.when_rescued(rescued.message)
 
     def _kept(self) -> None:

@@ -21,7 +21,7 @@ from nucloop.session.identity import SlideIdentity
 from nucloop.session.journal import Journal
 from nucloop.session.keeping.copies import keep_copy
 from nucloop.session.keeping.housekeeper import Housekeeper
-from nucloop.session.keeping.place import lock, require_writable, writable
+from nucloop.session.keeping.place import lock, require_writable, unlock, writable
 from nucloop.session.ledger import Ledger
 from nucloop.session.palette import Palette
 from nucloop.session.people import person
@@ -71,7 +71,7 @@ def open_file(
             _begin(connection, path, slide, scheme)
         return _opened(connection, path, slide, held, adopt=adopt)
     except BaseException:
-        held.release()
+        unlock(held)
         raise
 
 

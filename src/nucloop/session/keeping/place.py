@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from filelock import BaseFileLock
 
-__all__ = ["SUFFIX", "lock", "require_writable", "session_path", "set_aside", "writable"]
+__all__ = ["SUFFIX", "lock", "require_writable", "session_path", "set_aside", "unlock", "writable"]
 
 SUFFIX = ".nucloop"
 ELSEWHERE = "NucLoop sessions"
@@ -117,3 +118,9 @@ def lock(path: Path, holder: Callable[[], str | None]) -> BaseFileLock:
             "open it read-only."
         ) from error
     return found
+
+
+def unlock(held: BaseFileLock) -> None:
+    """Give a session back; where the disk has gone there is nothing to give back."""
+    with suppress(OSError):
+        held.release()

@@ -13,7 +13,7 @@ from nucloop.session import schema
 from nucloop.session.connection import Room, connect, limited_work
 from nucloop.session.faults import DamagedSession, damaged, reading, writing
 from nucloop.session.journal import Journal
-from nucloop.session.keeping.place import lock, set_aside
+from nucloop.session.keeping.place import lock, set_aside, unlock
 from nucloop.session.ledger import Ledger
 
 __all__ = ["Repair", "repair"]
@@ -67,7 +67,7 @@ def repair(path: Path) -> Repair:
             for suffix in ("", "-wal", "-shm"):
                 part.with_name(part.name + suffix).unlink(missing_ok=True)
     finally:
-        held.release()
+        unlock(held)
     return Repair(path, kept, lost, nuclei, aside)
 
 

@@ -12,7 +12,7 @@ from filelock import BaseFileLock
 
 from nucloop.session.connection import connect
 from nucloop.session.faults import NotKept
-from nucloop.session.keeping.place import ELSEWHERE, SUFFIX, lock, writable
+from nucloop.session.keeping.place import ELSEWHERE, SUFFIX, lock, unlock, writable
 
 __all__ = ["Rescued", "rescue"]
 
@@ -69,6 +69,6 @@ def _copied(connection: sqlite3.Connection, path: Path, lost: Path) -> Rescued:
         opened = connect(f"{path.as_uri()}?mode=rw", uri=True)
         opened.execute("PRAGMA journal_mode = WAL").fetchall()
     except BaseException:
-        held.release()
+        unlock(held)
         raise
     return Rescued(path, opened, held, lost)
