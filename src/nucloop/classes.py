@@ -76,6 +76,8 @@ class ClassScheme:
     description: str = ""
 
     def __post_init__(self) -> None:
+        for field in ("name", "description"):
+            object.__setattr__(self, field, legible(getattr(self, field)))
         if not 1 <= len(self.classes) <= MOST_CLASSES:
             raise ValueError(f"a scheme has 1 to {MOST_CLASSES} classes, {self.name!r} has {len(self.classes)}")
         if len(set(self.names)) != len(self.classes):

@@ -107,3 +107,16 @@ def test_outlines_go_from_format_to_format_and_through_a_session(tmp_path: Path,
     assert outlines[1] is None
     lost = nucloop("convert", tmp_path / "s.nucloop", tmp_path / "out.txt").err
     assert "the outlines of 1 nuclei" in lost
+
+
+def test_a_file_whose_name_is_not_in_utf_8_is_converted_and_named(nucloop, tmp_path):
+    strange = tmp_path / b"pr\xe9paration.csv".decode("utf-8", "surrogateescape")
+    try:
+        strange.write_bytes(b"y,x,class\n5,6,tumour\n")
+    except OSError:
+        pytest.skip("this disk takes no such names")
+    run = nucloop("convert", strange, tmp_path / "out.geojson")
+    assert run.code == 0, run.err
+    back = nucloop("convert", tmp_path / "out.geojson", strange.with_name("back" + strange.name))
+    assert back.code == 0, back.err
+    assert "backpr?paration.csv" in back.out

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from nucloop.errors import NucLoopError, RegionError
+from nucloop.errors import NucLoopError, RegionError, legible
 from nucloop.formats.atomic import replacing
 from nucloop.slides import Box, Slide, open_slide
 
@@ -40,12 +40,12 @@ errors = Console(stderr=True)
 
 def say(line: str) -> None:
     """Print one line of result, in one piece however narrow the terminal is."""
-    output.print(line, markup=False, highlight=False, soft_wrap=True)
+    output.print(legible(line), markup=False, highlight=False, soft_wrap=True)
 
 
 def complain(line: object, about: str = "nucloop") -> None:
     """Print one sentence on standard error; brackets in file names and in error texts stay what they are."""
-    errors.print(f"[bold red]{escape(about)}:[/] {escape(str(line))}", highlight=False, soft_wrap=True)
+    errors.print(f"[bold red]{escape(about)}:[/] {escape(legible(str(line)))}", highlight=False, soft_wrap=True)
 
 
 def opened_slide(path: Path, *, mpp: float | None, image: str | None) -> Slide:
