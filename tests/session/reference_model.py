@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from nucloop.metrics.points import match_points
 from nucloop.nuclei import Origin
 
 if TYPE_CHECKING:
@@ -146,12 +149,24 @@ class Reference:
             else:
                 taken += [n["found"]] if moved else []
                 taken += [n["yx"]] if n.get("run") != run or n["origin"] != P else []
+        known = [any((p[0] - q[0]) ** 2 + (p[1] - q[1]) ** 2 <= radius**2 for q in taken) for p, _, _ in points]
         new = [
             {"yx": p, "found": p, "label": c, "model": c, "origin": P, "run": run} | drawn(p, ring)
-            for p, c, ring in points
-            if all((p[0] - q[0]) ** 2 + (p[1] - q[1]) ** 2 > radius**2 for q in taken)
+            for (p, c, ring), old in zip(points, known, strict=True)
+            if not old
         ]
-        return self.edit(author, self.new(new), step=step) or step if new else step
+        first = self.first_outlines([(p, ring) for (p, _, ring), old in zip(points, known, strict=True) if old], radius)
+        return self.edit(author, self.new(new) | first, step=step) or step if new or first else step
+
+    def first_outlines(self, found: list[tuple[tuple[int, int], Ring | None]], radius: float) -> dict[int, Nucleus]:
+        """Give nuclei without an outline the one of a nucleus that is found again there, each at most once."""
+        bare = sorted(k for k, n in self.alive().items() if n.get("outline") is None)
+        bringing = [(p, ring) for p, ring in found if ring is not None]
+        places = [self.alive()[k]["yx"] for k in bare]
+        if not bare or not bringing:
+            return {}
+        pairs = match_points(np.array(places, float), np.array([p for p, _ in bringing], float), radius)
+        return {bare[i]: drawn(places[i], bringing[j][1]) for i, j in pairs.tolist()}
 
     def relabel(self, author: str, labels: dict[int, str], force: bool) -> None:
         alive, wanted = self.alive(), {}
