@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 from collections import deque
+from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +41,10 @@ class _Flight:
             parts = [submit(do_part, number) for number in range(job.parts)]
             futures = [*parts, submit(join_parts, parts)]
         self.tasks[job.entry.id] = futures
-        futures[-1].add_done_callback(lambda future: self.ended.put((job, attempt, future)))
+        self._listen(job, attempt, futures[-1])
+
+    def _listen(self, job: Job, attempt: int, future: Any) -> None:
+        future.add_done_callback(lambda ended: self.ended.put((job, attempt, ended)))
 
     @property
     def full(self) -> bool:
@@ -55,7 +59,11 @@ class _Flight:
                 if self.client.status != "running":
                     raise _lost() from None
                 continue
-            outcome = _outcome_of(job, future)
+            if future.status in ("pending", "lost"):
+                # it was done, and then its worker was lost before the answer had come: it is done again elsewhere
+                self._listen(job, attempt, future)
+                continue
+            outcome = _outcome_of(job, attempt, future)
             self.tasks.pop(job.entry.id, None)
             return job, attempt, outcome
 
@@ -103,25 +111,28 @@ def _lost() -> NucLoopError:
     )
 
 
-def _outcome_of(job: Job, future: Any) -> Outcome:
+def _outcome_of(job: Job, attempt: int, future: Any) -> Outcome:
     """Return what a worker handed back; where it could not hand back anything, say so."""
     from distributed import KilledWorker
 
-    if future.cancelled():
-        raise _lost()
-    error = future.exception() if future.status == "error" else None
-    if error is None:
-        outcome: Outcome = future.result()
-        return outcome
     name = job.entry.id
-    if isinstance(error, KilledWorker):
+    try:
+        outcome: Outcome = future.result()
+    except CancelledError:
+        raise _lost() from None
+    except KilledWorker as error:
         sentence = (
             f"Every worker that began with {name} was lost, most likely for want of memory. Give each worker more "
             "(fewer --workers), and run again."
         )
-        return Outcome(name, sentence, again=True, details=str(error))
-    sentence = (
-        f"The workers cannot work on {name} ({type(error).__name__}: {error}). See that the same NucLoop is installed "
-        "where they run."
-    )
-    return Outcome(name, sentence, details=repr(error))
+        # once more, as it may only have waited at a worker that another slide has killed
+        return Outcome(name, sentence, again=attempt == 1, details=str(error))
+    except Exception as error:
+        if future.client.status != "running":
+            raise _lost() from error
+        sentence = (
+            f"The workers cannot work on {name} ({type(error).__name__}: {error}). See that the same NucLoop is "
+            "installed where they run."
+        )
+        return Outcome(name, sentence, details=repr(error))
+    return outcome

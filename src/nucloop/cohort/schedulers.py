@@ -21,8 +21,12 @@ __all__ = ["WORKER_BYTES", "client_of", "local_workers"]
 
 WORKER_BYTES = 2_500_000_000
 """What a worker may need: 1.8 GB at worst on whole slides (docs/speed.md), and some room."""
-_MEMORY = {f"distributed.worker.memory.{what}": False for what in ("target", "spill", "pause")}
-"""Workers hold no data for others, so nothing is gained by writing it to disk or by waiting."""
+_SETTINGS = {
+    # workers hold no data for others, so nothing is gained by writing it to disk or by waiting
+    **{f"distributed.worker.memory.{what}": False for what in ("target", "spill", "pause")},
+    # a slide that has taken two workers with it would take more
+    "distributed.scheduler.allowed-failures": 1,
+}
 _ANSWERS = 20
 """Seconds in which a scheduler has to answer."""
 
@@ -108,7 +112,7 @@ def _local(workers: int) -> Iterator[Any]:
 
     cores = max(available_cores() // workers, 1)
     limit = psutil.virtual_memory().available // workers
-    with dask.config.set(_MEMORY):
+    with dask.config.set(_SETTINGS):
         cluster = LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
