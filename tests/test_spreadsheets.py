@@ -43,7 +43,7 @@ def test_names_of_classes_and_readers_in_a_table_are_no_formulas_and_come_back(t
 
     write_csv(path, document)
 
-    text = path.read_bytes().decode().partition("\n")[2]
+    text = path.read_bytes().decode("utf-8-sig")
     rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter="\t" if suffix == ".tsv" else ","))
     assert len(rows) == len(names)
     assert not any(row[name].startswith(FORMULAS) for row in rows for name in ("class", "author"))

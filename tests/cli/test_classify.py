@@ -96,14 +96,15 @@ def test_cells_of_qupath_get_the_classes_of_the_head_and_go_back_as_they_came(
 def test_what_a_person_said_is_kept_and_the_others_lose_their_authors_name(nucloop, file, options, tmp_path):
     table = tmp_path / "said.csv"
     assert nucloop("convert", file, table).code == 0
-    first, header, *rows = table.read_text().splitlines()
+    header, *rows = table.read_text().splitlines()
     names = header.split(",")
     origin, label = names.index("origin"), names.index("class")
     lines = [row.split(",", max(origin, label) + 1) for row in rows]
     for line, said in zip(lines, ("corrected", "predicted", "imported", "imported"), strict=True):
         line[origin], line[label] = said, "stromal" if said == "corrected" else "Positive"
-    text = [f"{header},author", *(",".join(line) + ",Ann" for line in lines)]
-    table.write_text("\n".join([first.replace('"Positive"', '"stromal"'), *text]) + "\n")
+    header = header.replace('""Positive""', '""stromal""')
+    text = [f"author,{header}", *("Ann," + ",".join(line) for line in lines)]
+    table.write_text("\n".join(text) + "\n")
 
     run = nucloop("classify", table, "--out", tmp_path / "out.csv", *options)
 

@@ -52,7 +52,7 @@ def test_the_shapes_of_a_file_become_columns_of_a_table(nucloop, cells, tmp_path
     assert run.code == 0
     # 25 and 56.25 µm²
     assert "2 of 3 nuclei measured, 40.6 µm² on average" in run.out
-    table = pd.read_csv(tmp_path / "t.csv", skiprows=1)
+    table = pd.read_csv(tmp_path / "t.csv")
     wanted = shape_figures(nuclei().outlines, 0.25)
     for name in SHAPE_FIGURES:
         np.testing.assert_allclose(table[name], wanted[name], atol=1e-4)

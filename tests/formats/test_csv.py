@@ -1,12 +1,14 @@
+import csv
+import io
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from nucloop.classes import ClassScheme, builtin_schemes
+from nucloop.classes import ClassScheme, NucleusClass, builtin_schemes
 from nucloop.errors import DataError
-from nucloop.formats import SlideInfo, read_nuclei, read_slide_info, write_nuclei
+from nucloop.formats import SlideInfo, read_document, read_nuclei, read_slide_info, write_nuclei
 from nucloop.nuclei import UNLABELLED, Nuclei, Origin
 
 
@@ -21,7 +23,7 @@ def test_other_programs_can_read_the_table_as_plain_csv(tmp_path: Path, scheme: 
 
     write_nuclei(path, nuclei, SlideInfo(name="s", height=10, width=10))
 
-    table = pd.read_csv(path, comment="#")
+    table = pd.read_csv(path)
     assert list(table.columns[:6]) == ["id", "y", "x", "class", "score", "origin"]
     assert table.loc[0, ["y", "x"]].tolist() == [3.5, 4.25]
     assert table.loc[0, "class"] == scheme.names[1]
@@ -83,6 +85,55 @@ def test_a_file_that_is_no_text_is_refused_in_a_sentence(tmp_path: Path, scheme:
 def test_a_missing_table_is_named(tmp_path: Path, scheme: ClassScheme) -> None:
     with pytest.raises(DataError, match=r"Cannot read .*gone\.csv"):
         read_nuclei(tmp_path / "gone.csv", scheme)
+
+
+def test_the_names_of_columns_are_the_first_line_and_letters_come_out_right_in_excel(tmp_path: Path) -> None:
+    umlaut = ClassScheme("own", (NucleusClass("Drüse", "#d55e00"), NucleusClass("a, b", "#0072b2")))
+    path = tmp_path / "nuclei.csv"
+    slide = SlideInfo(name="s", height=10, width=10, mpp=0.25)
+    write_nuclei(path, Nuclei.from_points(umlaut, [[3, 4]], label=[0], ids=[7]), slide)
+
+    head = path.read_bytes()
+    assert head.startswith(b"\xef\xbb\xbfid,y,x,class")
+    again = read_document(path).nuclei
+    assert again.scheme == umlaut
+    assert again.ids.tolist() == [7]
+    info = read_slide_info(path)
+    assert info is not None
+    assert info.mpp == 0.25
+
+    write_nuclei(path, Nuclei.from_points(builtin_schemes()["brca-m2c"], [[3, 4]], ids=[7]), slide)
+    assert path.read_bytes().startswith(b"id,y,x,class")
+
+
+def test_a_table_saved_again_by_a_spreadsheet_is_still_known(tmp_path: Path, scheme: ClassScheme) -> None:
+    path = tmp_path / "nuclei.csv"
+    slide = SlideInfo(name="s", height=10, width=10, mpp=0.25)
+    write_nuclei(path, Nuclei.from_points(scheme, [[3, 4], [5, 6.5]], label=[1, 0], ids=[7, 9]), slide)
+    table = pd.read_csv(path).sort_values("id", ascending=False)
+
+    table.to_csv(path, index=False, sep=";", decimal=",", lineterminator="\r\n", encoding="utf-8-sig")
+
+    again = read_document(path).nuclei
+    assert again.scheme == scheme
+    assert sorted(again.ids.tolist()) == [7, 9]
+    assert sorted(again.yx[:, 1].tolist()) == [4, 6.5]
+
+
+def test_a_table_of_an_earlier_version_is_read(tmp_path: Path, scheme: ClassScheme) -> None:
+    path = tmp_path / "nuclei.csv"
+    slide = SlideInfo(name="s", height=10, width=10, mpp=0.25)
+    write_nuclei(path, Nuclei.from_points(scheme, [[3, 4]], label=[1], ids=[7]), slide)
+    names = next(csv.reader(io.StringIO(path.read_text())))
+    row = path.read_text().splitlines()[1].removesuffix(",")
+    path.write_text(f"{names[-1]}\n{','.join(names[:-1])}\n{row}\n")
+
+    again, info = read_document(path).nuclei, read_slide_info(path)
+
+    assert again.scheme == scheme
+    assert again.ids.tolist() == [7]
+    assert info is not None
+    assert info.mpp == 0.25
 
 
 def test_a_damaged_first_line_is_refused_in_a_sentence(tmp_path: Path) -> None:

@@ -165,7 +165,7 @@ def test_an_id_given_twice_is_refused(tmp_path: Path, name: str, monkeypatch: py
         ("ocelot-json", "[2,1,1]", "[2,1,0]"),
         ("ocelot-csv", "2,1,1", "2,1,1.5"),
         ("brca-m2c", "1 2 1", "1 2 100000"),
-        ("csv", '"width":100', '"width":"wide"'),
+        ("csv", '""width"":100', '""width"":""wide""'),
     ],
 )
 def test_a_value_of_the_wrong_kind_is_refused(tmp_path: Path, name: str, old: str, new: str) -> None:

@@ -148,7 +148,7 @@ def test_micrometres_are_written_where_a_table_can_hold_them(session: Session, t
         path = tmp_path / f"out.{name}"
         write_document(path, document)
         same(read_document(path).nuclei, document.nuclei)
-    assert (tmp_path / "out.csv").read_text().splitlines()[1].startswith("id,y_um,x_um,class")
+    assert (tmp_path / "out.csv").read_text().splitlines()[0].startswith("id,y_um,x_um,class")
     with pytest.raises(DataError, match="counts in pixels"):
         write_document(tmp_path / "out.geojson", document)
 

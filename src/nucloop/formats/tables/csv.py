@@ -1,7 +1,8 @@
-"""NucLoop's own table as CSV (one line of metadata behind "# nucloop", a header, one row per nucleus), and others'."""
+"""NucLoop's own table as CSV (a header, one row per nucleus; the last column's name holds metadata), and others'."""
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import re
@@ -43,7 +44,9 @@ _QUOTED = re.compile(r"""(?:float|int\w*|string)\W+(['"])(.{1,40})\1""")
 def write_csv(path: Path, document: Document) -> None:
     """Write nuclei as a table: id, y, x (level-0 pixels, centres at integers), class, score, origin, notes, p_<class>.
 
-    Outlines stand in columns of their own, as well-known text. No text is a formula to a spreadsheet (`as_cell`).
+    Outlines stand in columns of their own, as well-known text. No text is a formula to a spreadsheet (`as_cell`), and
+    the first line holds the names of the columns, as a spreadsheet expects. What is said of the whole table is the name
+    of an empty last column. With letters beyond ASCII the file begins with the mark by which Excel knows UTF-8.
 
     Raises
     ------
@@ -52,19 +55,28 @@ def write_csv(path: Path, document: Document) -> None:
     """
     between = "\t" if path.suffix.lower() == ".tsv" else ","
     with replacing(path) as file:
-        file.write(MARK + orjson.dumps(file_header(document)) + b"\n")
+        about = (MARK + orjson.dumps(file_header(document))).decode()
         text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
         for first in range(0, max(len(document.nuclei), 1), ROWS_AT_A_TIME):
-            rows = as_cells(frame_of(document, slice(first, first + ROWS_AT_A_TIME)), TEXT)
+            rows = as_cells(frame_of(document, slice(first, first + ROWS_AT_A_TIME)), TEXT).assign(**{about: ""})
+            if first == 0 and not _is_ascii(rows):
+                file.write(codecs.BOM_UTF8)
             # Python quotes a return only where it ends lines, and a spreadsheet begins a new row at each
             quoting = csv.QUOTE_NONNUMERIC if _holds_returns(rows) else csv.QUOTE_MINIMAL
             rows.to_csv(text, index=False, header=first == 0, lineterminator="\n", sep=between, quoting=quoting)
         text.detach()
 
 
+def _is_ascii(rows: pd.DataFrame) -> bool:
+    return all(str(text).isascii() for text in _texts_of(rows))
+
+
 def _holds_returns(rows: pd.DataFrame) -> bool:
-    texts = [*rows.columns, *(text for name in TEXT if name in rows for text in rows[name].unique())]
-    return any("\r" in str(text) for text in texts)
+    return any("\r" in str(text) for text in _texts_of(rows))
+
+
+def _texts_of(rows: pd.DataFrame) -> list[object]:
+    return [*rows.columns, *(text for name in TEXT if name in rows for text in rows[name].unique())]
 
 
 def read_csv(path: Path, asked: Asked = NOTHING_ASKED) -> Document:

@@ -78,6 +78,7 @@ def dialect_of(path: Path) -> Dialect:
         raise DataError(f"{path.name} has over {_MOST_COLUMNS} columns, or two of one name. Leave some out.")
     rows = list(_first_rows(text, delimiter))[1:]
     decimal, width = _decimal(rows, delimiter, columns), _width(path, names, rows)
+    ours = ours or any(map(_is_marked, names))
     return Dialect(delimiter, decimal, skipped + lines, width, columns, ours)
 
 
@@ -144,10 +145,27 @@ def _nowhere(path: Path, names: tuple[str, ...]) -> DataError:
 
 
 def metadata_line(path: Path) -> bytes | None:
-    """Return what NucLoop wrote before the names of the columns, behind its mark; None where it wrote nothing."""
+    """Return what NucLoop wrote behind its mark about a table; None where it wrote nothing.
+
+    It is the name of the last column. Earlier versions wrote it as a line before the names, which a spreadsheet takes
+    for the names.
+    """
     with path.open("rb") as file:
         line = file.readline(LONGEST_LINE)
-    return line.removeprefix(MARK) if line.startswith(MARK) else None
+        if line.startswith(MARK):
+            return line.removeprefix(MARK)
+        file.seek(0)
+        beginning = file.read(LONGEST_LINE)
+    if MARK not in beginning:
+        return None
+    text = beginning.decode("utf-8-sig", errors="replace")
+    named = (name for _, names, _ in _tried(text, "") for name in names if _is_marked(name))
+    marked = next(named, None)
+    return None if marked is None else marked.encode().removeprefix(MARK)
+
+
+def _is_marked(name: str) -> bool:
+    return name.startswith(MARK.decode())
 
 
 def check_lines(path: Path) -> None:
