@@ -14,6 +14,7 @@ from nucloop.gui.canvas.docks import open_detect_dock, open_ki67_dock
 from nucloop.gui.canvas.drawn_regions import add_regions, draw_regions, drawn_regions, regions_layer, regions_of
 from nucloop.gui.detect.detection import DetectionScope
 from nucloop.gui.sessions.kept_regions import KeptRegions
+from nucloop.gui.table.table_scope import TableScope, place_meant
 from nucloop.session.exchange import document_of, kept_regions
 
 if TYPE_CHECKING:
@@ -114,6 +115,8 @@ def test_what_is_ignored_is_neither_detected_in_nor_counted(bench: Bench, detect
     drawn(bench, PEN)
     choose(bench, detect, "ignore")
     assert counted()["all"] == 2, "of four those beside the pen"
+    in_table = place_meant(bench.nuclei, TableScope.ALL)(bench.session.ids())
+    assert in_table.tolist() == [False, True, True, False, True]
     for scope in (DetectionScope.SLIDE, DetectionScope.VIEW):
         (area,) = detect.detection.region_of(bench.image, scope)
         assert area.contains([[150, 150], [300, 150]]).tolist() == [False, True]

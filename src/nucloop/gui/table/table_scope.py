@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from nucloop.gui.canvas.drawn_regions import drawn_regions
+from nucloop.geometry import in_any
+from nucloop.gui.canvas.drawn_regions import drawn_regions, ignored_regions
 from nucloop.gui.layer.viewport import viewport_of
 
 if TYPE_CHECKING:
@@ -30,13 +31,20 @@ class TableScope(Enum):
 
 
 def place_meant(nuclei: NucleiLayer, scope: TableScope) -> Inside:
-    """Return what tells which nuclei are meant, now and after edits.
+    """Return what tells which nuclei are meant, now and after edits; none where a region is ignored.
 
     Raises
     ------
     RegionError
         If no region is drawn.
     """
+    inside, ignored = _place(nuclei, scope), ignored_regions(nuclei.viewer, nuclei.image)
+    if not ignored:
+        return inside
+    return lambda ids: inside(ids) & ~in_any(nuclei.session.positions(ids), ignored)
+
+
+def _place(nuclei: NucleiLayer, scope: TableScope) -> Inside:
     session = nuclei.session
     if scope is TableScope.ALL:
         return lambda ids: np.ones(len(ids), bool)
