@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QButtonGroup, QCheckBox, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QButtonGroup,
+    QCheckBox,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 from superqt import QLabeledSlider
 
 from nucloop.gui.correct.pointer import Tool
@@ -17,6 +27,7 @@ _TIPS = {
     Tool.OUTLINE: "Draw around one nucleus: that is its outline from then on. Where none is, it is added",
     Tool.SPLIT: "Draw a line across a nucleus to make two of it",
 }
+_TOOLS_IN_A_ROW = 3
 _SMALLEST, _LARGEST = 2, 150
 
 
@@ -53,12 +64,14 @@ class CorrectTools(QWidget):
             widget.setValue(value) if widget is self.radius else widget.setChecked(value)
             widget.blockSignals(False)
 
-    def _tool_row(self) -> QHBoxLayout:
-        row = QHBoxLayout()
-        row.setSpacing(0)
+    def _tool_row(self) -> QGridLayout:
+        # in one row five have no room in a narrow dock
+        row = QGridLayout()
+        row.setHorizontalSpacing(0)
+        row.setVerticalSpacing(1)
         group = QButtonGroup(self)
         self.buttons: dict[Tool, QToolButton] = {}
-        for tool in Tool:
+        for k, tool in enumerate(Tool):
             button = QToolButton()
             button.setObjectName("NucloopScope")
             button.setText(tool.value)
@@ -69,7 +82,7 @@ class CorrectTools(QWidget):
             button.clicked.connect(lambda _=False, tool=tool: self.tool_chosen.emit(tool))
             group.addButton(button)
             self.buttons[tool] = button
-            row.addWidget(button)
+            row.addWidget(button, *divmod(k, _TOOLS_IN_A_ROW))
         return row
 
     def _radius_row(self) -> QWidget:

@@ -22,7 +22,7 @@ QUESTION_NAME = "In question"
 _COLOUR = "#00a8ff"
 _TIMES = 2.4
 _LIMITS = (24, 40)
-_WIDTH = 0.03
+_WIDTH = 0.012
 
 
 class QuestionRing:
