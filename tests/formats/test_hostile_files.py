@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import struct
+import subprocess
+import sys
+import time
 import tracemalloc
 import zipfile
 from typing import TYPE_CHECKING
@@ -375,6 +379,10 @@ def csv_of(text: str) -> Callable[[Path], Path]:
     return write
 
 
+def many_in_binary(kind: int, depth: int) -> bytes:
+    return struct.pack("<BII", 1, kind, 1) * depth + struct.pack("<BIdd", 1, 1, 4.0, 4.0)
+
+
 def old_header(folder: Path) -> Path:
     """An array whose header is no whole piece of Python, which NumPy reads as one."""
     header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (1L, (".ljust(117) + b"\n"
@@ -414,3 +422,76 @@ def a_type_beyond_numbers(folder: Path) -> Path:
 def test_what_changed_files_ended_in_tracebacks_is_refused(tmp_path: Path, make: Callable[[Path], Path]) -> None:
     with pytest.raises(DataError, match="odd"):
         read_document(make(tmp_path))
+
+
+def said_elsewhere(path: Path) -> str:
+    """What becomes of a file in a process of its own, which a library may end."""
+    program = (
+        "import sys; from pathlib import Path; from nucloop.errors import NucLoopError\n"
+        "from nucloop.formats import read_document\n"
+        "try: print('read', len(read_document(Path(sys.argv[1])).nuclei))\n"
+        "except NucLoopError as error: print(error)"
+    )
+    run = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True, timeout=120)
+    assert run.returncode == 0, run.stderr[-500:]
+    return run.stdout
+
+
+@pytest.mark.parametrize("column", ["WKT", "outline"])
+def test_shapes_within_shapes_without_end_in_a_table_do_not_end_the_program(tmp_path: Path, column: str) -> None:
+    path = tmp_path / "deep.csv"
+    text = "GEOMETRYCOLLECTION(" * 30_000
+    path.write_text(f'y,x,{column}\n1,2,"{text}"\n' if column == "outline" else f'{column}\n"{text}"\n')
+
+    assert ("read 1" if column == "outline" else "deep.csv") in said_elsewhere(path)
+
+
+@pytest.mark.parametrize("kind", [4, 6, 7], ids=["points", "areas", "anything"])
+def test_shapes_within_shapes_without_end_in_binary_do_not_end_the_program(tmp_path: Path, kind: int) -> None:
+    blob = many_in_binary(kind, 100_000)
+    table, store = tmp_path / "deep.parquet", tmp_path / "deep.db"
+    about = {b"geo": json.dumps({"primary_column": "geometry"}).encode()}
+    pq.write_table(pa.table({"geometry": pa.array([blob])}).replace_schema_metadata(about), table)
+    with sqlite3.connect(store) as database:
+        database.executescript(
+            "CREATE TABLE metadata (key, value); CREATE TABLE annotations (id, cx, cy, geometry, properties);"
+        )
+        database.execute("INSERT INTO annotations VALUES (1, 1.0, 1.0, ?, '{}')", (blob,))
+    database.close()
+
+    assert "deep.parquet" in said_elsewhere(table)
+    assert "deep.db" in said_elsewhere(store)
+
+
+def test_a_parquet_table_whose_headers_contradict_themselves_does_not_end_the_program(tmp_path: Path) -> None:
+    path = written(tmp_path, "parquet")
+    data = path.read_bytes()
+    length = int.from_bytes(data[-8:-4], "little")
+    start, rng = len(data) - 8 - length, np.random.default_rng(5)
+    for number in range(300):
+        changed = bytearray(data)
+        changed[start + rng.integers(length)] = rng.integers(256)
+        (tmp_path / f"{number}.parquet").write_bytes(changed)
+    program = (
+        "import sys; from pathlib import Path; from nucloop.errors import NucLoopError\n"
+        "from nucloop.formats import read_document\n"
+        "for path in sorted(Path(sys.argv[1]).glob('*.parquet')):\n"
+        "    try: read_document(path)\n"
+        "    except NucLoopError: pass\n"
+    )
+
+    run = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, timeout=200)
+
+    assert run.returncode == 0, run.stderr[-500:]
+
+
+@pytest.mark.parametrize("value", ["int" * 300_000, "float 'a" * 100_000])
+def test_a_value_of_a_megabyte_is_refused_at_once(tmp_path: Path, value: str) -> None:
+    path = tmp_path / "long.csv"
+    path.write_text(f"y,x\n{value},1\n")
+    begun = time.process_time()
+
+    with pytest.raises(DataError, match=r"long\.csv"):
+        read_document(path)
+
+    assert time.process_time() - begun < 5

@@ -22,6 +22,7 @@ from nucloop.formats.json_rows import WRONG, JsonRows, extras_of, finite_pair
 from nucloop.formats.rings import bounds_of, polygons_of
 from nucloop.formats.rtree import fill_rtree
 from nucloop.formats.slide_info import FileHeader
+from nucloop.formats.source.well_known import holds_no_collections
 from nucloop.geometry import Region
 from nucloop.nuclei import UNLABELLED
 
@@ -273,6 +274,8 @@ def _shape(blob: Any, packed: bool) -> BaseGeometry | None:
         blob = unpacking.decompress(blob, LARGEST_GEOMETRY)
         if unpacking.unconsumed_tail:
             raise MisfitError("its outline is too large")
+    if not isinstance(blob, bytes) or not holds_no_collections(blob):
+        raise MisfitError("its outline is no geometry, or a collection")
     try:
         shape = shapely.from_wkb(blob)
     except ShapelyError as error:

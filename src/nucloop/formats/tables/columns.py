@@ -14,6 +14,7 @@ from nucloop.formats.document import NOTES, Document
 from nucloop.formats.found_classes import FoundClasses
 from nucloop.formats.rings import GrowingOutlines
 from nucloop.formats.source.room import check_room, rows_cost
+from nucloop.formats.source.well_known import shapes_of_texts
 from nucloop.geometry import FARTHEST
 from nucloop.nuclei import Nuclei, Origin
 
@@ -35,7 +36,6 @@ __all__ = [
     "outlines_of",
     "places_in",
     "places_of",
-    "shapes_of_texts",
 ]
 
 TEXT = ("class", "origin", *NOTES)
@@ -105,17 +105,6 @@ def _well_known_texts(outlines: Outlines) -> list[str]:
     corners = text.decode()[2:-2].replace("],[", ";").replace(",", " ").split(";")
     rings = (corners[first:last] for first, last in pairwise(outlines.ends.tolist()))
     return [f"POLYGON (({', '.join([*ring, ring[0]])}))" if ring else "" for ring in rings]
-
-
-def shapes_of_texts(texts: NDArray[Any]) -> NDArray[np.object_]:
-    """Read well-known texts (N,) as shapes of Shapely; None for what is empty or none."""
-    import shapely
-
-    given = texts.astype(object)
-    given[texts == ""] = None
-    with np.errstate(invalid="ignore"):
-        shapes: NDArray[np.object_] = shapely.from_wkt(given, on_invalid="ignore")
-    return shapes
 
 
 def places_in(shapes: NDArray[np.object_]) -> dict[str, NDArray[np.float64]]:

@@ -18,7 +18,8 @@ from nucloop.formats.atomic import replacing
 from nucloop.formats.document import file_header
 from nucloop.formats.planes import Planes
 from nucloop.formats.slide_info import FileHeader, SlideInfo
-from nucloop.formats.tables.columns import SHAPES, TEXT, GrowingTable, frame_of, places_in, shapes_of_texts
+from nucloop.formats.source.well_known import shapes_of_texts
+from nucloop.formats.tables.columns import SHAPES, TEXT, GrowingTable, frame_of, places_in
 from nucloop.formats.tables.dialect import MARK, Dialect, check_lines, dialect_of, metadata_line
 from nucloop.formats.tables.names import IMAGE, KIND, PLANE, SHAPE
 from nucloop.geometry import FARTHEST
@@ -37,6 +38,7 @@ __all__ = ["read_csv", "read_csv_slide", "write_csv"]
 ROWS_AT_A_TIME = 100_000
 _NO_NUCLEI = r"annotation|pathannotationobject|root|root object|pathrootobject|image|tma ?core|tmacoreobject"
 _TEXTS = {*TEXT, *SHAPES, KIND, IMAGE, SHAPE}
+_SENTENCE = 300
 _IN_LINE = re.compile(r"in line (\d+)")
 _QUOTED = re.compile(r"""(?:float|int\w*|string)\W+(['"])(.{1,40})\1""")
 
@@ -224,7 +226,9 @@ class _Reading:
 
 def _reason(error: Exception) -> str:
     """Say what is wrong with a table, where pandas says it in words of its own."""
-    line, value = _IN_LINE.search(str(error)), _QUOTED.search(str(error))
+    # the sentence stands at its beginning; what a file holds may be a megabyte of anything
+    said = str(error)[:_SENTENCE]
+    line, value = _IN_LINE.search(said), _QUOTED.search(said)
     if line is not None:
         return f": line {line.group(1)} has another number of columns than the first"
     return "" if value is None else f": {value.group(2)!r} stands where a number should be"
