@@ -11,6 +11,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -141,6 +142,7 @@ class Campaign:
 
     def _order(self, order: dict[str, Any]) -> None:
         if self._process is None or self._process.poll() is not None:
+            self._end()
             self._start()
         assert self._process is not None
         assert self._process.stdin is not None
@@ -157,7 +159,8 @@ class Campaign:
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=env
         )
         self._answers = queue.Queue()
-        threading.Thread(target=_listen, args=(self._process, self._answers), daemon=True).start()
+        self._listener = threading.Thread(target=_listen, args=(self._process, self._answers), daemon=True)
+        self._listener.start()
 
     def _answer(self) -> tuple[dict[str, Any], str]:
         """Wait for a line of the worker; an empty one and why, when it hangs or dies."""
@@ -188,9 +191,14 @@ class Campaign:
 
     def _end(self) -> None:
         if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
+            process, self._process = self._process, None
+            process.kill()
+            process.wait()
+            self._listener.join()
+            for pipe in (process.stdin, process.stdout):
+                if pipe is not None:
+                    with suppress(OSError):
+                        pipe.close()
 
 
 def _kind(raw: dict[str, Any]) -> tuple[str, ...]:
