@@ -19,7 +19,7 @@ from tests.fuzz.mutations import in_bytes, in_json, in_tokens
 
 from nucloop.errors import NucLoopError
 
-__all__ = ["READERS", "Reader"]
+__all__ = ["JSON", "READERS", "TEXT", "Reader", "read_slide"]
 
 Way = Callable[[bytes, Random], bytes]
 TEXT: tuple[Way, ...] = (in_tokens, in_tokens, in_bytes)
@@ -212,7 +212,8 @@ def _zarrs(folder: Path) -> list[Path]:
     return paths
 
 
-def _read_slide(path: Path) -> None:
+def read_slide(path: Path) -> None:
+    """Open a slide and look at its finest and its coarsest level."""
     from nucloop.slides import open_slide
 
     with open_slide(path) as slide:
@@ -286,9 +287,9 @@ READERS: dict[str, Reader] = {
     "markers": Reader(partial(_written, MARKERS), _read_nuclei, TEXT),
     "packed": Reader(_packed, _read_nuclei, (inside.in_gzip, in_bytes)),
     "regions": Reader(partial(_nuclei_file, "geojson"), _read_regions, JSON),
-    "tiff": Reader(_tiffs, _read_slide, (inside.in_tiff, inside.in_tiff, in_bytes, in_tokens)),
-    "png": Reader(_pictures, _read_slide, (inside.in_png, inside.in_png, in_bytes)),
-    "jpeg": Reader(_jpegs, _read_slide, (in_bytes,)),
-    "zarr": Reader(_zarrs, _read_slide, (inside.in_zip, inside.in_zip, in_bytes), 600),
+    "tiff": Reader(_tiffs, read_slide, (inside.in_tiff, inside.in_tiff, in_bytes, in_tokens)),
+    "png": Reader(_pictures, read_slide, (inside.in_png, inside.in_png, in_bytes)),
+    "jpeg": Reader(_jpegs, read_slide, (in_bytes,)),
+    "zarr": Reader(_zarrs, read_slide, (inside.in_zip, inside.in_zip, in_bytes), 600),
     "session": Reader(_sessions, _read_session, (inside.in_sqlite, inside.in_sqlite, in_bytes), 300),
 }  # fmt: skip

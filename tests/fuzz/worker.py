@@ -17,6 +17,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from tests.fuzz.dicom_readers import DICOM_READERS
 from tests.fuzz.model_readers import MODEL_READERS
 from tests.fuzz.mutations import in_bytes
 from tests.fuzz.readers import READERS, Reader
@@ -25,7 +26,7 @@ from nucloop.errors import NucLoopError
 
 __all__ = ["ALL_READERS", "MOST_SECONDS"]
 
-ALL_READERS: dict[str, Reader] = {**READERS, **MODEL_READERS}
+ALL_READERS: dict[str, Reader] = {**READERS, **MODEL_READERS, **DICOM_READERS}
 MOST_SECONDS = 10.0
 MOST_BYTES = 2_000_000_000
 _LIMIT = 4_000_000_000
