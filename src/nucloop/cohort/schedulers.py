@@ -24,6 +24,9 @@ WORKER_BYTES = 2_500_000_000
 _SETTINGS = {
     # workers hold no data for others, so nothing is gained by writing it to disk or by waiting
     **{f"distributed.worker.memory.{what}": False for what in ("target", "spill", "pause")},
+    # a worker that was lost is started anew; where that takes longer than this it would be given up for good, and with
+    # the last of them the run would wait for ever. Loading the libraries on a busy machine has taken half a minute.
+    "distributed.deploy.lost-worker-timeout": "1 hour",
     # a slide that has taken two workers with it would take more
     "distributed.scheduler.allowed-failures": 1,
 }
@@ -71,7 +74,7 @@ def client_of(
             "Several workers need Dask: pip install 'napari-nucloop[cluster]'. Or work in this process: --workers 0."
         ) from error
     if scheduler or scheduler_file:
-        with _remote(scheduler, scheduler_file) as client:
+        with _quiet(), _remote(scheduler, scheduler_file) as client:
             yield client
     else:
         with _local(workers or local_workers()) as client:
@@ -79,21 +82,31 @@ def client_of(
 
 
 @contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Dask's own log of a lost cluster away: what a person needs to know of it is said in a sentence."""
+    known = logging.root.manager.loggerDict.items()
+    loggers = [one for name, one in known if name.startswith("distributed") and isinstance(one, logging.Logger)]
+    levels = [one.level for one in loggers]
+    for one in loggers:
+        one.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for one, level in zip(loggers, levels, strict=True):
+            one.setLevel(level)
+
+
+@contextmanager
 def _remote(scheduler: str | None, scheduler_file: Path | None) -> Iterator[Any]:
     from distributed import Client
 
     where = scheduler or str(scheduler_file)
-    # what a person needs to know of a lost cluster is said in a sentence
-    log = logging.getLogger("distributed")
-    before = log.level
-    log.setLevel(logging.CRITICAL)
     try:
         if scheduler_file is not None and not scheduler_file.exists():
             raise OSError("there is no such file")
         about = {"scheduler_file": str(scheduler_file)} if scheduler_file else {"address": scheduler}
         client = Client(**about, timeout=_ANSWERS, set_as_default=False)
     except (OSError, ValueError) as error:
-        log.setLevel(before)
         raise NucLoopError(
             f"No scheduler answers at {where} ({error}). Start it with dask scheduler, or leave --scheduler out to "
             "work on this machine."
@@ -102,7 +115,6 @@ def _remote(scheduler: str | None, scheduler_file: Path | None) -> Iterator[Any]
         yield client
     finally:
         client.close(timeout=2)
-        log.setLevel(before)
 
 
 @contextmanager
