@@ -41,7 +41,7 @@ def test_a_head_is_learned_from_a_session_and_says_what_taught_it(nucloop, sessi
     run = nucloop("learn", session, "--out", out, "--encoder", encoder, "--mpp", 0.5)
 
     assert run.code == 0, run.err
-    assert "Trained on 48 corrected and 48 confirmed by Ann; estimated F1" in run.out
+    assert "Trained on 48 corrected and 48 confirmed by Ann; F1" in run.out
     card = json.loads(out.with_suffix(".json").read_text())
     assert card["recipe"]["author"] == "Ann"
     assert card["recipe"]["method"] == "linear"

@@ -82,7 +82,7 @@ def fill(viewer: napari.Viewer, field: Any) -> list[Any]:
     nuclei.session.set_class(ids[:5], 0)
     docks = [opened(viewer) for opened in OPENERS]
     detect = docks[0]
-    detect.question.ask(NAME, None, lambda: iter(()))
+    detect.question.ask(NAME, None, lambda: iter([np.full((96, 96, 3), 200, np.uint8)]))
     detect.trouble.ask(Trouble(f"{NAME}: cannot keep it in /home/{GERMAN}/{GERMAN}/", tuple(Answer)))
     for dock in docks:
         messages = getattr(dock, "messages", None) or dock.parts.messages

@@ -7,6 +7,7 @@ from nucloop.errors import DataError
 from nucloop.learning.estimate import class_f1, estimate
 from nucloop.learning.fit import fit_head
 from nucloop.learning.folds import assign_folds, group_by_cell
+from nucloop.learning.lesson import Answers
 from nucloop.models.heads import LinearHead
 
 EVEN = [0, 1, 2] * 20
@@ -48,7 +49,8 @@ def test_the_estimate_says_what_learning_gains(scheme, shown):
     assert gain.mean_before < 0.5 < 0.95 < gain.mean_after
     np.testing.assert_array_equal(gain.support, [20, 20, 20])
     assert gain.sentence() == (
-        f"estimated F1 {gain.mean_before:.2f} -> {gain.mean_after:.2f} (cross-validated by region, 5 parts, 60 answers)"
+        f"F1 {gain.mean_before:.2f} -> {gain.mean_after:.2f} on answers, not on the slide "
+        "(cross-validated by region, 5 parts, 60 answers)"
     )
     assert gain.after.tolist() == estimate(scheme, examples, np.arange(60) // 6, before=upside_down).after.tolist()
 
@@ -70,7 +72,7 @@ def test_a_head_is_not_praised_for_what_it_was_fitted_to(scheme, shown):
 def test_a_first_head_has_no_before(scheme, shown):
     gain = estimate(scheme, shown(EVEN), np.arange(60) // 6)
     assert np.isnan(gain.before).all()
-    assert gain.sentence().startswith(f"estimated F1 {gain.mean_after:.2f} (")
+    assert gain.sentence().startswith(f"F1 {gain.mean_after:.2f} on answers")
 
 
 def test_corrections_in_one_place_give_no_estimate(scheme, shown):
@@ -86,3 +88,17 @@ def test_deleted_detections_teach_but_are_not_measured(scheme, shown):
 def test_f1_counts_misses_and_false_alarms():
     f1 = class_f1(np.array([0, 0, 1]), np.array([0, 1, 1]), 3)
     np.testing.assert_allclose(f1, [2 / 3, 2 / 3, np.nan])
+
+
+@pytest.mark.parametrize(
+    ("answers", "mistakes_only"),
+    [
+        (Answers(corrected=40, added=2, confirmed=0, imported=0), True),
+        (Answers(corrected=40, added=0, confirmed=3, imported=0), True),
+        (Answers(corrected=40, added=0, confirmed=30, imported=0), False),
+        (Answers(corrected=0, added=5, confirmed=0, imported=0), False),
+        (Answers(corrected=1, added=0, confirmed=0, imported=0), False),
+    ],
+)
+def test_answers_that_are_mistakes_alone_are_called_so(answers, mistakes_only):
+    assert answers.mistakes_only == mistakes_only

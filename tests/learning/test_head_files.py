@@ -57,7 +57,7 @@ def test_a_card_says_what_a_head_was_taught_by(learned, scheme):
         "parent": "brca-m2c",
         "trained": "2024-05-17T09:30:00+00:00",
     }
-    assert card.metrics["estimate"].startswith("estimated F1")
+    assert card.metrics["estimate"].startswith("F1 ")
     assert set(card.metrics["F1 before"].values()) == {None}
     assert (card.encoder_sha256, card.mpp, card.kind) == (ENCODER.sha256, 0.5, "head")
 

@@ -65,8 +65,9 @@ class Estimate:
         after = f"{self.mean_after:.2f}"
         gain = after if np.isnan(self.mean_before) else f"{self.mean_before:.2f} -> {after}"
         if self.folds == 1:
-            return f"estimated F1 {gain} (on {self.support.sum():,} answers from other places)"
-        return f"estimated F1 {gain} (cross-validated by region, {self.folds} parts, {self.support.sum():,} answers)"
+            return f"F1 {gain} on answers, not on the slide ({self.support.sum():,} from other places)"
+        parts = f"cross-validated by region, {self.folds} parts, {self.support.sum():,} answers"
+        return f"F1 {gain} on answers, not on the slide ({parts})"
 
 
 def estimate(

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from nucloop.nuclei import Nuclei
 
 __all__ = [
+    "MISTAKES_ONLY",
     "Answers",
     "Lesson",
     "fit_lesson",
@@ -38,6 +39,12 @@ __all__ = [
     "what_was_said",
 ]
 
+_FEW_RIGHT = 0.1
+"""Nuclei said to be right for each that was corrected; fewer say nothing about what was right before."""
+MISTAKES_ONLY = (
+    "Learned from mistakes only: confirm some nuclei that are right (Ctrl+Shift+Y confirms all on screen), in several "
+    "places. Among mistakes nothing was right before, so these figures promise more than the slide will gain."
+)
 FEWEST = 3
 """Answers below which a head would only repeat them."""
 
@@ -56,6 +63,11 @@ class Answers:
     def total(self) -> int:
         """All that can be learned from."""
         return self.corrected + self.added + self.confirmed + self.imported
+
+    @property
+    def mistakes_only(self) -> bool:
+        """Whether nearly all answers are corrections, so that what was right before is not among them."""
+        return self.corrected >= FEWEST and self.confirmed + self.imported < _FEW_RIGHT * self.corrected
 
     def sentence(self) -> str:
         """Say it in words, such as "34 corrected and 12 confirmed by Ann"."""
@@ -114,6 +126,7 @@ class Lesson:
     def sentence(self) -> str:
         """Say in one line what was learned and what it would change."""
         gain = self.gain.sentence() if self.gain is not None else self.why_no_gain
+        gain += f". {MISTAKES_ONLY}" if self.said.mistakes_only else ""
         return f"{self.said.sentence()}; {self.change.changed:,} nuclei would change class; {gain}"
 
 

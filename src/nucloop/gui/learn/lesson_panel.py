@@ -9,6 +9,7 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from nucloop.gui.widgets.dock_layout import discard
+from nucloop.learning.lesson import MISTAKES_ONLY
 
 if TYPE_CHECKING:
     from nucloop.learning.estimate import Estimate
@@ -77,7 +78,7 @@ class LessonPanel(QFrame):
             self.note.setText(f"No estimate of the gain. {lesson.why_no_gain}")
         else:
             self._fill(lesson.gain)
-            self.note.setText(_verdict(lesson.gain))
+            self.note.setText(MISTAKES_ONLY if lesson.said.mistakes_only else _verdict(lesson.gain))
             self.note.setToolTip(_HELD_OUT)
 
     @property

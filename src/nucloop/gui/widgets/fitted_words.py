@@ -38,10 +38,11 @@ _BREAK = "\u200b"
 """Zero width: a line may end here."""
 _LEAST_WIDTHS: tuple[tuple[type[QWidget], int], ...] = (
     (QCheckBox, 150),
+    (QToolButton, 40),
     (QAbstractButton, 60),
     (QComboBox, 70),
     (QLineEdit, 60),
-    (QAbstractSpinBox, 70),
+    (QAbstractSpinBox, 46),
     (QLabel, 84),
 )
 """Down to how many pixels a widget gives way, where a row has no room for all."""
