@@ -353,12 +353,12 @@ def test_zero_takes_the_class_away(field: Bench) -> None:
 
 
 def test_changed_keys_act_and_are_kept(field: Bench) -> None:
-    keys = field.correcting.keys | {"delete": "X"}
+    keys = field.correcting.keys | {"delete": "J"}
     field.correcting.set_keys(keys)
     field.hover(A)
     field.key(Qt.Key.Key_D)
     assert len(field.session) == 4
-    field.key(Qt.Key.Key_X)
+    field.key(Qt.Key.Key_J)
     assert len(field.session) == 3
     from nucloop.gui.correct.keys import load_keys
 
