@@ -94,6 +94,7 @@ def test_a_slide_that_is_opened_takes_the_place_of_the_one_before(window: Window
     middle = np.asarray(camera_of(window.viewer).center[-2:])
     np.testing.assert_allclose(middle, np.array([511.5, 767.5]) * 0.25, atol=1), "all of it is in view"
     assert window.dock.nuclei.empty.isVisible(), "nothing was found on it yet"
+    assert window.said == "", "what was said is about the other"
     assert window.dock.controls.image_box.currentText() == "second.tif"
 
     window.click(window.dock.controls.scope_buttons[DetectionScope.SLIDE])

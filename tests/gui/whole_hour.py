@@ -124,21 +124,32 @@ class Hour:
         QTest.keyClick(self.canvas, key, keys)
 
     def see_all(self) -> None:
-        """Press the house: a dock may have taken room from the canvas."""
-        wait(100)
-        QTest.mouseClick(self.viewer.window._qt_viewer.viewerButtons.resetViewButton, Qt.MouseButton.LeftButton)
-        wait(100)
+        """Press the house until all of the slide is seen: a dock that comes takes room from the canvas."""
+        image = self.nuclei.image
+        height, width = (image.data[0] if image.multiscale else image.data).shape[:2]
 
-    def point(self, yx: Any) -> None:
-        """Move the mouse over a place in level-0 pixels."""
+        def seen() -> bool:
+            wait(100)
+            QTest.mouseClick(self.viewer.window._qt_viewer.viewerButtons.resetViewButton, Qt.MouseButton.LeftButton)
+            wait(100)
+            return all(self.canvas.rect().contains(self.place_of(yx)) for yx in ((0, 0), (height - 1, width - 1)))
+
+        self.until(seen, "all of the slide is on screen")
+
+    def place_of(self, yx: Any) -> QPoint:
+        """Return where a place in level-0 pixels is on the canvas."""
         camera = camera_of(self.viewer)
         height, width = canvas_size_of(self.viewer)
         world = np.asarray(self.nuclei.image.data_to_world(yx))[-2:]
         dy, dx = (world - camera.center[-2:]) * camera.zoom
-        place = QPointF(QPoint(round(width / 2 + dx), round(height / 2 + dy)))
-        assert self.canvas.rect().contains(place.toPoint()), f"{yx} is not on screen"
-        at, none = QPointF(self.canvas.mapToGlobal(place.toPoint())), Qt.MouseButton.NoButton
-        event = QMouseEvent(QEvent.Type.MouseMove, place, at, none, none, Qt.KeyboardModifier.NoModifier)
+        return QPoint(round(width / 2 + dx), round(height / 2 + dy))
+
+    def point(self, yx: Any) -> None:
+        """Move the mouse over a place in level-0 pixels."""
+        place = self.place_of(yx)
+        assert self.canvas.rect().contains(place), f"{yx} is not on screen"
+        at, none = QPointF(self.canvas.mapToGlobal(place)), Qt.MouseButton.NoButton
+        event = QMouseEvent(QEvent.Type.MouseMove, QPointF(place), at, none, none, Qt.KeyboardModifier.NoModifier)
         QApplication.sendEvent(self.canvas, event)
         wait(HAND_MS)
 
@@ -217,7 +228,8 @@ class Hour:
             self.key(Qt.Key.Key_2)
             self.until(lambda given=given: review.answers == given + 1, "the answer is counted")
             assert int(self.nuclei.session.labels([asked])[0]) == 1
-        self.key(Qt.Key.Key_Escape)
+        self.press(self.correct.review.stop)
+        self.until(lambda: review.question is None, "nothing is asked any more")
         camera.center, camera.zoom = where[:2], where[2]
         wait(200)
 

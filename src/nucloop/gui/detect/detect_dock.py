@@ -164,6 +164,7 @@ class DetectDock(QWidget):
         self.detection.stopped.connect(self._run_stopped)
         self.sessions.changed.connect(self._show_nuclei)
         self.sessions.current.changed.connect(self._images_changed)
+        self.sessions.current.left.connect(lambda: self.messages.say(None))
         self.sessions.said.connect(self.messages.say)
         self.undo.said.connect(self.messages.say)
         self.nuclei.export_clicked.connect(lambda: open_export(self.viewer))

@@ -40,6 +40,8 @@ class CurrentSlide(QObject):
 
     changed = Signal()
     """Another image is meant."""
+    left = Signal()
+    """An image that stays open is no longer the one that is meant: what was said is about another."""
 
     def __init__(self, viewer: ViewerModel, parent: QObject) -> None:
         super().__init__(parent)
@@ -88,6 +90,8 @@ class CurrentSlide(QObject):
         if image is self._shown:
             return
         before, self._shown = self._shown, image
+        if before is not None and before in self._viewer.layers:
+            self.left.emit()
         if image is not None and is_slide(image):
             self._keep_view(before)
             others = [one for one in self._viewer.layers if is_slide(one) and one is not image]
