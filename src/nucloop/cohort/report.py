@@ -58,8 +58,8 @@ def _page(project: Project, states: list[SlideState], slides: pd.DataFrame) -> l
     numbers = counts_of(states)
     summary = ", ".join(f"{number:,} {name}" for name, number in numbers.items())
     rows = list(zip(states, slides.astype(object).where(slides.notna(), None).to_dict("records"), strict=True))
-    # first what has no result, then what differs most, then what is flagged
-    rows.sort(key=lambda both: (not both[1]["sentence"], -(both[1]["outlier"] or 0), not both[1].get("flags")))
+    # first what failed, what is stale, then what differs most, then what is flagged
+    rows.sort(key=lambda both: _order(both[1]))
     classes = [name[2:] for name in slides.columns if name.startswith("n_")]
     name = html.escape(project.folder.name)
     return [
@@ -73,6 +73,10 @@ def _page(project: Project, states: list[SlideState], slides: pd.DataFrame) -> l
         _provenance(project, slides),
         "</body></html>",
     ]
+
+
+def _order(row: dict[str, Any]) -> tuple[bool, bool, float, bool]:
+    return row["state"] != "failed", not row["sentence"], -(row["outlier"] or 0), not row.get("flags")
 
 
 def _totals(slides: pd.DataFrame, classes: list[str]) -> str:
