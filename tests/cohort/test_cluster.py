@@ -106,6 +106,7 @@ def test_workers_without_nucloop_are_told_of_in_a_sentence(tmp_path: Path) -> No
     assert "the same NucLoop is installed" in found["a"][0]
 
 
-def test_a_cluster_that_is_lost_ends_the_run(tmp_path: Path) -> None:
+@pytest.mark.parametrize("error", [CancelledError("gone"), OSError("in TCP: closed")])
+def test_a_cluster_that_is_lost_ends_the_run(tmp_path: Path, error: BaseException) -> None:
     with pytest.raises(NucLoopError, match="The cluster was lost"):
-        run(tmp_path, {"a": [CancelledError("gone")]})
+        run(tmp_path, {"a": [error]})

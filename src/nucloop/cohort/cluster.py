@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 from collections import deque
 from concurrent.futures import CancelledError
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -68,7 +69,8 @@ class _Flight:
             return job, attempt, outcome
 
     def stop(self) -> None:
-        if self.client.status == "running":
+        # of a scheduler that has just gone nobody knows yet
+        with suppress(OSError):
             self.client.cancel([future for futures in self.tasks.values() for future in futures], force=True)
         self.tasks.clear()
 
@@ -118,7 +120,8 @@ def _outcome_of(job: Job, attempt: int, future: Any) -> Outcome:
     name = job.entry.id
     try:
         outcome: Outcome = future.result()
-    except CancelledError:
+    except (CancelledError, OSError):
+        # work hands its own such errors back as sentences: this one is of the way there
         raise _lost() from None
     except KilledWorker as error:
         sentence = (
