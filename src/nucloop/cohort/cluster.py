@@ -69,9 +69,10 @@ class _Flight:
             return job, attempt, outcome
 
     def stop(self) -> None:
-        # of a scheduler that has just gone nobody knows yet
-        with suppress(OSError):
-            self.client.cancel([future for futures in self.tasks.values() for future in futures], force=True)
+        if self.client.status == "running":
+            # of a scheduler that has just gone the client does not know yet
+            with suppress(OSError):
+                self.client.cancel([future for futures in self.tasks.values() for future in futures], force=True)
         self.tasks.clear()
 
 
