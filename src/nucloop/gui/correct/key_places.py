@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from typing import TYPE_CHECKING
+from weakref import ref
 
 from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtGui import QKeyEvent, QKeySequence
@@ -109,7 +110,9 @@ class KeysByPlace(QObject):
         self, window: QWidget | None, canvas: QWidget | None, known: Callable[[], Collection[str]], parent: QObject
     ) -> None:
         super().__init__(parent)
-        self._window, self._known = window, known
+        # a closed window is not kept for its keys
+        self._window = None if window is None else ref(window)
+        self._known = known
         if canvas is not None:
             canvas.installEventFilter(self)
         app = QApplication.instance()
@@ -129,8 +132,9 @@ class KeysByPlace(QObject):
     def _focus_changed(self, _old: QWidget | None, now: QWidget | None) -> None:
         if now is None or now.testAttribute(Qt.WidgetAttribute.WA_InputMethodEnabled):
             return
+        window = None if self._window is None else self._window()
         above: QWidget | None = now
-        while above is not None and above is not self._window and not isinstance(above, QDialog):
+        while above is not None and above is not window and not isinstance(above, QDialog):
             above = above.parentWidget()
-        if above is not None and above is self._window:
+        if above is not None and above is window:
             now.installEventFilter(self)
