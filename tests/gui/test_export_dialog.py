@@ -126,8 +126,8 @@ def test_micrometres_are_offered_where_the_format_has_them(bench: Bench, dialog:
     export(bench, dialog, tmp_path / "out.csv")
 
     text = (tmp_path / "out.csv").read_text().splitlines()
-    assert text[1].startswith("id,y_um,x_um")
-    assert text[2].startswith("1,50.0,50.125")
+    assert text[0].startswith("id,y_um,x_um")
+    assert text[1].startswith("1,50.0,50.125")
 
 
 def test_what_a_format_loses_is_said_before_and_after_and_its_classes_are_asked_for(
