@@ -22,6 +22,8 @@ LONGEST = 190
 _OF_CANVAS = 0.24
 """At most this share of the canvas's width and height."""
 _LEAST_SIDE = 40
+_NEARLY_ALL = 0.75
+"""With a larger share of the slide on screen a map says nothing, and would only cover tissue."""
 _LEAST_BOX = 7.0
 _FRAME, _VIEW, _HALO = QColor(40, 40, 46), QColor("#1f6fd0"), QColor(255, 255, 255, 230)
 
@@ -54,7 +56,7 @@ class OverviewMap(QWidget):
         self.fit()
 
     def show_view(self, view: QRectF) -> None:
-        """Show where the view is; a map of what is all on screen is of no use, and hidden."""
+        """Show where the view is; a map of what is nearly all on screen is of no use, and hidden."""
         if view != self.view:
             self.view = view
             self.update()
@@ -70,9 +72,10 @@ class OverviewMap(QWidget):
         self._show_if_useful()
 
     def _show_if_useful(self) -> None:
-        all_in_view = self.view.contains(QRectF(0.002, 0.002, 0.996, 0.996))
+        seen = self.view & QRectF(0, 0, 1, 1)
+        nearly_all = seen.width() * seen.height() > _NEARLY_ALL
         large = max(self.width(), self.height()) >= _LEAST_SIDE
-        self.setVisible(self.wanted and self._picture is not None and large and not all_in_view)
+        self.setVisible(self.wanted and self._picture is not None and large and not nearly_all)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draw slide, frame and box."""

@@ -36,7 +36,7 @@ __all__ = ["ShownView", "ViewPanel"]
 _SAME = 0.02
 _COLOURS = "Colours"
 _CHOICES = {
-    "overview": ("Overview map", "Hidden while the whole slide is on screen"),
+    "overview": ("Overview map", "Hidden while nearly all of the slide is on screen"),
     "scale_bar": ("Scale bar", "As soon as the resolution is known"),
     "background": ("Bright background", "The colour of the glass around the slide, instead of the theme's"),
     "smooth": ("Smooth pixels", "Pixels flow into each other where they are larger than those of the screen"),
