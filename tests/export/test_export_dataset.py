@@ -360,6 +360,6 @@ def test_what_cannot_be_exported_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"0\.5 µm per pixel"):
         exported(tmp_path / "coarse", [marked()], layout="brca-m2c", mpp=1.0)
     with pytest.raises(DataError, match="has no regions"):
-        exported(tmp_path / "large", [marked(side=900, mpp=10.0)], mpp=0.5)
+        exported(tmp_path / "large", [marked(side=3800, mpp=2.4)], mpp=0.5)
 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["full"]
