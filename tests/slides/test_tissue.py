@@ -11,32 +11,32 @@ GLASS, PINK, DENSE, INK = (243, 242, 244), (205, 140, 185), (60, 20, 80), (20, 1
 
 
 def field() -> np.ndarray:
-    """Glass of 2 x 2 mm at 4 µm per pixel, with tissue, a fold, a stroke of green ink and a speck of dust."""
+    """Glass of 2 x 2 mm at 2 µm per pixel, with tissue, a fold, a stroke of green ink and a speck of dust."""
     pixels = np.full((500, 500, 3), GLASS, np.uint8)
     pixels[100:300, 100:300] = PINK
     pixels[150:170, 110:290] = DENSE
     pixels[400:420, 50:450] = INK
     pixels[350:352, 350:352] = (100, 100, 100)
-    return pixels
+    return pixels.repeat(2, 0).repeat(2, 1)
 
 
 def test_tissue_folds_and_ink_are_told_apart_and_dust_is_none_of_them() -> None:
-    found = map_tissue(slide_from_array(field(), mpp=4.0))
+    found = map_tissue(slide_from_array(field(), mpp=2.0))
 
     # the map's pixels are 7 µm, and tissue ends a pixel too late
     assert found.tissue_mm2 == pytest.approx(0.64, rel=0.1)
     assert found.area_mm2(Ground.FOLD) == pytest.approx(0.0576, rel=0.15)
     assert found.area_mm2(Ground.PEN) == pytest.approx(0.128, rel=0.15)
-    dust = int(351 / found.step)
+    dust = int(702 / found.step)
     assert found.ground[dust, dust] == Ground.GLASS
 
 
 def test_a_tile_is_empty_only_where_there_is_not_even_dust() -> None:
-    found = map_tissue(slide_from_array(field(), mpp=4.0))
+    found = map_tissue(slide_from_array(field(), mpp=2.0))
 
-    assert found.is_empty(Box(0, 320, 80, 100))
-    assert not found.is_empty(Box(340, 340, 40, 40))
-    assert not found.is_empty(Box(90, 90, 30, 30))
+    assert found.is_empty(Box(0, 640, 160, 200))
+    assert not found.is_empty(Box(680, 680, 80, 80))
+    assert not found.is_empty(Box(180, 180, 60, 60))
 
 
 def test_one_pale_nucleus_on_glass_is_enough_not_to_be_empty() -> None:
