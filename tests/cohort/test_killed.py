@@ -117,13 +117,17 @@ def test_a_run_whose_client_is_killed_goes_on_where_it_was(
 def test_ctrl_c_ends_a_run_with_a_sentence_and_the_same_command_goes_on(
     new_study: Callable[[int], Path], expected: dict[str, bytes]
 ) -> None:
-    study = new_study(0)
-    with running(study, "--workers", WORKERS) as program:
-        until(lambda: results(study) >= 3, program)
-        everybody = family(program)
-        os.killpg(program.pid, signal.SIGINT)
-        _, err = program.communicate(timeout=60)
-        until(lambda: gone(everybody))
+    for number in range(5):
+        study = new_study(number)
+        with running(study, "--workers", WORKERS) as program:
+            until(lambda there=study: results(there) >= 1, program)
+            everybody = family(program)
+            os.killpg(program.pid, signal.SIGINT)
+            _, err = program.communicate(timeout=60)
+            until(lambda all_=everybody: gone(all_))
+        if results(study) < SLIDES:
+            break
+        # on a busy machine all of it can be done before the signal comes
     assert program.returncode == 130, err
     assert "stopped; " in err
     assert "Go on with: nucloop cohort run" in err

@@ -16,13 +16,15 @@ from nucloop.outlines import Outlines
 from nucloop.session import Session
 
 EDITS = 100_000
+RADIUS = 1.0
+"""Pixels within which a nucleus that a run finds is one that is there."""
 SQUARE = np.array([[-3, -3], [-3, 3], [3, 3], [3, -3]])
 
 
 def edit(path: str, seed: int) -> None:
     random = np.random.default_rng(seed)
     session = Session.open(path, slide=SLIDE, scheme=SCHEME, author="Dr A")
-    run = session.begin_run(WEIGHTS, 1)
+    run = session.begin_run(WEIGHTS, RADIUS)
     for number in range(EDITS):
         ids = session.ids()
         kind = random.integers(0, 7) if len(ids) > 20 else 0
@@ -39,7 +41,7 @@ def edit(path: str, seed: int) -> None:
             change = session.undo() or session.redo()
         else:
             if not run.is_open:
-                run = session.begin_run(WEIGHTS, 1)
+                run = session.begin_run(WEIGHTS, RADIUS)
             places = random.uniform(0, 4000, (50, 2))
             run.add(replace(found(*places.tolist()), outlines=Outlines.of([yx + SQUARE for yx in places])))
             change = None

@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -14,6 +15,7 @@ from tests.session.conftest import SCHEME, SLIDE, WEIGHTS
 from tests.session.reference_model import Point, Reference, Ring, outline_now
 
 from nucloop.classes import ClassScheme, NucleusClass
+from nucloop.errors import SessionError
 from nucloop.nuclei import UNLABELLED, Nuclei, Origin
 from nucloop.outlines import Outlines
 from nucloop.session import ModelRun, Session
@@ -152,6 +154,10 @@ class AnySequence(RuleBasedStateMachine):
     def remove_class(self, number: int, into: int) -> None:
         name, target = self.name(number, nothing=False), self.name(into)
         if name is not None and target != name:
+            if self.session.blinded and set(self.session.use_of(name).said) - {self.author}:
+                with pytest.raises(SessionError, match="other readers"):
+                    self.session.remove_class(name, target)
+                return
             self.session.remove_class(name, target)
             self.reference.remove_class(self.author, name, target)
 

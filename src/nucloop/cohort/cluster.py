@@ -96,8 +96,12 @@ def outcomes_of_cluster(client: Any, jobs: list[Job], attempts: int) -> Iterator
     flight = _Flight(client)
     try:
         while waiting or flight.tasks:
-            while waiting and not flight.full:
-                flight.begin(*waiting.popleft())
+            try:
+                while waiting and not flight.full:
+                    flight.begin(*waiting.popleft())
+            except OSError:
+                # it is asked how many workers it has, and given work: both need it
+                raise _lost() from None
             job, attempt, outcome = flight.next()
             if outcome.again and attempt < attempts:
                 waiting.append((job, attempt + 1))
