@@ -209,7 +209,9 @@ def test_the_arrows_of_a_number_give_the_keyboard_back(field: Bench) -> None:
 def test_a_key_means_the_nucleus_wherever_the_keyboard_is_but_in_text(field: Bench) -> None:
     tried = 0
     for name, widget in within_reach(field, QWidget).items():
-        if not isinstance(widget, (QLineEdit, QAbstractSpinBox)) and not getattr(widget, "isEditable", bool)():
+        takes_text = isinstance(widget, (QLineEdit, QAbstractSpinBox)) or getattr(widget, "isEditable", bool)()
+        # in the gallery a key means the crop that is chosen there
+        if not takes_text and "CropGrid" not in name:
             put_into(field, widget)
             assert means_the_nucleus(field), name
             tried += 1

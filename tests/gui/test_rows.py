@@ -30,5 +30,5 @@ def test_other_classes_take_the_place_of_those_before_at_once(
             widget.show_counts(scheme, Counter(), frozenset())
         else:
             assert isinstance(widget, ClassPalette)
-            widget.show_classes(scheme, Counter(), 0)
+            widget.show_classes(scheme, Counter(), 0, [""] * len(scheme))
         assert len(widget.findChildren(row)) == len(scheme) + more

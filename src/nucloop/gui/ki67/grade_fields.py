@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QDoubleSpinBox, QHBoxLayout, QLabel, QPushButton, QWidget
+from qtpy.QtWidgets import QDoubleSpinBox, QGridLayout, QLabel, QPushButton, QWidget
 
 from nucloop.gui.widgets.dock_layout import column_of
 from nucloop.ki67.words import grade_words, place_words
@@ -29,9 +29,10 @@ class GradeFields(QWidget):
         self.words.setWordWrap(True)
         self.reset = QPushButton("Twice and three times 1+")
         self.reset.clicked.connect(lambda: self.chosen.emit(None))
-        row = QHBoxLayout()
-        row.setSpacing(6)
-        for name, field in (("2+ from", self.second), ("3+ from", self.third)):
+        fields = QGridLayout()
+        fields.setSpacing(6)
+        fields.setColumnStretch(1, 1)
+        for row, (name, field) in enumerate((("2+ from", self.second), ("3+ from", self.third))):
             # there is no room for buttons beside two numbers
             field.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
             field.setRange(0.02, 10.0)
@@ -40,10 +41,10 @@ class GradeFields(QWidget):
             field.setKeyboardTracking(False)
             field.setToolTip("Optical density of DAB; 1+ begins where nuclei are positive")
             field.valueChanged.connect(lambda _: self._changed())
-            row.addWidget(QLabel(name))
-            row.addWidget(field, 1)
+            fields.addWidget(QLabel(name), row, 0)
+            fields.addWidget(field, row, 1)
         column = column_of(self, spacing=6)
-        column.addLayout(row)
+        column.addLayout(fields)
         column.addWidget(self.reset)
         column.addWidget(self.words)
 

@@ -13,7 +13,7 @@ from qtpy.QtCore import QObject, Signal
 
 from nucloop.errors import NucLoopError
 from nucloop.gui.canvas.layer_slide import slide_of_layer
-from nucloop.gui.viewing.colour_filter import colour_as_scanned, colour_by
+from nucloop.gui.napari_private.colour_filter import colour_as_scanned, colour_by
 from nucloop.gui.widgets.jobs import Job
 from nucloop.ki67.dab import SlideStains, slide_stains
 from nucloop.slides.stain_kind import StainKind

@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 from qtpy import sip
-from qtpy.QtCore import QEvent, QObject, Qt
+from qtpy.QtCore import QChildEvent, QEvent, QObject, Qt
 from qtpy.QtGui import QHelpEvent
 from qtpy.QtWidgets import (
     QAbstractButton,
@@ -95,9 +95,11 @@ class FittedWords(QObject):
             _let_go(watched)
         elif kind == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
             return _say_all(watched, event)
-        elif kind == QEvent.Type.ChildPolished and isinstance(event.child(), QWidget):  # type: ignore[attr-defined]
-            self._watch(event.child())  # type: ignore[attr-defined]
-            _let_go(watched)
+        elif kind == QEvent.Type.ChildPolished and isinstance(event, QChildEvent):
+            child = event.child()
+            if isinstance(child, QWidget):
+                self._watch(child)
+                _let_go(watched)
         return False
 
     def _watch(self, widget: QWidget) -> None:
