@@ -13,7 +13,7 @@ from nucloop.errors import SlideError
 from nucloop.slides.channels import ChannelLabel, Channels, refuse_multichannel
 from nucloop.slides.headers.resolution import plausible
 from nucloop.slides.open_file import OpenFile
-from nucloop.slides.pictures import Picture, choose_picture, said_of_choice
+from nucloop.slides.pictures import Picture, choose_picture, told_of_choice
 from nucloop.slides.pixels import ToRgb, refuse_stack
 from nucloop.slides.slide import Slide, build_levels
 
@@ -68,9 +68,8 @@ def open_czi(path: Path, image: int | str | None = None) -> Slide:
         opened = OpenFile(files.pop_all().close)
     scene.opened = opened
     return Slide(
-        path.name, path, plausible(_side(about, "Y"), _side(about, "X")), levels, None, opened.close, "czi", number,
-        tuple(one.name for one in pictures), image is None or number == choose_picture(pictures, None, path.name),
-        said_of_choice(pictures, number, path.name) if image is None else "",
+        path.name, path, plausible(_side(about, "Y"), _side(about, "X")), levels, None, opened.close, "czi",
+        *told_of_choice(pictures, number, image, path.name),
     )  # fmt: skip
 
 

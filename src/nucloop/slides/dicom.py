@@ -14,7 +14,7 @@ from nucloop.slides.channels import ChannelLabel, Channels, refuse_multichannel
 from nucloop.slides.headers.dicom import slides_of
 from nucloop.slides.headers.resolution import plausible
 from nucloop.slides.open_file import OpenFile
-from nucloop.slides.pictures import Picture, choose_picture, said_of_choice
+from nucloop.slides.pictures import Picture, choose_picture, told_of_choice
 from nucloop.slides.pixels import ToRgb, refuse_stack
 from nucloop.slides.slide import Slide, build_levels
 
@@ -79,9 +79,7 @@ def open_dicom(path: Path, image: int | str | None = None) -> Slide:
         path = files[0].path
     return Slide(
         path.name, path, plausible(spacing.height * 1000, spacing.width * 1000), sources, files[0].magnification,
-        opened.close, "dicom", number, tuple(one.name for one in pictures),
-        image is None or number == choose_picture(pictures, None, path.name),
-        said_of_choice(pictures, number, path.name) if image is None else "",
+        opened.close, "dicom", *told_of_choice(pictures, number, image, path.name),
     )  # fmt: skip
 
 

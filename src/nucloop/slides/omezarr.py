@@ -18,7 +18,7 @@ from nucloop.slides.headers.markup import MarkupError
 from nucloop.slides.headers.ome import OmeImage, read_ome
 from nucloop.slides.headers.resolution import microns_of, plausible
 from nucloop.slides.open_file import OpenFile
-from nucloop.slides.pictures import Picture, choose_picture, said_of_choice
+from nucloop.slides.pictures import Picture, choose_picture, told_of_choice
 from nucloop.slides.slide import Slide, build_levels
 
 if TYPE_CHECKING:
@@ -102,8 +102,7 @@ def _slide_of(node: Any, path: Path, image: int | str | None, opened: OpenFile) 
     return Slide(
         name, path, plausible(*_sides(chosen.multiscale)), build_levels(sources, name),
         None if chosen.described is None else chosen.described.magnification, opened.close, "zarr",
-        number, tuple(one.name for one in abouts), image is None or number == choose_picture(abouts, None, name),
-        said_of_choice(abouts, number, name) if image is None else "",
+        *told_of_choice(abouts, number, image, name),
     )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from nucloop.errors import SlideError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Picture", "choose_picture", "listed", "said_of_choice"]
+__all__ = ["Picture", "choose_picture", "listed", "told_of_choice"]
 
 _ASIDE = {"macro", "label", "labels", "overview", "thumbnail", "thumb", "map", "preview", "barcode", "navigator"}
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
@@ -112,7 +112,20 @@ def _line(number: int, picture: Picture) -> str:
     return f"{number}{name} ({picture.shape[0]:,} x {picture.shape[1]:,})"
 
 
-def said_of_choice(pictures: Sequence[Picture], chosen: int, file_name: str) -> str:
+def told_of_choice(
+    pictures: Sequence[Picture], chosen: int, wanted: int | str | None, file_name: str
+) -> tuple[int, tuple[str, ...], bool, str]:
+    """Return what a slide says of its choice: its number, all names, whether it is the usual one, and the notice.
+
+    A notice is given where nobody asked for a picture.
+    """
+    names = tuple(picture.name for picture in pictures)
+    if wanted is None:
+        return chosen, names, True, _notice_of(pictures, chosen, file_name)
+    return chosen, names, chosen == choose_picture(pictures, None, file_name), ""
+
+
+def _notice_of(pictures: Sequence[Picture], chosen: int, file_name: str) -> str:
     """Return the sentence that says which of several pictures was opened; empty when there was no choice.
 
     Where the format itself names its label and macro, nobody has to be told that they are not the slide.

@@ -13,7 +13,7 @@ from nucloop.errors import SlideError
 from nucloop.slides.headers.file_kinds import kind_of
 from nucloop.slides.needs_openslide import NeedsOpenSlide
 from nucloop.slides.open_file import OpenFile
-from nucloop.slides.pictures import choose_picture, said_of_choice
+from nucloop.slides.pictures import choose_picture, told_of_choice
 from nucloop.slides.pixels import choose_conversion
 from nucloop.slides.slide import Slide, build_levels
 from nucloop.slides.tiff.encoding import encoding_of
@@ -96,9 +96,7 @@ def _slide_of(file: tifffile.TiffFile, path: Path, image: int | str | None, file
         opened.close()
 
     return Slide(
-        path.name, path, mpp, built, power, close, "tiff", number, tuple(one.name for one in abouts),
-        image is None or number == choose_picture(abouts, None, path.name),
-        said_of_choice(abouts, number, path.name) if image is None else "",
+        path.name, path, mpp, built, power, close, "tiff", *told_of_choice(abouts, number, image, path.name),
     )  # fmt: skip
 
 
