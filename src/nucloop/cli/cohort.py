@@ -10,12 +10,14 @@ from rich.table import Table
 
 from nucloop.cli.terminal import (
     ENCODER_HELP,
+    GRADES_HELP,
     HEAD_HELP,
     OUTLINES_HELP,
     SHAPE_HELP,
     check_writable,
     complain,
     output,
+    parse_grades,
     progress_bar,
     say,
 )
@@ -59,6 +61,13 @@ def init_command(
     ki67: Annotated[
         bool, typer.Option("--ki67/--no-ki67", help="The Ki-67 index where classes or DAB tell it.")
     ] = True,
+    dab: Annotated[
+        bool, typer.Option("--dab", help="Let DAB tell positive nuclei, whatever the classes; with H-score and Allred.")
+    ] = False,
+    threshold_of_dab: Annotated[
+        float | None, typer.Option("--dab-threshold", min=0.01, help="Optical density; else found on each slide.")
+    ] = None,
+    grades: Annotated[str, typer.Option(help=GRADES_HELP)] = "",
     again: Annotated[
         bool, typer.Option("--keep-settings", help="Of a cohort that is there; look at slides only.")
     ] = False,
@@ -78,6 +87,9 @@ def init_command(
                 geojson=geojson,
                 sessions=sessions,
                 ki67=ki67,
+                dab=dab,
+                dab_threshold=threshold_of_dab,
+                grades=parse_grades(grades),
             )
         except ValueError as error:
             raise DataError(f"These settings do not go together: {error}.") from error

@@ -11,11 +11,13 @@ from rich.table import Table
 
 from nucloop.cli.annotations import AREAS_HELP, Areas, drawn_areas, read_told
 from nucloop.cli.terminal import (
+    GRADES_HELP,
     IMAGE_HELP,
     check_writable,
     complain,
     opened_slide,
     output,
+    parse_grades,
     progress_bar,
     say,
     write_json,
@@ -57,7 +59,7 @@ def ki67_command(
     areas_are: Annotated[Areas | None, typer.Option("--areas-are", help=AREAS_HELP)] = None,
     dab: Annotated[bool, typer.Option("--dab", help="Tell positive nuclei by DAB, without training.")] = False,
     threshold: Annotated[float | None, typer.Option(min=0, help="With --dab: optical density; else found.")] = None,
-    grades: Annotated[str, typer.Option(help="With --dab: densities from which 2+ and 3+ begin, as 0.8,1.2.")] = "",
+    grades: Annotated[str, typer.Option(help=GRADES_HELP)] = "",
     left_out: Annotated[str | None, typer.Option(help="With --dab: classes not counted, A,B,...")] = None,
     stain: Annotated[StainKind | None, typer.Option(help="What the slide is stained with; else recognised.")] = None,
     positive: Annotated[str, typer.Option(help="Positive classes, A,B,...; else as their names say.")] = "",
@@ -78,7 +80,7 @@ def ki67_command(
         raise DataError(f"A report is written as .html, not as {report.name}. The window also prints it as PDF.")
     if dab and slide is None:
         raise DataError("To tell positive nuclei by DAB the slide is needed. Give it with --slide.")
-    asked = _Asked(dab, threshold, _grades(grades), left_out, positive, negative, half_width)
+    asked = _Asked(dab, threshold, parse_grades(grades), left_out, positive, negative, half_width)
     opened = None if slide is None else opened_slide(slide, mpp=mpp, image=image)
     try:
         document = read_told(nuclei, areas=areas_are, mpp=mpp if opened is None else opened.mpp)
@@ -160,18 +162,6 @@ def _names(text: str, document: Document) -> frozenset[str]:
         return frozenset(scheme.names[scheme.index(name.strip())] for name in text.split(",") if name.strip())
     except ValueError as error:
         raise DataError(f"{error}. Choose among these.") from error
-
-
-def _grades(text: str) -> tuple[float, float] | None:
-    if not text:
-        return None
-    try:
-        second, third = (float(part) for part in text.split(","))
-    except ValueError as error:
-        raise DataError(f"--grades needs two densities, where 2+ and 3+ begin, as 0.8,1.2, not {text}.") from error
-    if not 0 < second <= third:
-        raise DataError(f"--grades must ascend, and both lie above 0; {text} does not.")
-    return second, third
 
 
 def _mpp(path: Path, document: Document, slide: Slide | None, given: float | None) -> float:

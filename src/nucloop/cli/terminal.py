@@ -8,12 +8,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from nucloop.errors import NucLoopError, RegionError, legible
+from nucloop.errors import DataError, NucLoopError, RegionError, legible
 from nucloop.formats.atomic import replacing
 from nucloop.slides import Box, Slide, open_slide
 
 __all__ = [
     "ENCODER_HELP",
+    "GRADES_HELP",
     "HEAD_HELP",
     "IMAGE_HELP",
     "OUTLINES_HELP",
@@ -23,12 +24,14 @@ __all__ = [
     "opened_slide",
     "output",
     "parse_box",
+    "parse_grades",
     "progress_bar",
     "say",
     "write_json",
 ]
 
 ENCODER_HELP = "Name or .safetensors file; a foundation model, NAME=PATH. By default what the detector needs."
+GRADES_HELP = "With --dab: densities from which 2+ and 3+ begin, as 0.8,1.2."
 HEAD_HELP = "Name or .safetensors file. By default what the detector needs."
 IMAGE_HELP = "Number or name of the image, of a file that holds several. By default the slide among them."
 OUTLINES_HELP = "Give nuclei outlines too."
@@ -80,6 +83,19 @@ def parse_box(text: str) -> Box:
             f"--region {text!r} is not Y,X,HEIGHT,WIDTH: four whole numbers of level-0 pixels, such as 0,0,2048,2048."
         ) from error
     return Box(y, x, height, width)
+
+
+def parse_grades(text: str) -> tuple[float, float] | None:
+    """Read the two densities of DAB from which nuclei are 2+ and 3+; None where nothing is said."""
+    if not text:
+        return None
+    try:
+        second, third = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise DataError(f"--grades needs two densities, where 2+ and 3+ begin, as 0.8,1.2, not {text}.") from error
+    if not 0 < second <= third:
+        raise DataError(f"--grades must ascend, and both lie above 0; {text} does not.")
+    return second, third
 
 
 def check_writable(folder: Path) -> None:

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nucloop.cohort.settings import CohortSettings
 from nucloop.errors import NucLoopError
 from nucloop.geometry import first_of
 from nucloop.ki67.class_giver import model_knows
 from nucloop.ki67.dab import dab_of_slide, slide_stains
 from nucloop.ki67.measurement import Ki67Settings, measure
 from nucloop.ki67.regions import named
+from nucloop.ki67.words import H_E_WORDS
 from nucloop.slides.stain_kind import StainKind, stain_kind
 from nucloop.slides.tissue import FocusConfig, Ground, focus_of, sample_windows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
     from nucloop.formats.slide_info import Weights
     from nucloop.geometry import Region
+    from nucloop.ki67.index import Index
     from nucloop.nuclei import Nuclei
     from nucloop.slides import Slide
     from nucloop.slides.tissue import TissueMap
@@ -63,36 +69,59 @@ def counts_by_region(nuclei: Nuclei, regions: Sequence[Region], mpp: float) -> l
     by_name = named(regions)
     owner = first_of(nuclei.yx, by_name.values()) if by_name else np.zeros(0, np.intp)
     return [
-        {"name": region.name or name, "mm2": region.area * mpp**2 / 1e6, "counts": nuclei.take(owner == k).counts()}
+        {"name": name, "mm2": region.area * mpp**2 / 1e6, "counts": nuclei.take(owner == k).counts()}
         for k, (name, region) in enumerate(by_name.items())
     ]
 
 
 def ki67_figures(
-    slide: Slide, nuclei: Nuclei, regions: Sequence[Region], weights: Weights, stain: str
+    slide: Slide,
+    nuclei: Nuclei,
+    regions: Sequence[Region],
+    weights: Weights,
+    stain: str,
+    settings: CohortSettings | None = None,
 ) -> dict[str, Any] | None:
-    """Return the Ki-67 index with its interval; None where neither classes nor DAB tell it."""
+    """Return the Ki-67 index and, by DAB, H-score and Allred's, of the slide and of each region, with intervals.
+
+    DAB is that within the outline of a nucleus, where it has one. None where neither classes nor DAB tell the index.
+    """
+    asked = settings or CohortSettings()
     kind = StainKind(stain) if stain else None
     guess = Ki67Settings.guess(nuclei.scheme, kind, believed=model_knows(weights))
-    if not len(nuclei) or (guess.by_dab and kind is not StainKind.H_DAB):
+    guess = replace(guess, by_dab=guess.by_dab or asked.dab, threshold=asked.dab_threshold, grades=asked.grades)
+    if not len(nuclei):
         return None
-    density = None
-    if guess.by_dab:
-        density = np.full(len(nuclei), np.nan)
-        for rows, values in dab_of_slide(slide, nuclei.yx, slide_stains(slide)):
-            density[rows] = values
+    if guess.by_dab and kind is not StainKind.H_DAB:
+        if not asked.dab:
+            return None
+        if kind is StainKind.H_E:
+            return {"index": None, "why": H_E_WORDS}
+    density = _densities(slide, nuclei) if guess.by_dab else None
+    outlined = None if nuclei.outlines is None else nuclei.outlines.there
     try:
-        result = measure(nuclei, guess, slide.require_mpp(), named(regions) or None, density)
+        result = measure(nuclei, guess, slide.require_mpp(), named(regions) or None, density, outlined)
     except NucLoopError as error:
         return {"index": None, "why": str(error)}
-    index = result.ki67.slide
-    low, high = index.wilson
-    return {
-        "index": index.value,
-        "low": low,
-        "high": high,
-        "positive": index.positive,
-        "counted": index.total,
+    figures = _index(result.ki67.slide) | {
         "by": "DAB" if guess.by_dab else "classes",
         "threshold": None if result.threshold is None else result.threshold.value,
+        "regions": {index.name: _index(index) for index in result.ki67.regions},
     }
+    if result.intensity is not None:
+        figures["with_errors_95"] = result.ki67.with_errors
+        figures["by_outline"] = result.by_outline
+        figures["intensity"] = result.intensity.to_dict()
+    return figures
+
+
+def _densities(slide: Slide, nuclei: Nuclei) -> NDArray[np.float64]:
+    density = np.full(len(nuclei), np.nan)
+    for rows, values in dab_of_slide(slide, nuclei.yx, slide_stains(slide), outlines=nuclei.outlines):
+        density[rows] = values
+    return density
+
+
+def _index(index: Index) -> dict[str, Any]:
+    low, high = index.wilson
+    return {"index": index.value, "low": low, "high": high, "positive": index.positive, "counted": index.total}

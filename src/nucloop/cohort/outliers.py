@@ -43,8 +43,9 @@ def _figures(slides: pd.DataFrame) -> list[tuple[str, NDArray[np.float64], NDArr
             if name.startswith("n_"):
                 share = np.where(nuclei > 0, column(name) / nuclei, np.nan)
                 found.append((f"part of {name[2:]}:", np.arcsin(np.sqrt(share)), share))
-    index = column("ki67")
-    return [*found, ("Ki-67 index:", np.arcsin(np.sqrt(index)), index)]
+    index, score = column("ki67"), column("h_score")
+    found.append(("Ki-67 index:", np.arcsin(np.sqrt(index)), index))
+    return [*found, ("H-score:", np.arcsin(np.sqrt(score / 300)), score)]
 
 
 def _deviations(values: NDArray[np.float64]) -> NDArray[np.float64]:

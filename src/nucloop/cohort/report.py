@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from nucloop.cohort.states import counts_of, states_of
 from nucloop.cohort.table import tables_of, write_tables
 from nucloop.cohort.writing import THUMBNAIL
 from nucloop.formats.atomic import replacing
+from nucloop.ki67.words import ends, percent
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,18 +63,23 @@ def _page(project: Project, states: list[SlideState], slides: pd.DataFrame) -> l
     # first what failed, what is stale, then what differs most, then what is flagged
     rows.sort(key=lambda both: _order(both[1]))
     classes = [name[2:] for name in slides.columns if name.startswith("n_")]
+    scores = _SCORES if _has_scores(slides) else _SCORES[:1]
     name = html.escape(project.folder.name)
     return [
         f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{name}</title><style>{_STYLE}</style>'
         f"</head><body><h1>{name}</h1><p>{len(states):,} slides: {summary}</p>",
         _totals(slides, classes),
         "<h2>Slides</h2><table>",
-        _head(classes),
-        *(_row(project, state, row, classes, inside=k < MOST_INSIDE) for k, (state, row) in enumerate(rows)),
+        _head(classes, scores),
+        *(_row(project, state, row, classes, scores, inside=k < MOST_INSIDE) for k, (state, row) in enumerate(rows)),
         "</table>",
         _provenance(project, slides),
         "</body></html>",
     ]
+
+
+def _has_scores(slides: pd.DataFrame) -> bool:
+    return "h_score" in slides and bool(slides["h_score"].notna().any())
 
 
 def _order(row: dict[str, Any]) -> tuple[bool, bool, float, bool]:
@@ -89,19 +96,21 @@ def _totals(slides: pd.DataFrame, classes: list[str]) -> str:
     return f"<p>{total:,} nuclei ({', '.join(parts)}) on {slides['tissue_mm2'].sum():,.1f} mm² of tissue{dense}.</p>"
 
 
-def _head(classes: list[str]) -> str:
-    names = ["tissue, mm²", "nuclei", "per mm²", *classes, "Ki-67 (95%)"]
+def _head(classes: list[str], scores: Scores) -> str:
+    names = ["tissue, mm²", "nuclei", "per mm²", *classes, *(name for name, _ in scores)]
     cells = "".join(f'<th class="n">{html.escape(name)}</th>' for name in names)
     return f"<tr><th></th><th>slide</th>{cells}<th>remarks</th></tr>"
 
 
-def _row(project: Project, state: SlideState, row: dict[str, Any], classes: list[str], *, inside: bool) -> str:
+def _row(
+    project: Project, state: SlideState, row: dict[str, Any], classes: list[str], scores: Scores, *, inside: bool
+) -> str:
     entry = state.entry
     about = [entry.patient, *(f"{name}: {value}" for name, value in entry.labels.items())]
     below = " · ".join(html.escape(text) for text in about if text)
     numbers = [_number(row.get("tissue_mm2"), 2), _number(row.get("nuclei"), 0), _number(row.get("per_mm2"), 0)]
     numbers += [_number(row.get(f"n_{name}"), 0) for name in classes]
-    numbers.append(_index(row))
+    numbers += [shown(row) for _, shown in scores]
     cells = "".join(f'<td class="n">{cell}</td>' for cell in numbers)
     sentence = f'<span class="bad">{html.escape(row["sentence"])}</span>' if row["sentence"] else ""
     outlier = f"<b>{html.escape(row['outlier_in'])}</b>" if row["outlier_in"] else ""
@@ -127,9 +136,26 @@ def _number(value: float | None, digits: int) -> str:
 
 
 def _index(row: dict[str, Any]) -> str:
+    """Return the index with its interval; by DAB the wider one, which allows for more than counting."""
     if row.get("ki67") is None:
         return ""
-    return f"{row['ki67']:.1%} ({row['ki67_low']:.1%} to {row['ki67_high']:.1%})"
+    widest = "ki67_with_errors" if row.get("ki67_with_errors_low") is not None else "ki67"
+    return f"{percent(row['ki67'])} ({ends((row[f'{widest}_low'], row[f'{widest}_high']))})"
+
+
+def _h_score(row: dict[str, Any]) -> str:
+    if row.get("h_score") is None:
+        return ""
+    return f"{row['h_score']:.0f} ({row['h_score_low']:.0f} to {row['h_score_high']:.0f})"
+
+
+def _allred(row: dict[str, Any]) -> str:
+    return _number(row.get("allred"), 0)
+
+
+Scores = tuple[tuple[str, Callable[[dict[str, Any]], str]], ...]
+_SCORES: Scores = (("Ki-67 (95%)", _index), ("H-score (95%)", _h_score), ("Allred", _allred))
+"""The last two only where a slide has them."""
 
 
 def _provenance(project: Project, slides: pd.DataFrame) -> str:
@@ -137,6 +163,11 @@ def _provenance(project: Project, slides: pd.DataFrame) -> str:
     for name in slides.columns:
         if name.startswith("sha256_"):
             rows.append((name.replace("_", " of ", 1), ", ".join(sorted(set(slides[name].dropna())))))
+    if "ki67" in slides and slides["ki67"].notna().any():
+        rows.append(("Ki-67 (95%)", "by DAB with errors of finding and of the threshold; by classes of counting alone"))
+    if _has_scores(slides):
+        how = "by the number of nuclei (bootstrap); for Allred's score there is no interval"
+        rows.append(("H-score (95%)", how))
     rows.append(("flagged", FLAG_WORDS))
     rows.append(("outlier", f"a figure more than {FAR} robust standard deviations from the cohort's median"))
     rows.append(("program", f"NucLoop {__version__}"))

@@ -37,10 +37,22 @@ class CohortSettings:
     """Whether each slide gets a session, in the folder sessions."""
     ki67: bool = True
     """Whether the Ki-67 index is measured where classes or DAB tell it."""
+    dab: bool = False
+    """Whether DAB tells it also where classes could; H-score and Allred's come from DAB alone."""
+    dab_threshold: float | None = None
+    """Optical density from which a nucleus is positive; None finds it on each slide anew."""
+    grades: tuple[float, float] | None = None
+    """Optical densities from which a nucleus is 2+ and 3+; None sets them by where it is positive."""
 
     def __post_init__(self) -> None:
         if self.measurements and not (self.outlines or self.shape):
             raise ValueError("measurements need outlines: true")
+        if self.dab and not self.ki67:
+            raise ValueError("dab needs ki67: true")
+        if self.dab_threshold is not None and not self.dab_threshold > 0:
+            raise ValueError("dab_threshold must lie above 0")
+        if self.grades is not None and not 0 < self.grades[0] <= self.grades[1]:
+            raise ValueError("grades must ascend, and both lie above 0")
         self.spec("cpu")
 
     def spec(self, device: str) -> PipelineSpec:

@@ -12,6 +12,7 @@ from nucloop.formats.atomic import replacing
 from nucloop.spreadsheets import as_cells
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     import pandas as pd
@@ -61,7 +62,7 @@ def _rows(one: SlideState) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         return row, []
     try:
         figures = read_figures(one.folder)
-        return row | _figures(figures), [_region(one, region) for region in figures["regions"]]
+        return row | _figures(figures), _regions(one, figures)
     except (DataError, KeyError, TypeError) as error:
         sentence = str(error) if isinstance(error, DataError) else f"The result {one.folder} is damaged. Delete it."
         return row | {"state": State.FAILED.value, "sentence": sentence}, []
@@ -71,30 +72,61 @@ def _figures(figures: dict[str, Any]) -> dict[str, Any]:
     quality, counts = figures["quality"], figures["counts"]
     area = quality["tissue_mm2"]
     ki67 = figures["ki67"] or {}
+    flags = [*quality["flags"], *figures["notices"], *([ki67["why"]] if "why" in ki67 else [])]
     row = {
         "tissue_mm2": area,
         "nuclei": figures["nuclei"],
         "per_mm2": _over(figures["nuclei"], area),
-        "ki67": ki67.get("index"),
-        "ki67_low": ki67.get("low") if ki67.get("index") is not None else None,
-        "ki67_high": ki67.get("high") if ki67.get("index") is not None else None,
-        "ki67_counted": ki67.get("counted"),
+        **_index(ki67),
         "ki67_by": ki67.get("by", ""),
+        **_ends("ki67_with_errors", ki67.get("with_errors_95")),
+        "dab_threshold": ki67.get("threshold"),
+        **_scores((ki67.get("intensity") or {}).get("slide") or {}),
         "stain": quality["stain"],
         "pen": quality["pen"],
         "folds": quality["folds"],
         "out_of_focus": quality["out_of_focus"],
-        "flags": "; ".join([*quality["flags"], *figures["notices"]]),
+        "flags": "; ".join(flags),
     }
     row |= {f"n_{name}": count for name, count in counts.items()}
     row |= {f"per_mm2_{name}": _over(count, area) for name, count in counts.items()}
     return row | {f"sha256_{kind}": one.get("sha256", "") for kind, one in figures["weights"].items()}
 
 
-def _region(one: SlideState, region: dict[str, Any]) -> dict[str, Any]:
-    counts = region["counts"]
-    row = {"id": one.entry.id, "patient": one.entry.patient, "region": region["name"], "mm2": region["mm2"]}
-    row |= {"nuclei": sum(counts.values()), **{f"n_{name}": count for name, count in counts.items()}}
+def _index(ki67: dict[str, Any]) -> dict[str, Any]:
+    """Return the index and Wilson's interval; where nothing was counted there is neither."""
+    known = ki67 if ki67.get("index") is not None else {}
+    ends = {f"ki67_{end}": known.get(end) for end in ("low", "high")}
+    return {"ki67": known.get("index"), **ends, "ki67_counted": ki67.get("counted")}
+
+
+def _scores(score: dict[str, Any]) -> dict[str, Any]:
+    """Return H-score, its interval, Allred's and the nuclei of each grade; empty without DAB."""
+    grades = score.get("grades") or (None,) * 4
+    return {
+        "h_score": score.get("h_score"),
+        **_ends("h_score", score.get("h_score_95")),
+        "allred": score.get("allred"),
+        **{f"grade_{grade}": count for grade, count in enumerate(grades)},
+    }
+
+
+def _ends(name: str, interval: Sequence[float] | None) -> dict[str, float | None]:
+    low, high = interval or (None, None)
+    return {f"{name}_low": low, f"{name}_high": high}
+
+
+def _regions(one: SlideState, figures: dict[str, Any]) -> list[dict[str, Any]]:
+    ki67 = figures["ki67"] or {}
+    scores = {score["name"]: score for score in (ki67.get("intensity") or {}).get("regions", ())}
+    return [_region(one, each, ki67.get("regions", {}), scores) for each in figures["regions"]]
+
+
+def _region(one: SlideState, region: dict[str, Any], indices: dict[str, Any], scores: dict[str, Any]) -> dict[str, Any]:
+    counts, name = region["counts"], region["name"]
+    row = {"id": one.entry.id, "patient": one.entry.patient, "region": name, "mm2": region["mm2"]}
+    row |= {"nuclei": sum(counts.values()), **_index(indices.get(name, {})), **_scores(scores.get(name, {}))}
+    row |= {f"n_{name}": count for name, count in counts.items()}
     return row | {f"per_mm2_{name}": _over(count, region["mm2"]) for name, count in counts.items()}
 
 

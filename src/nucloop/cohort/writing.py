@@ -96,7 +96,7 @@ def _figures(entry: SlideEntry, settings: CohortSettings, found: Found) -> dict[
     quality_figures = quality(found.slide, found.tissue, found.nuclei)
     ki67 = None
     if settings.ki67:
-        ki67 = ki67_figures(found.slide, found.nuclei, found.regions, found.weights, quality_figures["stain"])
+        ki67 = ki67_figures(found.slide, found.nuclei, found.regions, found.weights, quality_figures["stain"], settings)
     return {
         "id": entry.id,
         "mpp": mpp,
