@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FARTHEST",
+    "FIELD",
     "IGNORE",
     "Region",
     "as_region",
@@ -41,8 +42,8 @@ __all__ = [
     "to_count",
 ]
 
-IGNORE = "ignore"
-"""The kind of a region in which nothing is found or counted; QuPath calls it Ignore*."""
+IGNORE, FIELD = "ignore", "field"
+"""Kinds of regions: nothing is found or counted in what is ignored, QuPath's Ignore*; a field samples where it is."""
 
 FARTHEST = 1e9
 """Pixels: a place beyond this is on no slide, and overflows what is computed from it."""

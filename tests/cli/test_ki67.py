@@ -5,10 +5,10 @@ import pytest
 from PIL import Image
 
 from nucloop.classes import ClassScheme
-from nucloop.formats import SlideInfo, write_nuclei
+from nucloop.formats import SlideInfo, read_regions, write_nuclei
 from nucloop.ki67 import Ki67Settings, measure
-from nucloop.ki67.regions import named_regions
 from nucloop.nuclei import Nuclei
+from nucloop.region_names import named
 from nucloop.slides.stains import H_AND_E, H_DAB, od_to_rgb
 
 PATHEREA = ClassScheme.named("patherea-ki67")
@@ -33,7 +33,7 @@ def test_the_command_gives_the_same_figures(nucloop, tmp_path):
     run = nucloop("ki67", tmp_path / "n.csv", "--regions", tmp_path / "r.geojson", "--json", tmp_path / "f.json",
                   "--report", tmp_path / "r.html")  # fmt: skip
     assert run.code == 0
-    expected = measure(table, Ki67Settings.guess(PATHEREA), MPP, named_regions(tmp_path / "r.geojson")).to_dict()
+    expected = measure(table, Ki67Settings.guess(PATHEREA), MPP, named(read_regions(tmp_path / "r.geojson"))).to_dict()
     assert json.loads((tmp_path / "f.json").read_text()) == json.loads(json.dumps(expected))
     assert "Ki-67 index" in (tmp_path / "r.html").read_text()
 

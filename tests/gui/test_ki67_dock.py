@@ -434,3 +434,41 @@ def test_fields_at_random_lie_in_tissue(bench: Counted) -> None:
     first = drawn_regions(bench.viewer, bench.image)
     assert first
     assert all((region.outline > -1).all() and (region.outline < 512).all() for region in first)
+
+
+def test_fields_are_placed_in_a_drawn_region_and_never_in_what_is_ignored(bench: Counted) -> None:
+    view = SlideView.of(bench.viewer)
+    bench.qtbot.waitUntil(lambda: view.image is bench.image and view.thumbnail is not None, timeout=LONG_MS)
+    row = bench.ki67.parts.fields
+    assert not row.place.isVisible(), "there is no region to choose yet"
+    bench.push(bench.ki67.parts.draw["polygon"])
+    regions_layer(bench.viewer, bench.image).mode = "pan_zoom"
+    tumour = Region(np.array([[0, 200], [0, 505], [505, 505], [505, 200]]), name="tumour 1", kind="tumour")
+    pen = Region(np.array([[0, 0], [0, 505], [80, 505], [80, 0]]), kind="ignore")
+    add_regions(bench.viewer, bench.image, [tumour, pen, Region(LEFT * (1, 0.5), name="edge")])
+    bench.viewer.layers.selection.active = bench.layer
+    bench.wait()
+    offered = [row.place.itemText(k) for k in range(row.place.count())]
+    assert row.place.isVisible()
+    assert offered == ["In all drawn regions", "All over the tissue", "In tumour 1", "In edge"]
+    row.place.setCurrentText("In tumour 1")
+    row.count.setValue(1)
+    row.area.setValue(0.01)
+    for button in (row.random, row.hot):
+        layer = regions_layer(bench.viewer, bench.image)
+        layer.remove([k for k, kind in enumerate(layer.features["kind"]) if kind == "field"])
+        bench.push(button)
+        bench.wait()
+        assert "in tumour 1" in bench.ki67.parts.messages.text
+        field = drawn_regions(bench.viewer, bench.image)[-1]
+        assert (field.name, field.kind) == ("field 1", "field")
+        np.testing.assert_allclose(np.ptp(field.outline, axis=0) * MPP, [100, 100])
+        (top, left), (_, right) = field.bounds
+        assert left >= 200, "in the region on the right"
+        assert right <= 505
+        assert top >= 80, "below the pen"
+        assert row.place.currentText() == "In tumour 1", "the choice stays"
+    assert list(bench.ki67.measuring.regions) == ["edge", "field 1"], "fields stand for their region"
+    row.count.setValue(50)
+    bench.push(row.hot)
+    assert "Placed 1 of 50 fields of 0.01 mm² in tumour 1 where" in bench.ki67.parts.messages.text

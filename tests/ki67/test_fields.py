@@ -1,6 +1,8 @@
 import numpy as np
 
+from nucloop.geometry import Region, cut_out
 from nucloop.ki67.fields import hot_fields, random_fields
+from nucloop.ki67.regions import sampled
 from nucloop.slides import Box
 
 PIXEL, SIDE = 10.0, 200
@@ -11,6 +13,10 @@ TISSUE[50:250, 100:350] = True
 def tissue_in(box: Box) -> float:
     y, x, height, width = (round(v / PIXEL) for v in (box.y, box.x, box.height, box.width))
     return float(TISSUE[y : y + height, x : x + width].mean())
+
+
+def regions(boxes: list[Box]) -> list[Region]:
+    return [Region(box.corners) for box in boxes]
 
 
 def test_random_fields_lie_apart_in_tissue_all_over_the_slide() -> None:
@@ -36,7 +42,7 @@ def test_every_place_of_the_tissue_comes_up_as_often() -> None:
 def test_no_field_lies_where_one_is_and_a_slide_without_tissue_has_none() -> None:
     first = random_fields(TISSUE, PIXEL, SIDE, 10, seed=0)
 
-    again = random_fields(TISSUE, PIXEL, SIDE, 10, seed=1, taken=first)
+    again = random_fields(TISSUE, PIXEL, SIDE, 10, seed=1, taken=regions(first))
 
     assert again
     assert not any(a.intersect(b).area for a in first for b in again)
@@ -54,4 +60,40 @@ def test_hot_fields_are_where_nuclei_crowd_the_fullest_first() -> None:
     for field, (y, x, _) in zip(fields, spots, strict=True):
         assert field.contains(np.array([[y, x]])).all()
     assert hot_fields(yx[:0], (3000, 4000), SIDE, 3) == []
-    assert not any(one.intersect(fields[0]).area for one in hot_fields(yx, (3000, 4000), SIDE, 3, taken=fields[:1]))
+    assert not any(
+        one.intersect(fields[0]).area for one in hot_fields(yx, (3000, 4000), SIDE, 3, taken=regions(fields[:1]))
+    )
+
+
+ROUND = Region(np.array([[1500, 2200]]) + 500 * np.stack([np.sin(T := np.arange(64) * np.pi / 32), np.cos(T)], 1))
+
+
+def test_fields_in_a_region_lie_whole_within_it_and_in_no_part_of_what_is_ignored() -> None:
+    fold = Region(np.array([[1000, 2150], [1000, 2250], [2000, 2250], [2000, 2150]], float))
+    yx = np.random.default_rng(1).uniform((0, 0), (3000, 4000), (3000, 2))
+
+    for fields in (
+        random_fields(TISSUE, PIXEL, SIDE, 4, 0, taken=[fold], within=[ROUND]),
+        hot_fields(yx, (3000, 4000), SIDE, 4, taken=[fold], within=[ROUND]),
+    ):
+        assert len(fields) == 4
+        assert not any(a.intersect(b).area for k, a in enumerate(fields) for b in fields[:k])
+        for field in regions(fields):
+            assert cut_out([field], [ROUND]) == [], "all of it lies in the region"
+            assert cut_out([field], [fold])[0].area == field.area, "and none of it in the fold"
+
+
+def test_a_region_hardly_larger_than_a_field_gets_one_wherever_the_grid_begins() -> None:
+    narrow = [Region(Box(y, x, 240, 240).corners) for y, x in ((1000, 1100), (1530, 2070))]
+
+    for seed in range(20):
+        assert len(random_fields(TISSUE, PIXEL, SIDE, 2, seed, within=narrow)) == 2
+
+
+def test_fields_stand_for_the_region_in_which_they_lie() -> None:
+    field = Region(Box(1400, 2100, 200, 200).corners, name="field 1", kind="field")
+    elsewhere = Region(Box(0, 0, 100, 100).corners)
+    drawn = {"tumour 1": ROUND, "field 1": field, "region 3": elsewhere}
+
+    assert list(sampled(drawn)) == ["field 1", "region 3"]
+    assert sampled({"tumour 1": ROUND}) == {"tumour 1": ROUND}

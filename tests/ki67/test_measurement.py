@@ -13,10 +13,10 @@ from nucloop.ki67 import Ki67Settings, Provenance, measure, report_html
 from nucloop.ki67.density import Densities
 from nucloop.ki67.measurement import POSITIVE_AND_NEGATIVE, counted_by_dab
 from nucloop.ki67.pictures import report_pictures
-from nucloop.ki67.regions import named
 from nucloop.ki67.tally import tally
 from nucloop.ki67.words import counted_words
 from nucloop.nuclei import Nuclei, Origin
+from nucloop.region_names import named
 from nucloop.slides import slide_from_array
 from nucloop.slides.stain_kind import StainKind
 

@@ -29,7 +29,7 @@ from nucloop.ki67 import Ki67Result, Ki67Settings, Provenance, measure, report_h
 from nucloop.ki67.class_giver import model_knows
 from nucloop.ki67.dab import SlideStains, dab_of_slide, slide_stains
 from nucloop.ki67.pictures import report_pictures
-from nucloop.ki67.regions import named
+from nucloop.ki67.regions import sampled
 from nucloop.ki67.tally import tally
 from nucloop.ki67.words import (
     H_E_WORDS,
@@ -44,6 +44,7 @@ from nucloop.ki67.words import (
     stain_words,
     threshold_words,
 )
+from nucloop.region_names import named
 from nucloop.slides import Slide
 from nucloop.slides.stain_kind import StainKind
 
@@ -85,7 +86,7 @@ def ki67_command(
     try:
         document = read_told(nuclei, areas=areas_are, mpp=mpp if opened is None else opened.mpp)
         pixel = _mpp(nuclei, document, opened, mpp)
-        areas = named(drawn_areas(regions))
+        areas = sampled(named(drawn_areas(regions)))
         stains = _stains(opened, stain) if opened is not None and asked.needs_stains(document) else None
         settings = _settings(document, asked, stains)
         density = _density(opened, document, stains) if settings.by_dab else None

@@ -13,8 +13,9 @@ from nucloop.geometry import first_of
 from nucloop.ki67.class_giver import model_knows
 from nucloop.ki67.dab import dab_of_slide, slide_stains
 from nucloop.ki67.measurement import Ki67Settings, measure
-from nucloop.ki67.regions import named
+from nucloop.ki67.regions import sampled
 from nucloop.ki67.words import H_E_WORDS
+from nucloop.region_names import named
 from nucloop.slides.stain_kind import StainKind, stain_kind
 from nucloop.slides.tissue import FocusConfig, Ground, focus_of, sample_windows
 
@@ -100,7 +101,7 @@ def ki67_figures(
     density = _densities(slide, nuclei) if guess.by_dab else None
     outlined = None if nuclei.outlines is None else nuclei.outlines.there
     try:
-        result = measure(nuclei, guess, slide.require_mpp(), named(regions) or None, density, outlined)
+        result = measure(nuclei, guess, slide.require_mpp(), sampled(named(regions)) or None, density, outlined)
     except NucLoopError as error:
         return {"index": None, "why": str(error)}
     figures = _index(result.ki67.slide) | {

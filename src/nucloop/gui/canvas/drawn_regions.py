@@ -22,7 +22,7 @@ from napari.layers import Shapes
 from napari.layers.base import ActionType
 
 from nucloop.errors import NucLoopError, RegionError
-from nucloop.geometry import IGNORE, Region, to_count
+from nucloop.geometry import FIELD, IGNORE, Region, to_count
 from nucloop.gui.canvas.layer_slide import set_layer_mpp
 from nucloop.gui.canvas.slide_group import image_under, layer_of, tie
 from nucloop.gui.canvas.view import placement, to_image, view_centre
@@ -57,7 +57,7 @@ CLOSED_SHAPES = ("rectangle", "polygon", "ellipse")
 TIES: dict[str, Any] = {"region": 0, "piece": 0, "hole": False, "name": "", "kind": ""}
 """Columns of the layer's features, each with its value for what a person draws."""
 EDGE, INSIDE, HOLE = "#f0e442", "transparent", "#00000080"
-KIND_EDGES = {"tumour": "#d55e00", "stroma": "#009e73", IGNORE: "#bdbdbd"}
+KIND_EDGES = {"tumour": "#d55e00", "stroma": "#009e73", FIELD: "#56b4e9", IGNORE: "#bdbdbd"}
 """What is ignored is shaded too, as holes are: it does not belong."""
 DECIMALS = 6
 """Of a pixel: what lies beyond them comes from the way through the world."""

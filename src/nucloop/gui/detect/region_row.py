@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
 
-from nucloop.geometry import IGNORE
+from nucloop.geometry import FIELD, IGNORE
 from nucloop.gui.canvas.drawn_regions import KIND_EDGES
 from nucloop.gui.canvas.region_words import describe, description
 from nucloop.gui.layer.legend import disc
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RegionRow"]
 
-_KINDS = {"": "Any tissue", "tumour": "Tumour", "stroma": "Stroma", IGNORE: "Ignore"}
+_KINDS = {"": "Any tissue", "tumour": "Tumour", "stroma": "Stroma", FIELD: "Field", IGNORE: "Ignore"}
 _LONGEST = 80
 
 
@@ -36,7 +36,8 @@ class RegionRow(QWidget):
             self.kind.addItem(disc(KIND_EDGES.get(kind, "#f0e442")), words, kind)
         self.kind.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.kind.setToolTip(
-            "What the region is made of. In what is ignored (glass, pen, folds, necrosis) nothing is found or counted."
+            "What the region is made of. In what is ignored (glass, pen, folds, necrosis) nothing is found or counted. "
+            "Fields are counted in place of the region in which they lie."
         )
         self.kind.setAccessibleName("Class of the region")
         self.kind.activated.connect(lambda _: self._say(kind=str(self.kind.currentData())))

@@ -4,36 +4,40 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QDoubleSpinBox, QHBoxLayout, QPushButton, QSpinBox, QWidget
+from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QHBoxLayout, QPushButton, QSpinBox, QWidget
 
 from nucloop.errors import RegionError
-from nucloop.geometry import Region
+from nucloop.geometry import FIELD, Region
 from nucloop.gui.canvas.drawn_regions import add_regions, regions_of
 from nucloop.gui.canvas.view import whole_box
 from nucloop.gui.viewing.slide_view import SlideView
 from nucloop.gui.widgets.dock_layout import column_of
 from nucloop.ki67.fields import hot_fields, random_fields
-from nucloop.slides import Box
+from nucloop.ki67.regions import is_field
 from nucloop.slides.stains import GLASS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
     from numpy.typing import NDArray
 
     from nucloop.gui.layer.nuclei_layer import NucleiLayer
     from nucloop.ki67.measurement import Ki67Result
+    from nucloop.slides import Box
 
 __all__ = ["FieldsRow", "place_fields"]
 
 USUAL_COUNT, USUAL_MM2 = 3, 0.2
+_ANYWHERE, _IN_ALL = "All over the tissue", "In all drawn regions"
 
 
 class FieldsRow(QWidget):
     """Asks for fields; only shows and asks."""
 
-    asked = Signal(int, float, bool)
-    """How many, of how many mm², and whether in hot spots."""
+    asked = Signal(int, float, bool, object)
+    """How many, of how many mm², whether in hot spots, and the names of the regions in which; none is anywhere."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -50,10 +54,14 @@ class FieldsRow(QWidget):
         self.area.setSuffix(" mm²")
         self.area.setAccessibleName("Area of a field")
         self.area.setToolTip("Each is a square of this area; a microscope's field at 40x has about 0.24 mm²")
+        self.place = QComboBox()
+        self.place.setAccessibleName("Where fields are placed")
+        self.place.setToolTip("Fields lie whole within what is chosen, and never in what is ignored")
         self.random, self.hot = QPushButton("At random"), QPushButton("In hot spots")
         self.random.setToolTip("Spread evenly over the tissue from a random start; again adds others beside them")
         self.hot.setToolTip("Where most positive nuclei crowd, or most nuclei while no index is counted")
         column = column_of(self, spacing=6)
+        column.addWidget(self.place)
         for pair in ((self.count, self.area), (self.random, self.hot)):
             row = QHBoxLayout()
             row.setSpacing(6)
@@ -62,13 +70,47 @@ class FieldsRow(QWidget):
                 row.addWidget(widget, 1)
             column.addLayout(row)
         for button, hot in ((self.random, False), (self.hot, True)):
-            button.clicked.connect(lambda _=False, hot=hot: self.asked.emit(self.count.value(), self.area.value(), hot))
+            button.clicked.connect(lambda _=False, hot=hot: self._ask(hot))
+        self.show_regions({})
+
+    def show_regions(self, regions: Mapping[str, Region]) -> None:
+        """Offer regions, by name, to place fields in; what is chosen stays so while it is there."""
+        names = [name for name, region in regions.items() if not is_field(region)]
+        choices: list[tuple[str, tuple[str, ...]]] = [(_ANYWHERE, ())]
+        if names:
+            # who has drawn regions means them
+            choices[:0] = [(_IN_ALL if len(names) > 1 else f"In {names[0]}", tuple(names))]
+            choices += [(f"In {name}", (name,)) for name in names] if len(names) > 1 else []
+        words = [text for text, _ in choices]
+        if words != [self.place.itemText(k) for k in range(self.place.count())]:
+            before = self.place.currentText()
+            chose_anywhere = before == _ANYWHERE and self.place.count() > 1
+            self.place.clear()
+            for text, where in choices:
+                self.place.addItem(text, where)
+            stays = before in words and (before != _ANYWHERE or chose_anywhere)
+            self.place.setCurrentIndex(words.index(before) if stays else 0)
+        self.place.setVisible(bool(names))
+
+    def _ask(self, hot: bool) -> None:
+        self.asked.emit(self.count.value(), self.area.value(), hot, self.place.currentData())
 
 
 def place_fields(
-    nuclei: NucleiLayer, result: Ki67Result | None, count: int, area_mm2: float, hot: bool, seed: int
+    nuclei: NucleiLayer,
+    result: Ki67Result | None,
+    count: int,
+    area_mm2: float,
+    hot: bool,
+    seed: int,
+    within: Mapping[str, Region] | None = None,
 ) -> str:
     """Draw fields as regions of a slide; they are counted, kept and exported as any others.
+
+    Parameters
+    ----------
+    within : dict of Region, optional
+        By name: each field lies in one of them; by default all over the tissue, where no region is.
 
     Returns
     -------
@@ -83,24 +125,29 @@ def place_fields(
     viewer, image = nuclei.viewer, nuclei.image
     slide, side = whole_box(image), round(1000 * area_mm2**0.5 / nuclei.mpp)
     drawn = regions_of(viewer, image)
-    taken = [_box_around(region) for region in drawn]
+    taken = [region for region in drawn if region.ignored or is_field(region)] if within else drawn
+    inside = list(within.values()) if within else []
     if hot:
-        fields = hot_fields(_crowd(nuclei, result), (slide.height, slide.width), side, count, taken)
+        fields = hot_fields(_crowd(nuclei, result), (slide.height, slide.width), side, count, taken, inside)
     else:
         thumbnail = SlideView.of(viewer).thumbnail
         if thumbnail is None:
             raise RegionError("The overview of the slide is still being made. Press again in a moment.")
         tissue = thumbnail.pixels.min(-1) < GLASS
-        fields = random_fields(tissue, slide.height / len(tissue), side, count, seed, taken)
+        fields = random_fields(tissue, slide.height / len(tissue), side, count, seed, taken, inside)
+    where = f" in {', '.join(within)}" if within else ""
     if not fields:
+        wanted = "there are nuclei" if hot else "half of it is tissue"
         raise RegionError(
-            f"There is no room for a field of {area_mm2:g} mm² where there is tissue and no region yet. "
+            f"There is no room{where} for a whole field of {area_mm2:g} mm² where {wanted} and no other region lies. "
             "Make the fields smaller, or delete regions."
         )
-    add_regions(viewer, image, [_square(field, f"field {k}") for k, field in enumerate(fields, len(drawn) + 1)])
+    first = sum(map(is_field, drawn)) + 1
+    add_regions(viewer, image, [_square(field, f"field {k}") for k, field in enumerate(fields, first)])
     placed = f"{len(fields)} of {count}" if len(fields) < count else f"{count}"
-    where = "where most nuclei crowd" if hot else f"at random in the tissue (start {seed})"
-    return f"Placed {placed} fields of {area_mm2:g} mm² {where}."
+    how = "where most nuclei crowd" if hot else f"at random in the tissue (start {seed})"
+    instead = " Now the fields are counted, and no longer all of the region." if within else ""
+    return f"Placed {placed} fields of {area_mm2:g} mm²{where} {how}.{instead}"
 
 
 def _crowd(nuclei: NucleiLayer, result: Ki67Result | None) -> NDArray[np.float32]:
@@ -110,12 +157,5 @@ def _crowd(nuclei: NucleiLayer, result: Ki67Result | None) -> NDArray[np.float32
     return nuclei.session.nuclei().yx
 
 
-def _box_around(region: Region) -> Box:
-    low, high = np.floor(region.bounds[0]).astype(int).tolist(), np.ceil(region.bounds[1]).astype(int).tolist()
-    return Box(low[0], low[1], high[0] - low[0], high[1] - low[1])
-
-
 def _square(field: Box, name: str) -> Region:
-    (top, left), (bottom, right) = (field.y, field.x), (field.y + field.height, field.x + field.width)
-    corners = np.array([[top, left], [top, right], [bottom, right], [bottom, left]], np.float64) - 0.5
-    return Region(corners, name=name)
+    return Region(field.corners, name=name, kind=FIELD)

@@ -185,6 +185,7 @@ class Ki67Dock(QWidget):
         stains = measuring.stains
         self.parts.meaning.show_stain(stains, said=stains is not None and stains.said)
         self.parts.meaning.show_meaning(nuclei.session.scheme, measuring.settings, measuring.result)
+        self.parts.fields.show_regions(measuring.drawn)
         self.parts.show_result(measuring.result, measuring.why, measuring.busy)
         self._colour_dots()
 
@@ -204,14 +205,15 @@ class Ki67Dock(QWidget):
             draw_regions(self.viewer, self.measuring.nuclei.image, tool)
             self.measuring.watch_regions()
 
-    def _place_fields(self, count: int, area_mm2: float, hot: bool) -> None:
+    def _place_fields(self, count: int, area_mm2: float, hot: bool, names: tuple[str, ...]) -> None:
         measuring = self.measuring
         if measuring.nuclei is None:
             return
         # each press begins elsewhere, and the same presses give the same fields
         self._presses += not hot
+        within = {name: measuring.drawn[name] for name in names}
         try:
-            done = place_fields(measuring.nuclei, measuring.result, count, area_mm2, hot, self._presses)
+            done = place_fields(measuring.nuclei, measuring.result, count, area_mm2, hot, self._presses, within)
         except NucLoopError as error:
             self.parts.messages.say(Message(str(error), Tone.WARNING))
             return

@@ -25,9 +25,10 @@ from nucloop.gui.widgets.messages import Message, Tone
 from nucloop.ki67 import Ki67Result, Ki67Settings, measure
 from nucloop.ki67.dab import slide_stains
 from nucloop.ki67.density import Densities, measured
-from nucloop.ki67.regions import named
+from nucloop.ki67.regions import sampled
 from nucloop.ki67.words import H_E_WORDS
 from nucloop.nuclei import UNLABELLED
+from nucloop.region_names import named
 from nucloop.session import EditKind
 from nucloop.slides.stain_kind import StainKind
 
@@ -66,7 +67,10 @@ class Ki67Measuring(QObject):
         self.nuclei: NucleiLayer | None = None
         self.settings = Ki67Settings()
         self.result: Ki67Result | None = None
+        self.drawn: dict[str, Region] = {}
+        """All that are drawn, by name."""
         self.regions: dict[str, Region] = {}
+        """Those that are measured."""
         self.densities = Densities()
         self.why = ""
         """Why there is no result."""
@@ -171,7 +175,8 @@ class Ki67Measuring(QObject):
             return
         if self._settings_stale:
             self._follow_slide(nuclei)
-        self.regions = self._drawn(nuclei)
+        self.drawn = self._drawn(nuclei)
+        self.regions = sampled(self.drawn)
         table = nuclei.shown()
         ignored = ignored_regions(nuclei.viewer, nuclei.image)
         if ignored:
