@@ -33,6 +33,8 @@ __all__ = [
     "newest_weights",
     "read_annotations",
     "read_session",
+    "region_as_plain",
+    "region_of_plain",
     "slide_of_session",
 ]
 
@@ -112,7 +114,7 @@ def keep_regions(session: Session, regions: Iterable[Region]) -> None:
 
     What has no area, as while a person is still drawing it, is left out.
     """
-    session.remember(_REGIONS, [_plain(region) for region in regions if region.area])
+    session.remember(_REGIONS, [region_as_plain(region) for region in regions if region.area])
 
 
 def kept_regions(session: Session) -> list[Region]:
@@ -124,12 +126,13 @@ def kept_regions(session: Session) -> list[Region]:
         If they cannot be read.
     """
     try:
-        return [_region(one) for one in session.recall(_REGIONS, [])]
+        return [region_of_plain(one) for one in session.recall(_REGIONS, [])]
     except (TypeError, ValueError, KeyError, AttributeError, RegionError) as error:
         raise damaged(session.path, "its regions cannot be read") from error
 
 
-def _plain(region: Region) -> dict[str, Any]:
+def region_as_plain(region: Region) -> dict[str, Any]:
+    """Return a region as a session remembers it."""
     # to the last digit: what lies on a border today lies on it tomorrow
     first, *others = (
         {"outline": outline.tolist(), "holes": [hole.tolist() for hole in holes]} for outline, *holes in region.pieces
@@ -138,7 +141,8 @@ def _plain(region: Region) -> dict[str, Any]:
     return {"name": region.name, **kind, **first, "others": others}
 
 
-def _region(data: dict[str, Any]) -> Region:
+def region_of_plain(data: dict[str, Any]) -> Region:
+    """Return a region that a session remembered."""
     # sessions from before regions had several pieces, or kinds, do not name any
     pieces = [data, *data.get("others", ())]
     return Region.of_pieces(

@@ -16,6 +16,7 @@ from nucloop.gui.canvas.drawn_regions import draw_regions
 from nucloop.gui.canvas.layer_slide import slide_of_layer
 from nucloop.gui.correct.correcting import Correcting
 from nucloop.gui.ki67.fields_row import place_fields
+from nucloop.gui.ki67.grid_counting import GridCounting
 from nucloop.gui.ki67.ki67_measuring import Ki67Measuring
 from nucloop.gui.ki67.ki67_parts import Ki67Parts
 from nucloop.gui.ki67.ki67_table import HOT_SPOT, ki67_rows
@@ -61,6 +62,8 @@ class Ki67Dock(QWidget):
         self.correcting = Correcting.of(self.viewer)
         self.measuring = Ki67Measuring(self)
         self.parts = Ki67Parts(self)
+        self.grid = GridCounting(self.parts.grid, self.measuring)
+        self.grid.bind_keys(self.viewer)
         self._job: Job | None = None
         self._presses = 0
         self._connect()
@@ -80,6 +83,7 @@ class Ki67Dock(QWidget):
         measuring.changed.connect(self._show)
         measuring.busy_changed.connect(lambda busy: self._show())
         measuring.said.connect(parts.messages.say)
+        self.grid.said.connect(parts.messages.say)
         parts.meaning.chosen.connect(lambda settings: measuring.choose(**settings))
         parts.meaning.stain_chosen.connect(measuring.choose_stain)
         parts.precision.valueChanged.connect(lambda points: measuring.choose(half_width=points / 100))
@@ -166,6 +170,7 @@ class Ki67Dock(QWidget):
         if event.type() == QEvent.Type.ParentChange and self.parent() is None:
             self._closed = True
             self._colour_dots()
+            self.grid.close()
             self.measuring.close()
         return bool(super().event(event))
 
@@ -240,6 +245,7 @@ class Ki67Dock(QWidget):
     def _closing(self, image: object) -> None:
         if self.measuring.nuclei is not None and self.measuring.nuclei.image is image:
             self.measuring.show_nuclei(None)
+            self.grid.show()
             self._dotted = None
             self.parts.show_there(False)
 

@@ -103,7 +103,7 @@ class Ki67Measuring(QObject):
         self._end_hearing()
         self._stop_job()
         self._end_hearing, self.nuclei, self.result = _nothing, nuclei, None
-        self.densities, self._stain_failed = Densities(), False
+        self.densities, self._stain_failed, self.drawn = Densities(), False, {}
         if nuclei is not None:
             self._names = nuclei.session.scheme.names
             self._end_hearing, self._said_stain = nuclei.session.subscribe(self._heard), recall_stain(nuclei.session)

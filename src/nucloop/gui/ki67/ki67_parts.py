@@ -13,6 +13,7 @@ from qtpy.QtWidgets import (
 )
 
 from nucloop.gui.ki67.fields_row import FieldsRow
+from nucloop.gui.ki67.grid_row import GridRow
 from nucloop.gui.ki67.ki67_meaning import Ki67Meaning
 from nucloop.gui.ki67.ki67_table import Ki67Table
 from nucloop.gui.widgets.dock_layout import INSET, column_of, heading, show_scrolled
@@ -43,7 +44,7 @@ class Ki67Parts:
         self.counted, self.needs, self.cutoffs, self.note = QLabel(), QLabel(), QLabel(), QLabel(_NOTE)
         self.scores = QLabel()
         self.meaning, self.table, self.messages = Ki67Meaning(), Ki67Table(), MessageLine()
-        self.fields = FieldsRow()
+        self.fields, self.grid = FieldsRow(), GridRow()
         self.index.setObjectName("NucloopBig")
         for label in (self.empty, self.why, self.interval, self.counted, self.scores, self.note):
             label.setObjectName("NucloopDim")
@@ -57,6 +58,8 @@ class Ki67Parts:
         column.addLayout(self._drawing_row())
         column.addWidget(self.fields)
         column.addWidget(self.table)
+        column.addWidget(heading("Count by hand"))
+        column.addWidget(self.grid)
         column.addWidget(heading("Positive or negative"))
         column.addWidget(self.meaning)
         column.addWidget(self._far)
