@@ -32,6 +32,8 @@ __all__ = ["GridCounting"]
 _NOTE = "counting grid"
 _AROUND = 1.15
 """So much more than a square is on screen while it is counted."""
+_LEAST_UM = 120
+"""Across a small square more is on screen than it: about what a microscope shows at 100x."""
 _GOAL = 500
 
 
@@ -200,7 +202,7 @@ class GridCounting(QObject):
             return
         camera, layer = camera_of(nuclei.viewer), nuclei.layer
         if not near:
-            pixels = _AROUND * grid.side * float(abs(layer.scale[-1]))
-            camera.zoom = min(canvas_size_of(nuclei.viewer)) / pixels
+            pixels = max(_AROUND * grid.side, _LEAST_UM / nuclei.mpp)
+            camera.zoom = min(canvas_size_of(nuclei.viewer)) / (pixels * float(abs(layer.scale[-1])))
         camera.center = layer.data_to_world(np.array([top + bottom, left + right]) / 2)
         slice_now(nuclei.viewer)
