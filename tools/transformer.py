@@ -34,10 +34,12 @@ def main() -> None:
     parser.add_argument("--measured", type=int, default=150, help="squares that measure")
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--methods", nargs="+", default=["lora", "full"], choices=["lora", "full"])
+    parser.add_argument("--device", default="cpu")
     parser.add_argument("--out", type=Path, default=Path("build/learning/transformer.json"))
     options = parser.parse_args()
     torch.set_num_threads(1)
     net, card = open_encoder(options.encoder)
+    net.to(options.device)
     sets = [open_dataset(f"brca-m2c:{options.data}", split) for split in ("train", "val")]
     fields = [field for dataset in sets for field in dataset.fields]
     side = picture_side(net, TuneConfig())
@@ -54,9 +56,10 @@ def main() -> None:
         print(hospital, json.dumps(row), flush=True)
         for method in options.methods:
             began = time.process_time()
-            for item in tune(net, card, tiles, scheme, TuneConfig(method=method, epochs=options.epochs)):
+            config = TuneConfig(method=method, epochs=options.epochs)
+            for item in tune(net, card, tiles, scheme, config, device=options.device):
                 if isinstance(item, Tuned):
-                    row[method] = tuned_f1(item.net, tiles, tests, scheme)
+                    row[method] = tuned_f1(item.net.to(options.device), tiles, tests, scheme)
                 else:
                     print(hospital, method, item.number, round(item.f1, 4), np.round(item.loss, 4), flush=True)
             row[f"{method} CPU s"] = round(time.process_time() - began, 1)

@@ -192,7 +192,7 @@ def test_nuclei_beside_the_slide_tune_nothing(monkeypatch):
     places, origin = [[5, 5], [190, 290], [-9000, 5], [5, 1e6]], np.full(4, Origin.CORRECTED)
     nuclei = Nuclei.from_points(SCHEME, places, label=[0, 1, 1, 0], origin=origin)
     seen: list[PointTile] = []
-    monkeypatch.setattr(tuning, "tune", lambda net, card, tiles, *_: iter(seen.extend(tiles) or ()))
+    monkeypatch.setattr(tuning, "tune", lambda net, card, tiles, *_, **__: iter(seen.extend(tiles) or ()))
 
     list(tuning.tune_on_slide(convolutional(), CARD, slide, nuclei, TuneConfig(method="lora")))
 

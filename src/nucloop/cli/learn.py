@@ -23,7 +23,7 @@ from nucloop.learning.relabel import relabel
 from nucloop.learning.session_features import fill_features
 from nucloop.learning.session_heads import SessionHeads, shipped_head
 from nucloop.learning.several_sessions import Corrected, one_scheme, open_corrected, pooled, said_in_all, tiles_of_all
-from nucloop.learning.tuning import TuneConfig, Tuned, picture_side, restore_encoder, share_tuning, tune
+from nucloop.learning.tuning import TuneConfig, Tuned, picture_side, restore_encoder, share_tuning, tune, tuning_device
 from nucloop.models.encoder import PointEncoder
 from nucloop.models.files.cards import Card, save_module
 from nucloop.models.files.zoo import open_encoder
@@ -97,7 +97,7 @@ def _tuned(
     scheme, tuned = corrected[0].nuclei.scheme, None
     with progress_bar() as bar:
         task = bar.add_task(f"tuning {card.name}", total=config.epochs, note="")
-        for item in tune(net, card, tiles, scheme, config):
+        for item in tune(net, card, tiles, scheme, config, device=tuning_device()):
             if isinstance(item, Tuned):
                 tuned = item
             else:

@@ -16,7 +16,7 @@ from nucloop.learning.preparing import prepare_torch
 from nucloop.learning.relabel import Relabelling, relabel
 from nucloop.learning.session_features import fill_features
 from nucloop.learning.session_heads import SessionHeads, Version, shipped_head
-from nucloop.learning.tuning import TuneConfig, Tuned, restore_encoder, tune_on_slide
+from nucloop.learning.tuning import TuneConfig, Tuned, restore_encoder, tune_on_slide, tuning_device
 from nucloop.models.files.cards import Card
 from nucloop.models.files.zoo import open_encoder
 from nucloop.nuclei import Nuclei
@@ -157,7 +157,10 @@ def learn_steps(
             net, card = encoders.network(plan.encoder, plan.tuning)
             config = TuneConfig(method=plan.method, epochs=plan.epochs)  # type: ignore[arg-type]
             yield "Tuning the encoder …"
-            for item in tune_on_slide(net, card, slide, plan.nuclei, config, imported=plan.imported):
+            tuned_by = tune_on_slide(
+                net, card, slide, plan.nuclei, config, imported=plan.imported, device=tuning_device()
+            )
+            for item in tuned_by:
                 if isinstance(item, Tuned):
                     tuning, gain = item.to_bytes(base=plan.tuning), item.gain
                 else:

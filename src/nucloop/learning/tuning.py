@@ -47,6 +47,7 @@ __all__ = [
     "share_tuning",
     "tune",
     "tune_on_slide",
+    "tuning_device",
 ]
 
 AT_ONCE = 16
@@ -99,8 +100,20 @@ class Tuned:
         return pack(self.changes, self.config, self.base, base)
 
 
+def tuning_device() -> str:
+    """Return what tunes fastest here, as torch names it: a GPU with CUDA, or the CPU."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
 def tune_on_slide(
-    net: nn.Module, card: Card, slide: Slide, nuclei: Nuclei, config: TuneConfig, *, imported: bool = False
+    net: nn.Module,
+    card: Card,
+    slide: Slide,
+    nuclei: Nuclei,
+    config: TuneConfig,
+    *,
+    imported: bool = False,
+    device: str = "cpu",
 ) -> Iterator[Epoch | Tuned]:
     """Tune an encoder to what people said of a slide's nuclei; yield each epoch, and last what came of it.
 
@@ -114,6 +127,8 @@ def tune_on_slide(
         With a known resolution.
     nuclei : Nuclei
         Those that nobody has spoken about, and those beside the slide, are left aside.
+    device : str
+        What computes it, as torch names it; what comes of it lies on the CPU.
 
     Raises
     ------
@@ -124,11 +139,17 @@ def tune_on_slide(
     scale = slide.require_mpp() / card.mpp
     groups = group_by_cell(taught.yx, slide.mpp)
     tiles = cut_tiles(slide, card.mpp, (taught.yx + 0.5) * scale - 0.5, taught.label, groups, picture_side(net, config))
-    yield from tune(net, card, tiles, nuclei.scheme, config)
+    yield from tune(net, card, tiles, nuclei.scheme, config, device=device)
 
 
 def tune(
-    net: nn.Module, card: Card, tiles: Sequence[PointTile], scheme: ClassScheme, config: TuneConfig
+    net: nn.Module,
+    card: Card,
+    tiles: Sequence[PointTile],
+    scheme: ClassScheme,
+    config: TuneConfig,
+    *,
+    device: str = "cpu",
 ) -> Iterator[Epoch | Tuned]:
     """Tune an encoder to labelled points in pictures; yield each epoch, and last what came of it.
 
@@ -140,6 +161,8 @@ def tune(
         The encoder; it stays as it is.
     tiles : sequence of PointTile
         At `card.mpp`; labels are rows of `scheme`.
+    device : str
+        What computes it, as torch names it; what comes of it lies on the CPU.
 
     Raises
     ------
@@ -148,11 +171,11 @@ def tune(
     """
     parts = _divided(tiles)
     torch.manual_seed(config.seed)
-    tuned = copy.deepcopy(net)
+    tuned = copy.deepcopy(net).to(device)
     trained = add_lora(tuned, config.rank, config.alpha) if config.method == "lora" else _all_weights(tuned)
-    tuned.eval()  # batch statistics stay: a handful of pictures would spoil them
-    start = fit_head(scheme, _examples(features_in(net, parts.teaching), parts.teaching))
-    head = _linear(start.weight, start.bias)
+    tuned.to(device).eval()  # batch statistics stay: a handful of pictures would spoil them
+    start = fit_head(scheme, _examples(features_in(tuned, parts.teaching), parts.teaching))
+    head = _linear(start.weight, start.bias).to(device)
     optimiser = torch.optim.AdamW(
         [{"params": trained, "lr": config.rate}, {"params": head.parameters(), "lr": config.head_lr}],
         weight_decay=config.weight_decay,
@@ -172,9 +195,9 @@ def tune(
         yield Epoch(number, config.epochs, loss, f1, better)
         if since >= config.patience:
             break
-    load_changes(tuned, best, config)
+    load_changes(tuned.cpu(), best, config)
     gain = _gain(net, tuned, parts, scheme) if parts.measured else None
-    changes = {key: value.clone() for key, value in best.items()}
+    changes = {key: value.cpu().clone() for key, value in best.items()}
     yield Tuned(merge_lora(tuned).requires_grad_(False).eval(), changes, config, card, gain)
 
 
@@ -251,8 +274,8 @@ def _epoch(
     for first in range(0, len(order), config.batch):
         rgb, yx, label = varied([tiles[k] for k in order[first : first + config.batch]], mpp, config.jitter_um, rng)
         logits = head(_sampled(net, rgb, yx))
-        truth = torch.from_numpy(label.astype(np.int64))
-        loss = F.cross_entropy(logits, truth, weight, label_smoothing=config.smoothing)
+        truth = torch.from_numpy(label.astype(np.int64)).to(logits.device)
+        loss = F.cross_entropy(logits, truth, weight.to(logits.device), label_smoothing=config.smoothing)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_([p for g in optimiser.param_groups for p in g["params"]], 5.0)
@@ -263,9 +286,9 @@ def _epoch(
 
 def _sampled(net: nn.Module, rgb: Tensor, points: Sequence[NDArray[np.float32]]) -> Tensor:
     any_net: Any = net
-    maps = any_net(rgb)
+    maps = any_net(rgb.to(next(net.parameters()).device))
     picked = zip(maps, points, strict=True)
-    return torch.cat([sample_at(m, torch.from_numpy(p), any_net.stride) for m, p in picked])
+    return torch.cat([sample_at(m, torch.from_numpy(p).to(m.device), any_net.stride) for m, p in picked])
 
 
 @torch.no_grad()
@@ -275,7 +298,7 @@ def features_in(net: nn.Module, tiles: Sequence[PointTile]) -> NDArray[np.float3
     for first in range(0, len(tiles), AT_ONCE):
         some = tiles[first : first + AT_ONCE]
         rgb = torch.from_numpy(np.stack([tile.rgb for tile in some])).permute(0, 3, 1, 2).float()
-        parts.append(_sampled(net, rgb, [tile.yx for tile in some]).numpy())
+        parts.append(_sampled(net, rgb, [tile.yx for tile in some]).cpu().numpy())
     return np.concatenate(parts)
 
 
@@ -290,7 +313,8 @@ def _examples(features: NDArray[np.float32], tiles: Sequence[PointTile]) -> Exam
 
 def _f1(net: nn.Module, head: nn.Linear, tiles: Sequence[PointTile], classes: int) -> float:
     with torch.no_grad():
-        said = head(torch.from_numpy(features_in(net, tiles)))[:, :classes].argmax(1).numpy().astype(np.int16)
+        features = torch.from_numpy(features_in(net, tiles)).to(head.weight.device)
+        said = head(features)[:, :classes].argmax(1).cpu().numpy().astype(np.int16)
     return float(np.nanmean(class_f1(_labels(tiles), said, classes)))
 
 
