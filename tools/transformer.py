@@ -34,6 +34,7 @@ def main() -> None:
     parser.add_argument("--measured", type=int, default=150, help="squares that measure")
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--methods", nargs="+", default=["lora", "full"], choices=["lora", "full"])
+    parser.add_argument("--lr", type=float, help="largest learning rate of the encoder, instead of the method's own")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--out", type=Path, default=Path("build/learning/transformer.json"))
     options = parser.parse_args()
@@ -56,14 +57,14 @@ def main() -> None:
         print(hospital, json.dumps(row), flush=True)
         for method in options.methods:
             began = time.process_time()
-            config = TuneConfig(method=method, epochs=options.epochs)
+            config = TuneConfig(method=method, epochs=options.epochs, lr=options.lr)
             for item in tune(net, card, tiles, scheme, config, device=options.device):
                 if isinstance(item, Tuned):
                     row[method] = tuned_f1(item.net.to(options.device), tiles, tests, scheme)
                 else:
                     print(hospital, method, item.number, round(item.f1, 4), np.round(item.loss, 4), flush=True)
             row[f"{method} CPU s"] = round(time.process_time() - began, 1)
-            results[f"{card.name} {hospital}"] = row
+            results[f"{card.name} {hospital} {options.lr or ''}".strip()] = row
             options.out.parent.mkdir(parents=True, exist_ok=True)
             options.out.write_text(json.dumps(results, indent=1))
             print(hospital, json.dumps(row), flush=True)
