@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 import napari
@@ -12,6 +13,7 @@ import pytest
 from PIL import Image as Picture
 from qtpy.QtCore import QMimeData, QPointF, Qt, QUrl
 from qtpy.QtGui import QDropEvent
+from tests.gui.conftest import LONG_MS
 
 from nucloop.classes import ClassScheme
 from nucloop.errors import NucLoopError
@@ -19,17 +21,23 @@ from nucloop.formats import read_nuclei
 from nucloop.gui.plugin.app import run_app
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
+    from pytestqt.qtbot import QtBot
 
 pytestmark = pytest.mark.gui
 
 
 @pytest.fixture(autouse=True)
-def _own_settings(make_napari_viewer: Callable[..., napari.Viewer]) -> None:
-    """Keep the settings of whoever runs the tests out of them, and clean up after a window."""
+def _own_settings(make_napari_viewer: Callable[..., napari.Viewer], qtbot: QtBot) -> Iterator[None]:
+    """Keep the settings of whoever runs the tests out of them, and clean up after a window.
+
+    A window that ends while it is still looking for devices and models is held by that until it has found them.
+    """
+    yield
+    qtbot.waitUntil(lambda: all(thread.name != "nucloop-job" for thread in threading.enumerate()), timeout=LONG_MS)
 
 
 def test_the_job_leaves_a_picture_of_the_window_and_the_nuclei(tmp_path: Path) -> None:

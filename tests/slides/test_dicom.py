@@ -96,6 +96,16 @@ def test_what_is_cut_is_refused_in_a_sentence(tmp_path: Path, keep: int) -> None
         slide.levels[0].read(0, 0, 150, 300)
 
 
+def test_an_element_of_a_wrong_kind_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    path, *_ = write_dicom_slide(tmp_path / "slide", RGB, levels=1)
+    whole, kind = path.read_bytes(), bytes([8, 0, 22, 0])
+    assert kind + b"UI" in whole
+    path.write_bytes(whole.replace(kind + b"UI", kind + b"FD"))
+
+    with pytest.raises(SlideError, match=r"damaged\. Copy it again"):
+        open_slide(path)
+
+
 def test_without_wsidicom_the_way_to_it_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, *_ = write_dicom_slide(tmp_path / "slide", RGB, levels=1)
     monkeypatch.setitem(sys.modules, "wsidicom", None)

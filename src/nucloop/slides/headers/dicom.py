@@ -84,6 +84,9 @@ def read_header(path: Path, tags: list[str] | None = None) -> Any:
     try:
         deflated = pydicom.filereader.read_file_meta_info(path).get("TransferSyntaxUID") == _DEFLATED
         said = None if deflated else pydicom.dcmread(path, stop_before_pixels=True, specific_tags=tags)
+        if said is not None and tags is not None:
+            # pydicom decodes an element when it is asked for: what is damaged shows here, and not anywhere later
+            list(said.iterall())
     except OSError as error:
         raise SlideError(f"Cannot open {path.name}: {error.strerror or error}. Check that it can be read.") from error
     except Exception as error:
