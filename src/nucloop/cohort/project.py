@@ -4,13 +4,16 @@ project.yaml      what slides are worked on with; people may edit it
 slides.parquet    the slides
 results/          SLIDE.KEY, one folder a slide; the key stands for the slide, the networks and the settings
 failures/         why slides have no result
+marks/            which slides are in review and done, by whom, and their tags
 sessions/         where asked for
 slides.csv        the table of all slides, and report.html beside it
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
 
     from filelock import BaseFileLock
 
-__all__ = ["Project", "lock_project", "open_project", "save_project"]
+__all__ = ["Project", "lock_project", "open_project", "project_folder", "save_project"]
 
 _HEAD = (
     "# A cohort of NucLoop. What stands here decides about results: after a change nucloop cohort status calls those\n"
@@ -65,6 +68,12 @@ class Project:
         """Folder of the sessions."""
         return self.folder / "sessions"
 
+    @cached_property
+    def shared_names(self) -> frozenset[str]:
+        """Names of files that several slides have, each in its folder; without capitals."""
+        counts = Counter(one.file_name.casefold() for one in self.slides)
+        return frozenset(name for name, count in counts.items() if count > 1)
+
 
 def open_project(folder: str | Path) -> Project:
     """Open a cohort.
@@ -83,6 +92,12 @@ def open_project(folder: str | Path) -> Project:
     except SettingsError as error:
         raise DataError(f"{path} is not YAML any more: {error}. Correct what was changed last.") from error
     return Project(folder, _checked(settings, path), tuple(read_slides(folder / "slides.parquet")))
+
+
+def project_folder(path: Path) -> Path:
+    """Return the cohort's folder that is meant by itself, by a file in it, or by its results; else the path."""
+    path = path.absolute()
+    return next((one for one in (path, *path.parents[:3]) if (one / "project.yaml").is_file()), path)
 
 
 def _checked(settings: object, path: Path) -> CohortSettings:

@@ -11,6 +11,7 @@ from nucloop.cohort.keys import model_hashes
 from nucloop.cohort.preparing import looked_at_anew
 from nucloop.cohort.project import Project, lock_project, open_project
 from nucloop.cohort.result import drop_older, sweep
+from nucloop.cohort.sessions import session_of
 from nucloop.cohort.states import SlideState, State, states_of
 from nucloop.cohort.work import Job, Outcome, do_part, do_slide, join_parts
 
@@ -98,7 +99,8 @@ def run(
 
 def _job(project: Project, state: SlideState, hashes: dict[str, str], device: str, part_mm2: float) -> Job:
     parts = max(round(state.entry.area_mm2 / part_mm2), 1)
-    return Job(project.folder, state.entry, state.key, project.settings, hashes, device, parts)
+    session = session_of(project, state.entry) if project.settings.sessions else None
+    return Job(project.folder, state.entry, state.key, project.settings, hashes, device, parts, session)
 
 
 def _outcomes(jobs: list[Job], client: Any) -> Iterator[tuple[Outcome, int]]:

@@ -46,6 +46,11 @@ class SlideEntry:
     """What else the list says of it, by column."""
 
     @property
+    def file_name(self) -> str:
+        """Name of its file, without folders."""
+        return self.path.rstrip("/").replace("\\", "/").rpartition("/")[2]
+
+    @property
     def area_mm2(self) -> float:
         """Area of the whole slide, mm²; 0 where it is not known."""
         return self.height * self.width * (self.mpp or 0.0) ** 2 / 1e6

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from nucloop.cohort.project import Project
     from nucloop.cohort.states import SlideState
 
-__all__ = ["tables_of", "write_tables"]
+__all__ = ["figures_of", "tables_of", "write_tables"]
 
 
 def tables_of(project: Project, states: list[SlideState] | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -52,6 +52,11 @@ def tables_of(project: Project, states: list[SlideState] | None = None) -> tuple
     # where slides have other classes: a class that a slide does not know has no count there
     order = [*first, *(name for name in slides.columns if name not in first)]
     return with_outliers(slides[order]), pd.DataFrame(regions)
+
+
+def figures_of(one: SlideState) -> dict[str, Any]:
+    """Return the figures of one slide, by the columns of the table; empty where there is no result that stands."""
+    return _rows(one)[0] if one.state is State.DONE else {}
 
 
 def _rows(one: SlideState) -> tuple[dict[str, Any], list[dict[str, Any]]]:

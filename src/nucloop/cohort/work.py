@@ -50,6 +50,8 @@ class Job:
     device: str = "auto"
     parts: int = 1
     """In so many parts it is done."""
+    session: Path | None = None
+    """Where its session lies, if it shall have one."""
 
     @property
     def target(self) -> Path:
@@ -183,4 +185,4 @@ def _write(
     job: Job, pipeline: Pipeline, slide: Slide, regions: Sequence[Region], tissue: TissueMap, nuclei: Nuclei
 ) -> None:
     found = Found(slide, tissue, nuclei.numbered(), tuple(regions), pipeline.weights, tuple(pipeline.notices))
-    write_result(job.target, job.entry, job.settings, found)
+    write_result(job.target, job.entry, job.settings, found, job.session)

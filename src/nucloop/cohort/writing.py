@@ -22,7 +22,7 @@ from nucloop.geometry import Region
 from nucloop.measurements.shapes import shape_figures
 from nucloop.measurements.stains import STAIN_FIGURES, stain_figures
 from nucloop.nuclei import Nuclei
-from nucloop.session import Session, SlideIdentity, session_path
+from nucloop.session import Session, SlideIdentity
 from nucloop.slides import Slide
 from nucloop.slides.tissue import Ground, TissueMap
 
@@ -59,8 +59,10 @@ class Found:
     notices: tuple[str, ...] = ()
 
 
-def write_result(target: Path, entry: SlideEntry, settings: CohortSettings, found: Found) -> None:
-    """Write a result; the same slide, networks and settings give the same bytes.
+def write_result(
+    target: Path, entry: SlideEntry, settings: CohortSettings, found: Found, session: Path | None = None
+) -> None:
+    """Write a result, and into the session that is named; the same slide, networks and settings give the same bytes.
 
     Raises
     ------
@@ -85,8 +87,8 @@ def write_result(target: Path, entry: SlideEntry, settings: CohortSettings, foun
         _write_picture(folder / "tissue.png", _tissue_picture(found.tissue))
         _write_picture(folder / THUMBNAIL, _thumbnail(found.slide))
         figures = _figures(entry, settings, found)
-        if settings.sessions:
-            figures["notices"] += _into_session(target.parents[1] / "sessions", found)
+        if session is not None:
+            figures["notices"] += _into_session(session, found)
         with replacing(folder / FIGURES) as file:
             file.write(json.dumps(figures, indent=1, ensure_ascii=False).encode() + b"\n")
 
@@ -123,10 +125,9 @@ def _measurements(found: Found) -> dict[str, NDArray[np.float64]]:
     return {**figures, **stains}
 
 
-def _into_session(folder: Path, found: Found) -> list[str]:
+def _into_session(path: Path, found: Found) -> list[str]:
     """Put what is new into the slide's session, whatever people did there stays; return what could not be done."""
     slide, nuclei = found.slide, found.nuclei
-    path = session_path(slide.path or slide.name, folder)
     try:
         with Session.open(
             path, slide=SlideIdentity.of(slide), scheme=nuclei.scheme, author="nucloop cohort"

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nucloop.cohort.result import read_figures
+from nucloop.cohort.sessions import session_of
 from nucloop.cohort.writing import NUCLEI
 from nucloop.errors import DataError
 from nucloop.formats import read_document
-from nucloop.session import Session, SlideIdentity, session_path
+from nucloop.session import Session, SlideIdentity
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,11 +30,11 @@ AUTHOR = "nucloop package"
 
 def master_path(project: Project, entry: SlideEntry) -> Path:
     """Return where the session of a slide lies, there or not."""
-    return session_path(entry.path.rstrip("/").replace("\\", "/").rpartition("/")[2], project.sessions)
+    return session_of(project, entry)
 
 
-def begin_master(project: Project, state: SlideState, slide: Slide) -> None:
-    """Make the session of a slide from its result, where there is none.
+def begin_master(project: Project, state: SlideState, slide: Slide, path: Path | None = None) -> None:
+    """Make the session of a slide from its result, where there is none; in its usual place unless one is named.
 
     Raises
     ------
@@ -42,7 +43,7 @@ def begin_master(project: Project, state: SlideState, slide: Slide) -> None:
     SessionError
         If the session cannot be written.
     """
-    path = master_path(project, state.entry)
+    path = path or master_path(project, state.entry)
     if path.exists():
         return
     if state.folder is None:
