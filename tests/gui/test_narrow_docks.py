@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,10 @@ from superqt import QCollapsible
 from tests.gui.conftest import LONG_MS
 
 from nucloop.classes import ClassScheme, NucleusClass
+from nucloop.cohort import CohortSettings, Project, SlideEntry, SlideState, State
+from nucloop.cohort.failures import Failure
+from nucloop.cohort.marks import Mark
+from nucloop.cohort.overview import Overview
 from nucloop.gui.canvas.docks import (
     open_correct_dock,
     open_detect_dock,
@@ -21,6 +26,7 @@ from nucloop.gui.canvas.docks import (
     open_ki67_dock,
     open_learn_dock,
     open_measure_dock,
+    open_project_dock,
 )
 from nucloop.gui.sessions.open_sessions import OpenSessions
 from nucloop.gui.sessions.session_places import Answer, Trouble
@@ -49,6 +55,7 @@ LONG_SCHEME = ClassScheme(
 )
 OPENERS = (
     open_detect_dock, open_correct_dock, open_learn_dock, open_measure_dock, open_ki67_dock, open_gallery_dock,
+    open_project_dock,
 )  # fmt: skip
 
 
@@ -81,6 +88,7 @@ def fill(viewer: napari.Viewer, field: Any) -> list[Any]:
     nuclei.session.author = NAME
     nuclei.session.set_class(ids[:5], 0)
     docks = [opened(viewer) for opened in OPENERS]
+    show_project(docks[-1])
     detect = docks[0]
     detect.question.ask(NAME, None, lambda: iter([np.full((96, 96, 3), 200, np.uint8)]))
     detect.trouble.ask(Trouble(f"{NAME}: cannot keep it in /home/{GERMAN}/{GERMAN}/", tuple(Answer)))
@@ -90,6 +98,20 @@ def fill(viewer: napari.Viewer, field: Any) -> list[Any]:
         for part in dock.findChildren(QCollapsible):
             part.expand()
     return docks
+
+
+def show_project(dock: Any) -> None:
+    """Open a project that lies nowhere, whose name, slide, reader and tags are long."""
+    entry = SlideEntry(id=NAME, path=f"/nowhere/{NAME}", patient=NAME, labels={GERMAN: FINNISH})
+    project = Project(Path("/nowhere") / NAME, CohortSettings(), (entry,))
+    failure = Failure(NAME, "", f"Cannot open {NAME}: it is damaged. Copy it again.")
+    state = SlideState(entry, State.FAILED, "", failure=failure)
+    dock.reading.project = project
+    dock.reading.slides = {NAME: Overview(state, Mark(NAME, "done", NAME, tags=(GERMAN, FINNISH, RUSSIAN)))}
+    dock.reading.opened.emit()
+    dock.work.progressed.emit(1, 2, NAME)
+    dock.parts.progress.show_running(True, NAME)
+    dock.parts.question.ask(Trouble(f"{NAME}: cannot keep it in /home/{GERMAN}/{GERMAN}/", tuple(Answer)))
 
 
 def bar(widget: QWidget) -> QDockWidget:

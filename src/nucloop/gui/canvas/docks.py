@@ -34,12 +34,13 @@ __all__ = [
     "open_ki67_dock",
     "open_learn_dock",
     "open_measure_dock",
+    "open_project_dock",
     "open_table_dock",
 ]
 
 PLUGIN, DETECT_DOCK, CORRECT_DOCK, GALLERY_DOCK = "napari-nucloop", "Detect nuclei", "Correct", "Gallery"
 LEARN_DOCK = "Learn"
-MEASURE_DOCK, KI67_DOCK, TABLE_DOCK = "Measure", "Ki-67", "Nuclei table"
+MEASURE_DOCK, KI67_DOCK, TABLE_DOCK, PROJECT_DOCK = "Measure", "Ki-67", "Nuclei table", "Project"
 DETECT_SHORTCUT = "Ctrl+Shift+D"
 CORRECT_SHORTCUT = "Ctrl+Shift+C"
 LEARN_SHORTCUT = "Ctrl+Shift+L"
@@ -93,6 +94,11 @@ def open_ki67_dock(viewer: napari.Viewer) -> Any:
 def open_table_dock(viewer: napari.Viewer) -> Any:
     """Return the viewer's Nuclei table dock, opened when it is not there yet."""
     return _opened(viewer, TABLE_DOCK)
+
+
+def open_project_dock(viewer: napari.Viewer) -> Any:
+    """Return the viewer's Project dock, opened when it is not there yet."""
+    return _opened(viewer, PROJECT_DOCK)
 
 
 def bind_shortcuts(viewer: napari.Viewer) -> None:

@@ -15,12 +15,14 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from nucloop.gui.correct.keys import CLASS_COMMANDS, COMMANDS, Command
+from nucloop.gui.correct.keys import COMMANDS, Command
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = ["KeyDialog"]
+
+_IN_A_COLUMN = 10
 
 
 class KeyDialog(QDialog):
@@ -37,8 +39,8 @@ class KeyDialog(QDialog):
         self.fields: dict[str, QKeySequenceEdit] = {}
         columns = QHBoxLayout()
         columns.setSpacing(24)
-        for first in range(0, len(COMMANDS), len(CLASS_COMMANDS)):
-            commands = COMMANDS[first : first + len(CLASS_COMMANDS)]
+        for first in range(0, len(COMMANDS), _IN_A_COLUMN):
+            commands = COMMANDS[first : first + _IN_A_COLUMN]
             form = QFormLayout()
             form.setVerticalSpacing(6)
             for command in commands:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CLASS_COMMANDS",
     "COMMANDS",
+    "SLIDE_COMMANDS",
     "Command",
     "KeyTargets",
     "bind_keys",
@@ -60,6 +61,8 @@ class Command:
     """A tool that is used while the key is held."""
     needs_slide: bool = False
     """Means a place on the slide, or what of it is on screen."""
+    anywhere: bool = False
+    """Works in the whole window, and is bound there: the nuclei layer does not know it."""
 
 
 class KeyTargets(NamedTuple):
@@ -76,6 +79,11 @@ def _giving(key: int) -> Callable[[Corrections, Pointer, Review], object]:
 
 CLASS_COMMANDS = tuple(
     Command(f"class {key}", f"Class {key}", str(key), _giving(key)) for key in range(1, MOST_KEYS + 1)
+)
+SLIDE_COMMANDS = (
+    Command("next slide", "Next slide of the project", "Ctrl+PgDown", lambda _c, _p, _r: None, anywhere=True),
+    Command("previous slide", "Previous slide", "Ctrl+PgUp", lambda _c, _p, _r: None, anywhere=True),
+    Command("slide done", "Slide is done, next one", "Ctrl+Return", lambda _c, _p, _r: None, anywhere=True),
 )
 COMMANDS = (
     *CLASS_COMMANDS,
@@ -101,6 +109,7 @@ COMMANDS = (
     Command("review back", "Review: the one before", "Shift+Space", lambda _c, _p, r: r.back(), needs_slide=True),
     Command("undo", "Undo", "Ctrl+Z", lambda c, _p, _r: c.undo()),
     Command("redo", "Redo", "Ctrl+Y", lambda c, _p, _r: c.redo(), also=("Ctrl+Shift+Z",)),
+    *SLIDE_COMMANDS,
 )
 
 
@@ -138,7 +147,7 @@ def bind_keys(hands: KeyTargets, keys: Mapping[str, str]) -> None:
             bound.append(name)
 
     for command in COMMANDS:
-        for key in (*command.also, keys[command.name]):
+        for key in () if command.anywhere else (*command.also, keys[command.name]):
             bind(key, _function(command, hands))
     layer.metadata["nucloop keys"] = tuple(bound)
 
@@ -158,7 +167,8 @@ def press(event: QKeyEvent, hands: KeyTargets, keys: Mapping[str, str]) -> bool:
     """Do what a key means away from the slide; return whether it means anything there."""
     pressed = pressed_key(by_place(event, known_keys(keys)) or event)
     for command in COMMANDS:
-        if not command.needs_slide and pressed in map(_portable, (*command.also, keys[command.name])):
+        elsewhere = command.needs_slide or command.anywhere
+        if not elsewhere and pressed in map(_portable, (*command.also, keys[command.name])):
             command.act(*hands)
             return True
     return False

@@ -113,6 +113,11 @@ class Detection(QObject):
         return self._job is not None
 
     @property
+    def image(self) -> Image | None:
+        """The image that is worked on; None while no run is under way."""
+        return self._image
+
+    @property
     def cancelling(self) -> bool:
         """Whether the run was told to stop."""
         return self._job is not None and self._job.cancelling

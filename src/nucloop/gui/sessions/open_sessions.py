@@ -157,7 +157,12 @@ class OpenSessions(QObject):
             return
         if answer is Answer.ELSEWHERE and trouble is not None:
             folder = trouble.elsewhere
-        self._ways[image] = OpeningChoice(answer, folder)
+        before = self._ways.get(image)
+        self._ways[image] = OpeningChoice(answer, folder, None if folder or before is None else before.file)
+
+    def keep_in(self, image: Image, path: Path, *, only_look: bool = False) -> None:
+        """Say where the session of an image lies, before the image is shown; usually it is beside its slide."""
+        self._ways[image] = OpeningChoice(Answer.READ_ONLY if only_look else None, file=path)
 
     def begin_anew(self, image: Image, scheme: ClassScheme) -> NucleiLayer | None:
         """Give an image whose session nobody has touched one with other classes."""
@@ -229,7 +234,7 @@ class OpenSessions(QObject):
             try:
                 session = open_session(slide, scheme, way)
             except NucLoopError as error:
-                self._troubles[image] = trouble_with(error, slide)
+                self._troubles[image] = trouble_with(error, slide, way)
                 self.changed.emit()
                 return False
             if not self._agree(image, session, said):

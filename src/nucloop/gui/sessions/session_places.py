@@ -61,14 +61,17 @@ class OpeningChoice:
 
     answer: Answer | None = None
     folder: Path | None = None
+    file: Path | None = None
+    """The session itself, where it lies neither beside the slide nor under its name."""
 
 
-def trouble_with(error: NucLoopError, slide: Slide) -> Trouble:
+def trouble_with(error: NucLoopError, slide: Slide, way: OpeningChoice | None = None) -> Trouble:
     """Return the ways out of an error that opening a session has met."""
     text = str(error)
     if isinstance(error, PlaceNotWritable):
         answers = [Answer.ELSEWHERE, Answer.CHOOSE]
-        if slide.path is not None and session_path(slide.path).exists():
+        path = _path_of(slide, way or OpeningChoice())
+        if path is not None and path.exists():
             answers.append(Answer.READ_ONLY)
         return Trouble(text, (*answers, Answer.MEMORY), error.elsewhere)
     if isinstance(error, SessionInUse):
@@ -140,6 +143,8 @@ def _path_of(slide: Slide, way: OpeningChoice) -> Path | None:
     """Return where the session lies; None when it is kept nowhere."""
     if slide.path is None or why_not_kept(slide) or way.answer is Answer.MEMORY:
         return None
+    if way.file is not None:
+        return way.file
     beside = session_path(slide.path, way.folder)
     elsewhere = session_path(slide.path, Path.home() / ELSEWHERE)
     # it was moved there when its own folder was found to be read-only

@@ -1,0 +1,338 @@
+"""The Project dock: the slides of a cohort as a list, opened, worked on in the background, marked, tagged, exported."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QEvent
+from qtpy.QtWidgets import QDialog, QFileDialog, QInputDialog, QWidget
+
+from nucloop.cohort.marks import READ
+from nucloop.cohort.overview import Overview, Stage
+from nucloop.gui.correct.correcting import Correcting
+from nucloop.gui.napari_private.parts import itself, window_of
+from nucloop.gui.project.new_project import PURPOSE, NewProject
+from nucloop.gui.project.project_parts import ProjectParts
+from nucloop.gui.project.project_reading import ProjectReading
+from nucloop.gui.project.project_run import ProjectRun
+from nucloop.gui.project.project_work import ProjectWork
+from nucloop.gui.project.slide_keys import SlideKeys
+from nucloop.gui.project.slide_opening import SlideOpening, shows
+from nucloop.gui.widgets.appearance import style_sheet
+from nucloop.gui.widgets.deferred import DeferredCall
+from nucloop.gui.widgets.messages import Message
+from nucloop.gui.widgets.own_settings import own_settings
+from nucloop.gui.widgets.place_field import first_folder, remember_folder
+from nucloop.session.glance import BY_A_PERSON, SessionGlance
+from nucloop.session.people import person
+
+if TYPE_CHECKING:
+    import napari
+    from napari.layers import Image
+    from qtpy.QtGui import QResizeEvent
+
+    from nucloop.gui.sessions.session_places import Answer
+    from nucloop.session import Change
+
+__all__ = ["ProjectDock"]
+
+WIDE_PIXELS = 560
+_LAST = "project/last"
+
+
+class ProjectDock(QWidget):
+    """The dock widget; asks ProjectReading, ProjectWork and SlideOpening, and shows the list.
+
+    Parameters
+    ----------
+    napari_viewer : napari.Viewer
+        Given by napari.
+    """
+
+    def __init__(self, napari_viewer: napari.Viewer) -> None:
+        self._closed = False
+        super().__init__()
+        self.viewer = itself(napari_viewer)
+        self.correcting = Correcting.of(self.viewer)
+        self.sessions = self.correcting.sessions
+        self.reading, self.run = ProjectReading.of(self.viewer), ProjectRun.of(self.viewer)
+        self.work, self.opening = ProjectWork(self.reading, self.run, self), SlideOpening(self.viewer, self)
+        self.parts = ProjectParts(self)
+        self._end_hearing = lambda: None
+        acts = {
+            "next slide": lambda: self.step(+1),
+            "previous slide": lambda: self.step(-1),
+            "slide done": self.done_and_next,
+        }
+        self.keys = SlideKeys(window_of(self.viewer), self.correcting, acts, self)
+        self._connect()
+        self._restyle()
+        self._project_opened()
+
+    @property
+    def messages(self) -> object:
+        """The line in which the dock speaks."""
+        return self.parts.messages
+
+    def _connect(self) -> None:
+        parts, reading, work, opening = self.parts, self.reading, self.work, self.opening
+        self.following = DeferredCall(self._follow, self)
+        self.counting = DeferredCall(self._show_state, self)
+        self.sessions.changed.connect(self.following.ask)
+        self.sessions.closing.connect(lambda _: self.following.ask())
+        self.correcting.changed.connect(self._show_keys)
+        self.viewer.events.theme.connect(self._restyle)
+        reading.opened.connect(self._project_opened)
+        reading.looked.connect(self._looked)
+        reading.ended.connect(self._read)
+        for speaker in (reading, work, opening):
+            speaker.said.connect(parts.messages.say)
+        opening.opened.connect(self._slide_opened)
+        work.progressed.connect(parts.progress.show_done)
+        work.busy_changed.connect(self._show_busy)
+        parts.progress.cancel_clicked.connect(work.stop)
+        parts.empty.new.clicked.connect(self.ask_new)
+        parts.empty.open.clicked.connect(self.ask_open)
+        parts.empty.last.clicked.connect(lambda: self.open(Path(parts.empty.last.toolTip())))
+        parts.filter.changed.connect(self._filter)
+        parts.rows.opened.connect(self.open_slide)
+        parts.rows.selection_changed.connect(self.counting.ask)
+        parts.run.clicked.connect(self.start)
+        parts.bar.back.clicked.connect(lambda: self.step(-1))
+        parts.bar.forth.clicked.connect(lambda: self.step(+1))
+        parts.bar.open.clicked.connect(self._open_selected)
+        parts.bar.marked.connect(self.mark)
+        parts.bar.tag.clicked.connect(self._ask_tags)
+        parts.menu.new_chosen.connect(self.ask_new)
+        parts.menu.open_chosen.connect(self.ask_open)
+        parts.menu.look_chosen.connect(reading.look_again)
+        parts.menu.table_chosen.connect(self._ask_table)
+        parts.menu.sort_chosen.connect(parts.rows.sort_by)
+        parts.question.answered.connect(self._answered)
+
+    # what a person asks for
+
+    def open(self, path: Path) -> None:
+        """Open a project by its folder, or by anything in it."""
+        self.parts.messages.say(None)
+        self.reading.open(path)
+
+    def open_slide(self, slide: str) -> None:
+        """Show a slide with its session."""
+        one = self.reading.slides.get(slide)
+        if self.reading.project is not None and one is not None:
+            self.parts.rows.select([slide])
+            self.opening.open(self.reading.project, one)
+
+    def _open_selected(self) -> None:
+        for slide in self.parts.rows.selected[:1]:
+            self.open_slide(slide)
+
+    def step(self, by: int) -> None:
+        """Show the next slide of the list as it is filtered and sorted, or the one before."""
+        model = self.parts.model
+        if not model.shown:
+            self.parts.messages.say(Message("No project is open, or no slide is in its list."))
+            return
+        last = self.opening.target if self.opening.busy else model.current or self.opening.target
+        at = model.row_of(last)
+        row = (0 if by > 0 else len(model.shown) - 1) if at is None else at + by
+        if 0 <= row < len(model.shown):
+            self.open_slide(model.shown[row].entry.id)
+        else:
+            self.parts.messages.say(Message(f"This is the {'last' if by > 0 else 'first'} slide of the list."))
+
+    def mark(self, state: str, slides: list[str] | None = None) -> bool:
+        """Say how far the selected slides are, or the one on screen where none is selected."""
+        chosen = self._meant() if slides is None else slides
+        if not chosen:
+            self.parts.messages.say(Message("Select slides in the list first."))
+            return False
+        return self.work.mark(chosen, state, self.sessions.author or person())
+
+    def done_and_next(self) -> None:
+        """Say that the slide on screen is done, and show the next one."""
+        current = self.parts.model.current
+        if not current:
+            self.parts.messages.say(Message("The slide on screen is none of the project's."))
+        elif self.mark(READ, [current]):
+            self.step(+1)
+
+    def start(self) -> None:
+        """Run on the selected slides; on all that are not done where at most one is selected."""
+        chosen = self.parts.rows.selected
+        here = {one.entry.id for one in self.reading.slides.values() if self._is_open(one)}
+        self.work.start(chosen if len(chosen) > 1 else None, here)
+
+    def ask_new(self) -> None:
+        """Ask for slides and a folder, and make a project."""
+        dialog = NewProject(self.viewer.theme, self)
+        if dialog.exec() == QDialog.DialogCode.Accepted:
+            slides, folder = dialog.slides.path, dialog.folder.path
+            assert slides is not None
+            assert folder is not None
+            self.work.make(slides, folder, dialog.settings, dialog.resolution)
+
+    def ask_open(self) -> None:
+        """Ask for the folder of a project, and open it."""
+        at = str(first_folder(None, PURPOSE))
+        chosen = QFileDialog.getExistingDirectory(self, "Folder of a project, or of its results", at)
+        if chosen:
+            self.open(Path(chosen))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Show all columns where there is room."""
+        self.parts.rows.lay_out(self.width() >= WIDE_PIXELS)
+        super().resizeEvent(event)
+
+    def event(self, event: QEvent) -> bool:
+        """Stop when the dock is taken out of the window; a run goes on."""
+        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self._closed = True
+            self.opening.close()
+            self.keys.close()
+            self.parts.thumbnails.clear()
+        return bool(super().event(event))
+
+    # what has happened
+
+    def _project_opened(self) -> None:
+        project = self.reading.project
+        self.parts.body.setVisible(project is not None)
+        self.parts.empty.setVisible(project is None)
+        last = str(own_settings().value(_LAST, ""))
+        self.parts.empty.last.setVisible(bool(last) and Path(last).is_dir())
+        self.parts.empty.last.setText(f"Open {Path(last).name}")
+        self.parts.empty.last.setToolTip(last)
+        if project is not None:
+            self.parts.thumbnails.clear()
+            self.parts.name.setText(project.folder.name)
+            self.parts.name.setToolTip(str(project.folder))
+            self.parts.menu.report = project.folder / "report.html"
+            self.parts.model.show_slides(self.reading.slides.values())
+            own_settings().setValue(_LAST, str(project.folder))
+            remember_folder(project.folder.parent, PURPOSE)
+        self._show_busy()
+        self.following.ask()
+
+    def _looked(self, slides: list[Overview]) -> None:
+        self.parts.model.update(slides)
+        self.counting.ask()
+
+    def _read(self) -> None:
+        # by figures that have come only now
+        if not self.run.running and (self.parts.model.by or self.parts.model.words):
+            self.parts.model.refresh()
+        self.counting.ask()
+
+    def _slide_opened(self, image: Image) -> None:
+        self.correcting.focus()
+        self.following.ask()
+
+    def _follow(self) -> None:
+        """Mark the slide that is on screen, and hear of its edits."""
+        if self._closed:
+            return
+        self._end_hearing()
+        self._end_hearing = lambda: None
+        image = self.sessions.current.image
+        one = None if image is None else next((s for s in self.reading.slides.values() if shows(image, s.entry)), None)
+        self.parts.model.show_current("" if one is None else one.entry.id)
+        self.parts.question.ask(None if one is None else self.sessions.trouble_with(image))
+        session = self.sessions.session_of(image)
+        if one is not None and session is not None:
+            self._end_hearing = session.subscribe(self._heard)
+        self.counting.ask()
+
+    def _heard(self, change: Change) -> None:
+        """Show at once that a slide is in review when its first nucleus is corrected."""
+        one = self.reading.slides.get(self.parts.model.current)
+        if one is None or change.kind not in BY_A_PERSON or one.by == change.author:
+            return
+        session = one.session or SessionGlance()
+        others = [name for name in session.readers if name != change.author]
+        self.reading.take([replace(one, session=replace(session, readers=(change.author, *others)))])
+
+    def _answered(self, answer: Answer, folder: Path | None) -> None:
+        image = self.sessions.current.image
+        if image is not None:
+            self.sessions.answer(image, answer, folder)
+            self.sessions.open(image)
+            self.following.ask()
+
+    def _filter(self) -> None:
+        row = self.parts.filter
+        self.parts.model.filter(row.words.text(), row.stages.currentData() or "", row.tags.currentData() or "")
+        self._show_state()
+
+    def _show_busy(self) -> None:
+        self.parts.progress.show_running(self.work.running, "Working …")
+        self.parts.menu.exporting = self.work.exporting
+        self._show_state()
+
+    def _show_state(self) -> None:
+        parts, slides = self.parts, self.reading.slides
+        if self.reading.project is None:
+            return
+        counts = Counter(one.stage for one in slides.values())
+        parts.filter.offer({stage: counts[stage] for stage in Stage if counts[stage]}, parts.model.tags)
+        shown, chosen = len(parts.model.shown), len(parts.rows.selected)
+        words = f"{len(slides):,} slides" if shown == len(slides) else f"{shown:,} of {len(slides):,} slides"
+        words = words.replace(" slides", " slide") if len(slides) == 1 else words
+        told = [f"{counts[stage]:,} {stage.value}" for stage in Stage if counts[stage]]
+        parts.count.setText(f"{words}: {', '.join(told)}" if told else "No slides")
+        parts.run.setText(f"Run on {chosen:,}" if chosen > 1 else "Run on all")
+        parts.run.setToolTip(
+            "Detects and classifies on the selected slides, in the background"
+            if chosen > 1
+            else "Detects and classifies on all slides that have no result yet, in the background"
+        )
+        parts.run.setEnabled(not self.work.running and bool(slides))
+        for widget in (parts.bar.open, parts.bar.tag):
+            widget.setEnabled(chosen > 0)
+        self._show_keys()
+
+    def _show_keys(self) -> None:
+        bar, keys = self.parts.bar, self.keys
+        for button, words, name in (
+            (bar.back, "Previous slide of the list", "previous slide"),
+            (bar.forth, "Next slide of the list", "next slide"),
+        ):
+            button.setToolTip(f"{words} ({keys.written(name)})" if keys.written(name) else words)
+
+    def _ask_table(self) -> None:
+        project = self.reading.project
+        if project is None:
+            return
+        at = str(first_folder(None, "tables of slides") / f"{project.folder.name}.csv")
+        chosen, _ = QFileDialog.getSaveFileName(self, "Export the slides that are shown", at, "Table (*.csv)")
+        if chosen:
+            path = Path(chosen)
+            remember_folder(path.parent, "tables of slides")
+            self.work.export(path if path.suffix else path.with_suffix(".csv"), list(self.parts.model.shown))
+
+    def _ask_tags(self) -> None:
+        chosen = self._meant()
+        sets = [set(self.reading.slides[one].mark.tags) for one in chosen]
+        common = sorted(set.intersection(*sets)) if sets else []
+        words = (
+            f"Tags of {len(chosen):,} slides, with commas between" if len(chosen) > 1 else "Tags, with commas between"
+        )
+        text, agreed = QInputDialog.getText(self, "Tags", f"{words}, with commas between", text=", ".join(common))
+        if agreed:
+            wanted = [tag.strip() for tag in text.split(",") if tag.strip()]
+            self.work.tag(chosen, wanted, set(common) - set(wanted))
+
+    def _meant(self) -> list[str]:
+        """Return the slides that a person means: the selected ones, else the one on screen."""
+        current = self.parts.model.current
+        return self.parts.rows.selected or ([current] if current else [])
+
+    def _is_open(self, one: Overview) -> bool:
+        return self.sessions.session_of(self.opening.image_of(one.entry)) is not None
+
+    def _restyle(self, event: object = None) -> None:
+        self.setStyleSheet(style_sheet(self.viewer.theme))
