@@ -16,9 +16,9 @@ import numpy as np
 from nucloop.classes import ClassScheme
 from nucloop.errors import DataError
 from nucloop.learning.dataset_features import FieldFeatures
-from nucloop.learning.estimate import class_f1
 from nucloop.learning.examples import Examples
 from nucloop.learning.fit import FitConfig, fit_head
+from nucloop.learning.gain.estimate import class_f1
 from nucloop.learning.head_files import LearnedHead
 from nucloop.learning.replay import Replay, choose_replay
 from nucloop.models.heads import LinearHead

@@ -25,10 +25,10 @@ from in_slide import in_slide
 from nucloop.classes import ClassScheme
 from nucloop.errors import DataError
 from nucloop.learning.dataset_features import FieldFeatures, features_of_fields
-from nucloop.learning.estimate import class_f1
 from nucloop.learning.examples import Examples
 from nucloop.learning.featurise import encoder_stage
 from nucloop.learning.fit import fit_head
+from nucloop.learning.gain.estimate import class_f1
 from nucloop.learning.head_files import LearnedHead
 from nucloop.learning.queue import QueueConfig, ReviewQueue
 from nucloop.learning.tuning import TuneConfig, Tuned, features_in, tune

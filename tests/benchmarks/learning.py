@@ -175,11 +175,13 @@ def _lora_epochs(encoder: str, path: Path, repeat: int) -> list[float]:
     net, card = open_encoder(encoder)
     times: list[float] = []
     with open_slide(path) as slide:
-        config = TuneConfig(epochs=repeat, patience=repeat)
+        config = TuneConfig(epochs=repeat, patience=repeat, worse=repeat)
         began = None
         for item in tune_on_slide(net, card, slide, taught, config):
+            if not isinstance(item, Epoch):
+                continue
             now = time.perf_counter()
-            if isinstance(item, Epoch) and item.number and began is not None:
+            if item.number and began is not None:
                 times.append(now - began)
             if len(times) == repeat:
                 break

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
@@ -12,6 +13,7 @@ from qtpy.QtCore import Qt
 
 from nucloop.gui.canvas.docks import open_learn_dock
 from nucloop.gui.learn import learning as learning_module
+from nucloop.gui.learn import progress as progress_module
 from nucloop.learning.preparing import prepare_torch
 from nucloop.learning.session_heads import SessionHeads
 from nucloop.models.files.cards import find_weights, load_encoder
@@ -119,6 +121,11 @@ def test_the_gain_is_shown_before_anything_changes_and_apply_is_one_step(pupil: 
     mean = pupil.dock.lesson.cells[-1]
     assert mean[0] == "mean"
     assert float(mean[3]) > float(mean[2])
+    on_slide = pupil.dock.lesson.slide
+    assert on_slide.isVisible()
+    assert re.fullmatch(
+        r"On this slide: F1 about [01]\.\d\d( to [01]\.\d\d)? with it, [01]\.\d\d now\.", on_slide.text()
+    )
 
     steps = len(pupil.bench.kinds())
     pupil.apply()
@@ -251,6 +258,34 @@ def test_cancel_leaves_everything_as_it_was_and_a_second_click_begins_anew(pupil
     assert pupil.dock.lesson.isVisible()
 
 
+def test_cancel_is_heard_within_two_seconds_also_while_a_step_takes_long(pupil: Class) -> None:
+    pupil.say(30)
+    before, in_it, go_on = pupil.labels, threading.Event(), threading.Event()
+    real = learning_module.learn_steps
+
+    def slowly(*args: Any) -> Any:
+        yield "Waiting …"
+        # a look of a large network at a large tile
+        in_it.set()
+        go_on.wait(LONG_MS / 1000)
+        yield from real(*args)
+
+    try:
+        with patch.object(learning_module, "learn_steps", slowly):
+            pupil.press(pupil.dock.controls.learn)
+            pupil.bench.qtbot.waitUntil(in_it.is_set, timeout=LONG_MS)
+            pupil.press(pupil.dock.controls.cancel)
+            pupil.bench.qtbot.waitUntil(lambda: not pupil.learning.running, timeout=2_000)
+        assert pupil.dock.messages.text == "Cancelled. All classes are as they were."
+        assert not pupil.dock.controls.cancel.isVisible()
+        np.testing.assert_array_equal(pupil.labels, before)
+        # the step that is still going on is in nobody's way
+        pupil.learn()
+        assert pupil.dock.lesson.isVisible(), pupil.dock.messages.text
+    finally:
+        go_on.set()
+
+
 def test_closing_the_image_in_mid_run_is_safe(pupil: Class) -> None:
     pupil.say(30)
     pupil.press(pupil.dock.controls.learn)
@@ -286,7 +321,12 @@ def test_lora_is_drawn_as_it_goes_and_its_encoder_is_kept(pupil: Class) -> None:
     pupil.dock.more.expand()
     pupil.dock.method.method.setCurrentIndex(1)
     pupil.dock.method.epochs.setValue(1)
-    pupil.learn()
+    words: list[str] = []
+    pupil.learning.progressed.connect(lambda progress: words.append(progress.text))
+    with patch.object(progress_module, "SOONEST_FORECAST_S", 0.0):
+        pupil.learn()
+    assert any("epoch 1 of 1\nat most" in text and text.endswith("left") for text in words), words
+    assert "Epoch 1, the best one, is kept" in pupil.dock.messages.text or "stays as it was" in pupil.dock.messages.text
     assert pupil.dock.lesson.isVisible(), pupil.dock.messages.text
     assert pupil.dock.curve.isVisible()
     assert [epoch.number for epoch in pupil.dock.curve.epochs] == [0, 1]

@@ -4,10 +4,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nucloop.errors import DataError
-from nucloop.learning.estimate import class_f1, estimate
+from nucloop.learning.answers import Answers
 from nucloop.learning.fit import fit_head
 from nucloop.learning.folds import assign_folds, group_by_cell
-from nucloop.learning.lesson import Answers
+from nucloop.learning.gain.estimate import class_f1, estimate
 from nucloop.models.heads import LinearHead
 
 EVEN = [0, 1, 2] * 20

@@ -7,8 +7,8 @@ from safetensors.numpy import load_file, save_file
 
 from nucloop.classes import ClassScheme, NucleusClass
 from nucloop.errors import WeightsError
-from nucloop.learning.estimate import estimate
 from nucloop.learning.fit import FitConfig, fit_head
+from nucloop.learning.gain.estimate import estimate
 from nucloop.learning.head_files import LearnedHead, describe
 from nucloop.learning.replay import choose_replay
 from nucloop.models.files.cards import Card, file_sha256, load_head

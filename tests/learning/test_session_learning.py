@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from nucloop.classes import ClassScheme, NucleusClass
 from nucloop.errors import DataError
+from nucloop.learning.answers import require_enough, what_was_said
 from nucloop.learning.examples import Examples
 from nucloop.learning.feature_store import FeatureStore
 from nucloop.learning.head_files import LearnedHead
-from nucloop.learning.lesson import Lesson, head_in_scheme, learn, require_enough, what_was_said
+from nucloop.learning.lesson import Lesson, head_in_scheme, learn
 from nucloop.learning.replay import choose_replay
 from nucloop.learning.session_features import SessionFeatures, fill_features
 from nucloop.learning.session_heads import SessionHeads, classified, head_in_use, weights_in_use

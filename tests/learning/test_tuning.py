@@ -15,9 +15,10 @@ from torch import nn
 
 from nucloop.classes import ClassScheme
 from nucloop.errors import DataError, WeightsError
-from nucloop.learning import tuning
+from nucloop.learning import tuning, tuning_tiles
 from nucloop.learning.lora import add_lora, lora_targets, lora_weights, merge_lora
-from nucloop.learning.tuning import Epoch, TuneConfig, Tuned, features_in, restore_encoder, share_tuning, tune
+from nucloop.learning.tuning import Epoch, Passed, TuneConfig, Tuned, features_in, restore_encoder, share_tuning, tune
+from nucloop.learning.tuning_course import Course
 from nucloop.learning.tuning_tiles import PointTile, cut_tiles, varied
 from nucloop.models.encoder import EncoderConfig, PointEncoder
 from nucloop.models.files.cards import Card
@@ -70,7 +71,7 @@ def quick(**changes: Any) -> TuneConfig:
 
 
 def tuned_by(net: nn.Module, config: TuneConfig, tiles: list[PointTile]) -> tuple[list[Epoch], Tuned]:
-    *epochs, last = list(tune(net, CARD, tiles, SCHEME, config))
+    *epochs, last = (item for item in tune(net, CARD, tiles, SCHEME, config) if not isinstance(item, Passed))
     assert isinstance(last, Tuned)
     assert all(isinstance(epoch, Epoch) for epoch in epochs)
     return epochs, last  # type: ignore[return-value]
@@ -138,6 +139,51 @@ def test_it_stops_when_nothing_gets_better():
     assert len(epochs) == 2
 
 
+def test_it_stops_soon_when_answers_that_were_held_back_get_worse():
+    course = Course(quick(epochs=30), 0.7)
+    assert [course.take(number, f1) for number, f1 in enumerate([0.8, 0.75, 0.8, 0.79], start=1)] == [
+        True,
+        False,
+        False,
+        False,
+    ]
+    assert not course.over
+    course.take(5, 0.6)
+    assert course.over
+    assert course.sentence() == (
+        "Stopped after epoch 5 of 30: answers that were held back got worse. Epoch 1, the best one, is kept."
+    )
+
+
+def test_an_encoder_that_tuning_only_makes_worse_stays_and_that_is_said():
+    # a step so large that nothing is left of what it knew
+    tuned = tuned_by(convolutional(), quick(epochs=30, patience=30, lr=50.0, head_lr=50.0), striped(12))[1]
+    assert "of 30: answers that were held back got worse" in tuned.ending
+    assert tuned.ending.endswith("so it stays as it was.")
+
+
+def test_between_two_stops_only_a_few_pictures_go_through_the_network():
+    seen: list[int] = [0]
+
+    class Counting(PointEncoder):
+        def forward(self, rgb: torch.Tensor) -> torch.Tensor:
+            seen[-1] += len(rgb)
+            return super().forward(rgb)
+
+    net = Counting(convolutional().config).eval()
+    for _ in tune(net, CARD, striped(40), SCHEME, quick(epochs=1, batch=8)):
+        seen.append(0)
+    assert sum(seen) > 100
+    assert max(seen) <= 4
+
+
+def test_how_far_tuning_is_grows_to_all_there_is():
+    done = [item for item in tune(convolutional(), CARD, striped(30), SCHEME, quick()) if isinstance(item, Passed)]
+    assert [item.done for item in done] == sorted(item.done for item in done)
+    assert done[-1].done == done[-1].total
+    assert {item.epoch for item in done} == {0, 1, 2}
+
+
 def test_a_tuned_encoder_is_tuned_on_and_both_steps_are_kept():
     net, tiles = convolutional(), striped(12)
     _, first = tuned_by(net, quick(), tiles)
@@ -197,6 +243,19 @@ def test_nuclei_beside_the_slide_tune_nothing(monkeypatch):
     list(tuning.tune_on_slide(convolutional(), CARD, slide, nuclei, TuneConfig(method="lora")))
 
     assert sum(len(tile.yx) for tile in seen) == 2
+
+
+def test_one_may_stop_between_two_pictures_that_are_read(monkeypatch):
+    slide = slide_from_array(np.full((400, 400, 3), 200, np.uint8), mpp=0.5, name="array")
+    places = np.stack(np.meshgrid(np.arange(10, 400, 40), np.arange(10, 400, 40)), -1).reshape(-1, 2)
+    label = np.arange(len(places)) % 2
+    nuclei = Nuclei.from_points(SCHEME, places, label=label, origin=np.full(len(places), Origin.CORRECTED))
+    read: list[int] = []
+    real = tuning_tiles._picture
+    monkeypatch.setattr(tuning_tiles, "_picture", lambda *args: read.append(1) or real(*args))
+    steps = tuning.tune_on_slide(convolutional(), CARD, slide, nuclei, quick())
+    next(steps)
+    assert len(read) == 1
 
 
 @settings(max_examples=20, deadline=None)

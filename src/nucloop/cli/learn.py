@@ -13,17 +13,27 @@ from nucloop.cli.terminal import check_writable, output, progress_bar, say
 from nucloop.cli.train_head import estimate_table
 from nucloop.detection.stage import Stage
 from nucloop.errors import DataError, WeightsError
-from nucloop.learning.estimate import Estimate
+from nucloop.learning.answers import require_enough
 from nucloop.learning.examples import is_taught
 from nucloop.learning.feature_store import FeatureStore
 from nucloop.learning.featurise import encoder_stage
+from nucloop.learning.gain.estimate import Estimate
 from nucloop.learning.head_files import LearnedHead
-from nucloop.learning.lesson import fit_lesson, head_in_scheme, require_enough
+from nucloop.learning.lesson import fit_lesson, head_in_scheme
 from nucloop.learning.relabel import relabel
 from nucloop.learning.session_features import fill_features
 from nucloop.learning.session_heads import SessionHeads, shipped_head
 from nucloop.learning.several_sessions import Corrected, one_scheme, open_corrected, pooled, said_in_all, tiles_of_all
-from nucloop.learning.tuning import TuneConfig, Tuned, picture_side, restore_encoder, share_tuning, tune, tuning_device
+from nucloop.learning.tuning import (
+    Epoch,
+    TuneConfig,
+    Tuned,
+    picture_side,
+    restore_encoder,
+    share_tuning,
+    tune,
+    tuning_device,
+)
 from nucloop.models.encoder import PointEncoder
 from nucloop.models.files.cards import Card, save_module
 from nucloop.models.files.zoo import open_encoder
@@ -100,9 +110,10 @@ def _tuned(
         for item in tune(net, card, tiles, scheme, config, device=tuning_device()):
             if isinstance(item, Tuned):
                 tuned = item
-            else:
+            elif isinstance(item, Epoch):
                 bar.update(task, completed=item.number, note=f"loss {item.loss:.3f}, F1 {item.f1:.3f}")
     assert tuned is not None
+    say(tuned.ending)
     tuning = tuned.to_bytes()
     place = out.with_name(f"{out.stem}-encoder.safetensors")
     net, named = restore_encoder(net, card, tuning)

@@ -14,9 +14,9 @@ from nucloop.cli.terminal import check_writable, output, progress_bar, say
 from nucloop.detection.stage import Stage
 from nucloop.errors import DataError, WeightsError
 from nucloop.learning.dataset_features import FieldFeatures, as_examples, features_of_fields
-from nucloop.learning.estimate import Estimate, estimate
 from nucloop.learning.featurise import encoder_stage
 from nucloop.learning.fit import FitConfig, fit_head
+from nucloop.learning.gain.estimate import Estimate, estimate
 from nucloop.learning.head_files import LearnedHead
 from nucloop.learning.replay import choose_replay
 from nucloop.models.files.cards import Card

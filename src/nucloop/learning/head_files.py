@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from nucloop.learning.estimate import Estimate
     from nucloop.learning.examples import Examples
     from nucloop.learning.fit import FitConfig
+    from nucloop.learning.gain.estimate import Estimate
 
 __all__ = ["LearnedHead", "describe"]
 

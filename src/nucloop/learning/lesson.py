@@ -9,17 +9,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nucloop.errors import DataError
-from nucloop.learning.estimate import Estimate, estimate
+from nucloop.learning.answers import MISTAKES_ONLY, Answers, listed_names, require_enough, what_was_said
 from nucloop.learning.examples import Examples, gather, is_taught
 from nucloop.learning.fit import NEVER, FitConfig, fit_head
 from nucloop.learning.folds import group_by_cell
+from nucloop.learning.gain.estimate import Estimate, estimate
+from nucloop.learning.gain.on_slide import OnSlide
+from nucloop.learning.gain.slide_gain import slide_gain
 from nucloop.learning.head_files import LearnedHead, describe
 from nucloop.learning.relabel import Relabelling, relabel
 from nucloop.learning.replay import shared_classes
 from nucloop.models.heads import LinearHead
-from nucloop.nuclei import Origin
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from numpy.typing import NDArray
 
     from nucloop.classes import ClassScheme
@@ -27,76 +31,7 @@ if TYPE_CHECKING:
     from nucloop.models.files.cards import Card
     from nucloop.nuclei import Nuclei
 
-__all__ = [
-    "MISTAKES_ONLY",
-    "Answers",
-    "Lesson",
-    "fit_lesson",
-    "head_in_scheme",
-    "learn",
-    "require_enough",
-    "taught_examples",
-    "what_was_said",
-]
-
-_FEW_RIGHT = 0.1
-"""Nuclei said to be right for each that was corrected; fewer say nothing about what was right before."""
-MISTAKES_ONLY = (
-    "Learned from mistakes only: confirm some nuclei that are right (Ctrl+Shift+Y confirms all on screen), in several "
-    "places. Among mistakes nothing was right before, so these figures promise more than the slide will gain."
-)
-FEWEST = 3
-"""Answers below which a head would only repeat them."""
-
-
-@dataclass(frozen=True)
-class Answers:
-    """How many nuclei people have spoken about, and who."""
-
-    corrected: int
-    added: int
-    confirmed: int
-    imported: int
-    people: tuple[str, ...] = ()
-
-    @property
-    def total(self) -> int:
-        """All that can be learned from."""
-        return self.corrected + self.added + self.confirmed + self.imported
-
-    @property
-    def mistakes_only(self) -> bool:
-        """Whether nearly all answers are corrections, so that what was right before is not among them."""
-        return self.corrected >= FEWEST and self.confirmed + self.imported < _FEW_RIGHT * self.corrected
-
-    def sentence(self) -> str:
-        """Say it in words, such as "34 corrected and 12 confirmed by Ann"."""
-        parts = [f"{n:,} {word}" for n, word in self._parts() if n]
-        if not parts:
-            return "nothing said yet"
-        listed = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
-        return f"{listed} by {_names(self.people)}" if self.people else listed
-
-    def _parts(self) -> list[tuple[int, str]]:
-        return [
-            (self.corrected, "corrected"),
-            (self.added, "added"),
-            (self.confirmed, "confirmed"),
-            (self.imported, "imported"),
-        ]
-
-
-def _names(people: tuple[str, ...]) -> str:
-    return people[0] if len(people) == 1 else f"{', '.join(people[:-1])} and {people[-1]}"
-
-
-def what_was_said(nuclei: Nuclei, people: tuple[str, ...] = (), *, imported: bool = False) -> Answers:
-    """Count what can be learned from nuclei, as `nucloop.learning.examples.is_taught` takes it."""
-    origin = nuclei.origin[is_taught(nuclei, imported=imported)]
-    corrected, added, confirmed, from_file = (
-        int((origin == o).sum()) for o in (Origin.CORRECTED, Origin.ADDED, Origin.CONFIRMED, Origin.IMPORTED)
-    )
-    return Answers(corrected, added, confirmed, from_file, people)
+__all__ = ["Lesson", "fit_lesson", "head_in_scheme", "learn", "taught_examples"]
 
 
 @dataclass(frozen=True)
@@ -115,6 +50,9 @@ class Lesson:
         Why nothing can be estimated, when `gain` is None.
     change : Relabelling
         What it says of the nuclei that nobody has spoken about.
+    slide : OnSlide or None
+        Class F1 before and after on the whole slide, the answers weighed by how they were chosen; None where nothing
+        was held out or the encoder was tuned to the answers.
     """
 
     learned: LearnedHead
@@ -122,12 +60,18 @@ class Lesson:
     gain: Estimate | None
     why_no_gain: str
     change: Relabelling
+    slide: OnSlide | None = None
 
     def sentence(self) -> str:
         """Say in one line what was learned and what it would change."""
-        gain = self.gain.sentence() if self.gain is not None else self.why_no_gain
+        gain = self.gain_sentence() if self.gain is not None else self.why_no_gain
         gain += f". {MISTAKES_ONLY}" if self.said.mistakes_only else ""
         return f"{self.said.sentence()}; {self.change.changed:,} nuclei would change class; {gain}"
+
+    def gain_sentence(self) -> str:
+        """Say what it gains, first on the slide, then on the answers; nothing where nobody knows."""
+        parts = [part.sentence() for part in (self.slide, self.gain) if part is not None]
+        return "; ".join(parts)
 
 
 def learn(
@@ -139,6 +83,7 @@ def learn(
     people: tuple[str, ...] = (),
     version: int = 1,
     imported: bool = False,
+    asked: Collection[int] = (),
     gain: Estimate | None = None,
     method: str = "linear",
     config: FitConfig | None = None,
@@ -162,6 +107,8 @@ def learn(
         Number of the new head in its session.
     imported : bool
         Learn from imported classes too.
+    asked : collection of int
+        Ids that the program asked about: these were not chosen for their mistakes.
     gain : Estimate, optional
         Measured elsewhere, such as while the encoder was tuned.
     method : str
@@ -189,7 +136,10 @@ def learn(
         config=config,
     )
     features, found = store.get(nuclei.ids)
-    return Lesson(learned, said, measured, why, relabel(learned.head, nuclei, features, found))
+    change = relabel(learned.head, nuclei, features, found)
+    old = _before(before, encoder, nuclei.scheme)
+    slide = slide_gain(nuclei.take(found), features, examples, measured, old, learned.head, asked)
+    return Lesson(learned, said, measured, why, change, slide)
 
 
 def fit_lesson(
@@ -235,12 +185,19 @@ def fit_lesson(
         when=datetime.now(UTC),
         config=config,
         parent="" if before is None else before.card.name,
-        author=_names(people) if people else "",
+        author=listed_names(people) if people else "",
         replay=replay,
         gain=gain,
     )
     card = replace(card, recipe={**card.recipe, "method": method})
     return LearnedHead(head, card, replay, examples.ids[examples.ids > 0], prior), gain, why
+
+
+def _before(before: LearnedHead | None, encoder: Card, scheme: ClassScheme) -> LinearHead | None:
+    """Return the head in use in a scheme; None where it reads another encoder or has other classes."""
+    if before is None or before.card.encoder_sha256 != encoder.sha256:
+        return None
+    return head_in_scheme(before.head, scheme)
 
 
 def taught_examples(
@@ -251,26 +208,6 @@ def taught_examples(
     features, found = store.get(taught.ids)
     taught = taught.take(found)
     return gather(taught, features, imported=imported), taught.yx
-
-
-def require_enough(said: Answers, scheme: ClassScheme) -> None:
-    """Refuse to learn from next to nothing.
-
-    Raises
-    ------
-    DataError
-        With what to do.
-    """
-    if not said.total:
-        raise DataError(
-            "There is nothing to learn from yet. Correct some classes in the Correct dock, or confirm some that are "
-            f"right: a few of each of {', '.join(scheme.names)}."
-        )
-    if said.total < FEWEST:
-        raise DataError(
-            f"Only {said.total} {'nucleus has' if said.total == 1 else 'nuclei have'} an answer, too few to learn "
-            "from. Give some more nuclei their class in the Correct dock, a few of each class if you can."
-        )
 
 
 def _gain(

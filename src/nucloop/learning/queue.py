@@ -21,8 +21,17 @@ if TYPE_CHECKING:
 
     from nucloop.classes import ClassScheme
     from nucloop.nuclei import Nuclei
+    from nucloop.session import Session
 
-__all__ = ["QueueConfig", "ReviewQueue", "Suggestion"]
+__all__ = ["QueueConfig", "ReviewQueue", "Suggestion", "asked_key"]
+
+ASKED = "review queue asked"
+"""Under which a session remembers what was asked."""
+
+
+def asked_key(session: Session) -> str:
+    """Return the name under which a session remembers what its reader was asked; blinded readers have their own."""
+    return f"{ASKED} of {session.author}, blinded" if session.blinded else ASKED
 
 
 @read_strictly

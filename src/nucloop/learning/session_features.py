@@ -209,11 +209,15 @@ def fill_features(store: FeatureStore, nuclei: Nuclei, slide: Slide, stage: Stag
     ids, total = nuclei.ids[rows], int(there.sum())
     before = total - len(rows)
     yield Filling(before, total)
+    done = before
     for part in features_at(slide, stage, nuclei.yx[rows]):
+        # whoever was told to stop meanwhile stops here, before anything is kept
+        yield Filling(done, total)
+        done = before + part.done
         kept = store.put(ids[part.rows], part.features)
         if kept < len(part.rows):
             raise DataError(
                 f"Features of {len(nuclei):,} nuclei need more room than the {store.config.max_bytes / 1e9:.1f} GB "
                 "that are allowed. Allow more in the settings, or choose an encoder with shorter features."
             )
-        yield Filling(before + part.done, total)
+        yield Filling(done, total)

@@ -125,7 +125,7 @@ class SessionHeads:
             encoder_sha256=encoder_card.sha256,
             tuning_sha256="" if tuning is None else self._session.keep_weights(tuning),
             taught=lesson.said.sentence(),
-            gain="" if lesson.gain is None else lesson.gain.sentence(),
+            gain=lesson.gain_sentence(),
         )
 
     def take_in(self, learned: LearnedHead, encoder: str, encoder_card: Card, tuning: bytes | None = None) -> Version:

@@ -9,9 +9,10 @@ import numpy as np
 
 from nucloop.classes import join
 from nucloop.errors import DataError, SessionError
+from nucloop.learning.answers import Answers, what_was_said
 from nucloop.learning.examples import Examples, is_taught
 from nucloop.learning.folds import group_by_cell
-from nucloop.learning.lesson import Answers, taught_examples, what_was_said
+from nucloop.learning.lesson import taught_examples
 from nucloop.learning.session_features import SessionFeatures
 from nucloop.learning.tuning_tiles import PointTile, cut_tiles
 from nucloop.nuclei import Nuclei

@@ -99,6 +99,8 @@ class Plan:
     """Of the encoder to begin with."""
     epochs: int
     imported: bool
+    asked: tuple[int, ...] = ()
+    """Nuclei that the review asked about."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,8 @@ class PreparedLesson:
     encoder: str
     card: Card
     tuning: bytes | None
+    ending: str = ""
+    """When and why tuning the encoder stopped, in words."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +155,7 @@ def learn_steps(
     """Yield what goes on, and last a PreparedLesson."""
     yield "Loading the encoder …"
     stage, tuning, gain = encoders.stage(plan.encoder, plan.tuning), plan.tuning, None
-
+    ending = ""
     with slide_of() as slide:
         if plan.method != "linear":
             net, card = encoders.network(plan.encoder, plan.tuning)
@@ -162,7 +166,7 @@ def learn_steps(
             )
             for item in tuned_by:
                 if isinstance(item, Tuned):
-                    tuning, gain = item.to_bytes(base=plan.tuning), item.gain
+                    tuning, gain, ending = item.to_bytes(base=plan.tuning), item.gain, item.ending
                 else:
                     yield item
             stage = encoders.stage(plan.encoder, tuning)
@@ -182,10 +186,11 @@ def learn_steps(
         people=plan.people,
         version=plan.version,
         imported=plan.imported,
+        asked=plan.asked,
         gain=gain,
         method=plan.method,
     )
-    yield PreparedLesson(lesson, plan.encoder, stage.card, tuning)
+    yield PreparedLesson(lesson, plan.encoder, stage.card, tuning, ending)
 
 
 @dataclass(frozen=True)

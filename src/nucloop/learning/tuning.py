@@ -14,22 +14,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from nucloop.errors import DataError
-from nucloop.learning.estimate import Estimate, class_f1
 from nucloop.learning.examples import Examples, is_taught
 from nucloop.learning.fit import fit_head
 from nucloop.learning.folds import assign_folds, group_by_cell
+from nucloop.learning.gain.estimate import Estimate, class_f1
 from nucloop.learning.lora import add_lora, merge_lora
+from nucloop.learning.tuning_course import Course, Epoch
 from nucloop.learning.tuning_files import TuneConfig, changes_of, load_changes, pack, restore_encoder, share_tuning
-from nucloop.learning.tuning_tiles import PointTile, cut_tiles, varied
-from nucloop.models.encoder import sample_at
+from nucloop.learning.tuning_passes import LEARNING, Passed, Work, features_in, learned_from, looked_at
+from nucloop.learning.tuning_tiles import PointTile, pictures
 from nucloop.models.families import alignment
 from nucloop.models.files.cards import Card
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Epoch",
+    "Passed",
     "TuneConfig",
     "Tuned",
     "features_in",
@@ -50,25 +51,8 @@ __all__ = [
     "tuning_device",
 ]
 
-AT_ONCE = 16
-"""Pictures that go through the network together when nothing is learned."""
 MEASURED, STOPPING = 0, 1
 """Folds that measure the gain, and that say when to stop."""
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """One pass over the corrections is done."""
-
-    number: int
-    """From 0: how things are before the first."""
-    epochs: int
-    loss: float
-    """NaN before the first."""
-    f1: float
-    """Mean class F1 of corrections that do not teach, with the head as trained so far."""
-    best: bool
-    """Whether this is the best so far; that one is kept."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +71,8 @@ class Tuned:
         Of the encoder it came from.
     gain : Estimate or None
         On corrections that neither taught nor said when to stop; None where there were too few places.
+    ending : str
+        When and why it stopped, in words.
     """
 
     net: nn.Module
@@ -94,6 +80,7 @@ class Tuned:
     config: TuneConfig
     base: Card
     gain: Estimate | None
+    ending: str = ""
 
     def to_bytes(self, base: bytes | None = None) -> bytes:
         """Return what must be kept to have this encoder again; `base` is the tuning it began with."""
@@ -114,8 +101,8 @@ def tune_on_slide(
     *,
     imported: bool = False,
     device: str = "cpu",
-) -> Iterator[Epoch | Tuned]:
-    """Tune an encoder to what people said of a slide's nuclei; yield each epoch, and last what came of it.
+) -> Iterator[Passed | Epoch | Tuned]:
+    """Tune an encoder to what people said of a slide's nuclei; yield as `tune` does.
 
     Parameters
     ----------
@@ -138,7 +125,11 @@ def tune_on_slide(
     taught = nuclei.take(is_taught(nuclei, imported=imported) & slide.box.contains(nuclei.yx))
     scale = slide.require_mpp() / card.mpp
     groups = group_by_cell(taught.yx, slide.mpp)
-    tiles = cut_tiles(slide, card.mpp, (taught.yx + 0.5) * scale - 0.5, taught.label, groups, picture_side(net, config))
+    points = (taught.yx + 0.5) * scale - 0.5
+    tiles: list[PointTile] = []
+    for tile in pictures(slide, card.mpp, points, taught.label, groups, picture_side(net, config)):
+        tiles.append(tile)
+        yield Passed(0, config.epochs, 0, 0)
     yield from tune(net, card, tiles, nuclei.scheme, config, device=device)
 
 
@@ -150,10 +141,11 @@ def tune(
     config: TuneConfig,
     *,
     device: str = "cpu",
-) -> Iterator[Epoch | Tuned]:
-    """Tune an encoder to labelled points in pictures; yield each epoch, and last what came of it.
+) -> Iterator[Passed | Epoch | Tuned]:
+    """Tune an encoder to labelled points in pictures; yield after every few pictures, and last what came of it.
 
-    The best epoch is kept, which may be none: then the encoder is as it was.
+    The best epoch is kept, which may be none: then the encoder is as it was. It stops when the corrections that say so
+    get worse, or do not get better for long.
 
     Parameters
     ----------
@@ -170,35 +162,41 @@ def tune(
         If the points lie in fewer than two places, or are of one class.
     """
     parts = _divided(tiles)
+    work = Work(config.epochs, parts.work(config.epochs))
     torch.manual_seed(config.seed)
     tuned = copy.deepcopy(net).to(device)
     trained = add_lora(tuned, config.rank, config.alpha) if config.method == "lora" else _all_weights(tuned)
     tuned.to(device).eval()  # batch statistics stay: a handful of pictures would spoil them
-    start = fit_head(scheme, _examples(features_in(tuned, parts.teaching), parts.teaching))
+    features = yield from work.counted(looked_at(tuned, parts.teaching))
+    start = fit_head(scheme, _examples(features, parts.teaching))
     head = _linear(start.weight, start.bias).to(device)
     optimiser = torch.optim.AdamW(
         [{"params": trained, "lr": config.rate}, {"params": head.parameters(), "lr": config.head_lr}],
         weight_decay=config.weight_decay,
     )
-    best_f1 = _f1(tuned, head, parts.stopping, len(scheme))
+    course = Course(config, (yield from work.counted(_f1(tuned, head, parts.stopping, len(scheme)))))
     best = changes_of(tuned, config)
-    yield Epoch(0, config.epochs, float("nan"), best_f1, True)
-    since = 0
+    yield Epoch(0, config.epochs, float("nan"), course.best, True)
     for number in range(1, config.epochs + 1):
+        work.epoch = number
         for group, rate in zip(optimiser.param_groups, (config.rate, config.head_lr), strict=True):
             group["lr"] = rate * 0.5 * (1 + np.cos(np.pi * (number - 1) / config.epochs))
-        loss = _epoch(tuned, head, optimiser, parts.teaching, scheme, card.mpp, config, number)
-        f1 = _f1(tuned, head, parts.stopping, len(scheme))
-        better, since = f1 > best_f1, since + 1
+        learning = learned_from(tuned, head, optimiser, parts.teaching, card.mpp, config, number)
+        loss = yield from work.counted(learning)
+        f1 = yield from work.counted(_f1(tuned, head, parts.stopping, len(scheme)))
+        better = course.take(number, f1)
         if better:
-            best_f1, best, since = f1, changes_of(tuned, config), 0
+            best = changes_of(tuned, config)
         yield Epoch(number, config.epochs, loss, f1, better)
-        if since >= config.patience:
+        if course.over:
             break
     load_changes(tuned.cpu(), best, config)
-    gain = _gain(net, tuned, parts, scheme) if parts.measured else None
+    gain = None
+    if parts.measured:
+        gain = yield from work.counted(_gain(net, tuned, parts, scheme))
     changes = {key: value.cpu().clone() for key, value in best.items()}
-    yield Tuned(merge_lora(tuned).requires_grad_(False).eval(), changes, config, card, gain)
+    merged = merge_lora(tuned).requires_grad_(False).eval()
+    yield Tuned(merged, changes, config, card, gain, course.sentence())
 
 
 @dataclass(frozen=True)
@@ -208,6 +206,12 @@ class _Parts:
     teaching: list[PointTile]
     stopping: list[PointTile]
     measured: list[PointTile]
+
+    def work(self, epochs: int) -> int:
+        """All that must go through the network, in pictures looked at."""
+        teaching, stopping, measured = len(self.teaching), len(self.stopping), len(self.measured)
+        gain = 2 * (teaching + stopping + measured) if measured else 0
+        return teaching + stopping + epochs * (LEARNING * teaching + stopping) + gain
 
 
 def _divided(tiles: Sequence[PointTile]) -> _Parts:
@@ -254,54 +258,6 @@ def _linear(weight: NDArray[np.float32], bias: NDArray[np.float32]) -> nn.Linear
     return layer
 
 
-def _epoch(
-    net: nn.Module,
-    head: nn.Linear,
-    optimiser: torch.optim.Optimizer,
-    tiles: list[PointTile],
-    scheme: ClassScheme,
-    mpp: float,
-    config: TuneConfig,
-    number: int,
-) -> float:
-    """Learn from every picture once; return the mean loss."""
-    rng = np.random.default_rng([config.seed, number])
-    counts = np.bincount(np.concatenate([t.label for t in tiles]), minlength=len(scheme) + 1)
-    # the classes that are shown, lifted by half as far as would make them alike
-    weight = torch.from_numpy(np.where(counts, (counts.sum() / np.maximum(counts, 1)) ** 0.5, 0)).float()
-    total, points = 0.0, 0
-    order = rng.permutation(len(tiles))
-    for first in range(0, len(order), config.batch):
-        rgb, yx, label = varied([tiles[k] for k in order[first : first + config.batch]], mpp, config.jitter_um, rng)
-        logits = head(_sampled(net, rgb, yx))
-        truth = torch.from_numpy(label.astype(np.int64)).to(logits.device)
-        loss = F.cross_entropy(logits, truth, weight.to(logits.device), label_smoothing=config.smoothing)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_([p for g in optimiser.param_groups for p in g["params"]], 5.0)
-        optimiser.step()
-        total, points = total + loss.item() * len(label), points + len(label)
-    return total / max(points, 1)
-
-
-def _sampled(net: nn.Module, rgb: Tensor, points: Sequence[NDArray[np.float32]]) -> Tensor:
-    any_net: Any = net
-    maps = any_net(rgb.to(next(net.parameters()).device))
-    picked = zip(maps, points, strict=True)
-    return torch.cat([sample_at(m, torch.from_numpy(p).to(m.device), any_net.stride) for m, p in picked])
-
-
-@torch.no_grad()
-def features_in(net: nn.Module, tiles: Sequence[PointTile]) -> NDArray[np.float32]:
-    """Return the features (N, F) of all points of pictures, in order, by an encoder as it is."""
-    parts = []
-    for first in range(0, len(tiles), AT_ONCE):
-        some = tiles[first : first + AT_ONCE]
-        rgb = torch.from_numpy(np.stack([tile.rgb for tile in some])).permute(0, 3, 1, 2).float()
-        parts.append(_sampled(net, rgb, [tile.yx for tile in some]).cpu().numpy())
-    return np.concatenate(parts)
-
-
 def _labels(tiles: Sequence[PointTile]) -> NDArray[np.int16]:
     return np.concatenate([tile.label for tile in tiles])
 
@@ -311,20 +267,22 @@ def _examples(features: NDArray[np.float32], tiles: Sequence[PointTile]) -> Exam
     return Examples(np.arange(1, len(label) + 1), features, label, np.zeros(len(label), bool))
 
 
-def _f1(net: nn.Module, head: nn.Linear, tiles: Sequence[PointTile], classes: int) -> float:
+def _f1(net: nn.Module, head: nn.Linear, tiles: Sequence[PointTile], classes: int) -> Generator[int, None, float]:
+    features = yield from looked_at(net, tiles)
     with torch.no_grad():
-        features = torch.from_numpy(features_in(net, tiles)).to(head.weight.device)
-        said = head(features)[:, :classes].argmax(1).cpu().numpy().astype(np.int16)
+        logits = head(torch.from_numpy(features).to(head.weight.device))[:, :classes]
+        said = logits.argmax(1).cpu().numpy().astype(np.int16)
     return float(np.nanmean(class_f1(_labels(tiles), said, classes)))
 
 
-def _gain(net: nn.Module, tuned: nn.Module, parts: _Parts, scheme: ClassScheme) -> Estimate:
+def _gain(net: nn.Module, tuned: nn.Module, parts: _Parts, scheme: ClassScheme) -> Generator[int, None, Estimate]:
     """Compare linear heads on the encoder as it was and as it is now, on pictures that neither has seen."""
     truth, scores = _labels(parts.measured), []
     known = [*parts.teaching, *parts.stopping]
     for encoder in (net, tuned):
-        head = fit_head(scheme, _examples(features_in(encoder, known), known))
-        said = head.classify(features_in(encoder, parts.measured))[0]
+        features = yield from looked_at(encoder, known)
+        head = fit_head(scheme, _examples(features, known))
+        said = head.classify((yield from looked_at(encoder, parts.measured)))[0]
         scores.append(class_f1(truth, said, len(scheme)))
     support = np.bincount(truth, minlength=len(scheme))[: len(scheme)].astype(np.int64)
     return Estimate(scheme.names, support, scores[0], scores[1], 1)

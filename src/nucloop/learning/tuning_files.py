@@ -41,6 +41,8 @@ class TuneConfig:
     epochs: int = 20
     patience: int = 4
     """Epochs without a better F1 after which it stops."""
+    worse: int = 2
+    """Epochs in a row with an F1 below the best after which it stops."""
     lr: float | None = None
     """Largest learning rate; 2e-3 for LoRA and 3e-4 for all weights when absent."""
     head_lr: float = 1e-3
@@ -56,8 +58,8 @@ class TuneConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if min(self.rank, self.epochs, self.patience, self.batch) < 1 or self.side < 32:
-            raise ValueError("rank, epochs, patience and batch must be at least 1, and side at least 32")
+        if min(self.rank, self.epochs, self.patience, self.worse, self.batch) < 1 or self.side < 32:
+            raise ValueError("rank, epochs, patience, worse and batch must be at least 1, and side at least 32")
 
     @property
     def rate(self) -> float:

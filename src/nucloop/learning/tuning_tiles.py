@@ -14,13 +14,13 @@ from nucloop.training.augment import AugmentConfig, augment_pixels
 from nucloop.training.crops import Crops
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from torch import Tensor
 
     from nucloop.slides import Slide
 
-__all__ = ["PointTile", "cut_tiles", "varied"]
+__all__ = ["PointTile", "cut_tiles", "pictures", "varied"]
 
 AUGMENT = AugmentConfig(scale=1.0, stain_amount=0.1, stain_colour=0.01, density=0.05, blur=0.1, noise=0.1)
 """Milder than in training an encoder: it is one slide's stain that it shall learn."""
@@ -56,6 +56,18 @@ def cut_tiles(
     groups: NDArray[np.int64],
     side: int,
 ) -> list[PointTile]:
+    """Return all that `pictures` yields."""
+    return list(pictures(slide, mpp, points, label, groups, side))
+
+
+def pictures(
+    slide: Slide,
+    mpp: float,
+    points: NDArray[np.floating],
+    label: NDArray[np.int16],
+    groups: NDArray[np.int64],
+    side: int,
+) -> Iterator[PointTile]:
     """Cut square pictures so that each point lies in the middle half of one, with its surroundings.
 
     Parameters
@@ -70,13 +82,11 @@ def cut_tiles(
     step = side // 2
     cells = np.concatenate([groups[:, None], np.floor(points / step).astype(np.int64)], axis=1)
     names, inverse = np.unique(cells, axis=0, return_inverse=True)
-    tiles = []
     for number, (group, row, column) in enumerate(names.tolist()):
         rows = np.flatnonzero(inverse.reshape(-1) == number)
         top, left = row * step - step // 2, column * step - step // 2
         rgb = _picture(slide, mpp, top, left, side)
-        tiles.append(PointTile(rgb, (points[rows] - (top, left)).astype(np.float32), label[rows], int(group)))
-    return tiles
+        yield PointTile(rgb, (points[rows] - (top, left)).astype(np.float32), label[rows], int(group))
 
 
 def _picture(slide: Slide, mpp: float, top: int, left: int, side: int) -> NDArray[np.uint8]:

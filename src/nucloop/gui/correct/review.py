@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from qtpy.QtCore import QObject, Signal
 
-from nucloop.gui.correct.review_choice import asked_key, queue_input, queue_of, regions_of
+from nucloop.gui.correct.review_choice import queue_input, queue_of, regions_of
 from nucloop.gui.layer.viewport import viewport_of
 from nucloop.gui.widgets.jobs import Ending, How, Job
 from nucloop.gui.widgets.messages import Message, Tone
-from nucloop.learning.queue import Suggestion
+from nucloop.learning.queue import Suggestion, asked_key
 from nucloop.session import Direction, EditKind
 
 if TYPE_CHECKING:

@@ -11,19 +11,15 @@ from numpy.typing import NDArray
 from nucloop.errors import NucLoopError, RegionError
 from nucloop.gui.canvas.drawn_regions import drawn_regions
 from nucloop.gui.sessions.known_features import newest_store, short_features
-from nucloop.learning.queue import ReviewQueue
+from nucloop.learning.queue import ReviewQueue, asked_key
 from nucloop.nuclei import Nuclei, Origin
 
 if TYPE_CHECKING:
     from nucloop.geometry import Region
     from nucloop.gui.layer.nuclei_layer import NucleiLayer
     from nucloop.learning.session_features import SessionFeatures
-    from nucloop.session import Session
 
-__all__ = ["QueueInput", "asked_key", "queue_input", "queue_of", "regions_of"]
-
-ASKED = "review queue asked"
-"""Under which a session remembers what was asked."""
+__all__ = ["QueueInput", "queue_input", "queue_of", "regions_of"]
 
 
 @dataclass(frozen=True)
@@ -34,11 +30,6 @@ class QueueInput:
     asked: list[int]
     disputed: list[int]
     allowed: NDArray[np.bool_] | None
-
-
-def asked_key(session: Session) -> str:
-    """Return the name under which a session remembers what its reader was asked; blinded readers have their own."""
-    return f"{ASKED} of {session.author}, blinded" if session.blinded else ASKED
 
 
 def regions_of(nuclei: NucleiLayer) -> list[Region]:

@@ -20,14 +20,14 @@ from qtpy.QtWidgets import (
 
 from nucloop.gui.canvas.docks import DETECT_SHORTCUT
 from nucloop.gui.detect.detection import DetectionProgress, DetectionScope
-from nucloop.gui.widgets.running import ProgressRow, main_button
+from nucloop.gui.widgets.running import ProgressRow, main_button, time_left
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari.layers import Image
 
-__all__ = ["SCOPE_WORDS", "DetectControls", "time_left"]
+__all__ = ["SCOPE_WORDS", "DetectControls"]
 
 SCOPE_NAMES = {
     DetectionScope.VIEW: "On screen",
@@ -176,16 +176,3 @@ class DetectControls(QWidget):
     def _scope_chosen(self) -> None:
         self._tools.setVisible(self.scope is DetectionScope.REGION)
         self.scope_changed.emit()
-
-
-def time_left(seconds: float) -> str:
-    """Say a time as a person does.
-
-    >>> time_left(8.2), time_left(100), time_left(9000)
-    ('9 s left', '2 min left', '2.5 h left')
-    """
-    if seconds < 60:
-        return f"{int(seconds) + 1} s left"
-    if seconds < 3600:
-        return f"{round(seconds / 60)} min left"
-    return f"{seconds / 3600:.1f} h left"

@@ -15,14 +15,15 @@ from qtpy.QtWidgets import (
 )
 
 from nucloop.gui.canvas.docks import LEARN_SHORTCUT
-from nucloop.gui.learn.learning import LearningProgress, Method
+from nucloop.gui.learn.learning import Method
 from nucloop.gui.widgets.dock_layout import column_of
 from nucloop.gui.widgets.running import ProgressRow, main_button
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nucloop.learning.lesson import Answers
+    from nucloop.gui.learn.progress import LearningProgress
+    from nucloop.learning.answers import Answers
     from nucloop.learning.session_heads import Version
 
 __all__ = ["LearnControls", "MethodChoice"]
@@ -73,8 +74,7 @@ class LearnControls(QWidget):
 
     def show_progress(self, progress: LearningProgress) -> None:
         """Show how far it is."""
-        count = f"  ·  {progress.done:,} of {progress.total:,}" if progress.total else ""
-        self._progress.show_done(progress.done, progress.total, progress.text + count)
+        self._progress.show_done(progress.done, progress.total, progress.text)
 
 
 class MethodChoice(QWidget):

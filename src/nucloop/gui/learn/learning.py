@@ -6,15 +6,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, QTimer, Signal
 
 from nucloop.errors import NucLoopError
 from nucloop.gui.canvas.layer_slide import slide_of_layer
+from nucloop.gui.learn.progress import Forecast, LearningProgress
 from nucloop.gui.napari_private.parts import keeper_of
 from nucloop.gui.sessions.open_sessions import OpenSessions
 from nucloop.gui.widgets.jobs import Ending, How, Job
 from nucloop.gui.widgets.messages import Message, Tone
-from nucloop.learning.lesson import Answers, require_enough, what_was_said
+from nucloop.learning.answers import Answers, require_enough, what_was_said
+from nucloop.learning.queue import asked_key
 from nucloop.learning.session_features import Filling
 from nucloop.learning.session_heads import SessionHeads, Version, share_head
 from nucloop.learning.steps import (
@@ -30,7 +32,7 @@ from nucloop.learning.steps import (
     learn_steps,
     plan_for,
 )
-from nucloop.learning.tuning import Epoch
+from nucloop.learning.tuning import Epoch, Passed
 from nucloop.nuclei import Origin
 
 if TYPE_CHECKING:
@@ -43,7 +45,10 @@ if TYPE_CHECKING:
     from nucloop.gui.layer.nuclei_layer import NucleiLayer
     from nucloop.session import Session
 
-__all__ = ["Learning", "LearningProgress", "Method"]
+__all__ = ["Learning", "Method"]
+
+STEP_MS = 1500
+"""How long Cancel waits for the step in hand, such as a look of a large network: longer, and it is left to itself."""
 
 
 @dataclass(frozen=True)
@@ -58,15 +63,6 @@ class Method:
     """The version whose tuned encoder to go on from."""
     epochs: int = 20
     imported: bool = False
-
-
-@dataclass(frozen=True)
-class LearningProgress:
-    """What goes on now, and how far it is; `total` is 0 while nobody knows."""
-
-    text: str
-    done: int = 0
-    total: int = 0
 
 
 class Learning(QObject):
@@ -102,6 +98,10 @@ class Learning(QObject):
         self._job: Job | None = None
         self._again: Callable[[], None] | None = None
         self._outcome: object = None
+        self._forecast = Forecast()
+        self._patience = QTimer(self)
+        self._patience.setSingleShot(True)
+        self._patience.timeout.connect(self._give_up)
         sessions.closing.connect(self._closing)
 
     @classmethod
@@ -139,7 +139,7 @@ class Learning(QObject):
         """Learn from what was said until now; while something goes on, that is stopped and this comes after it."""
         if self._job is not None:
             self._again = lambda: self.learn(method)
-            self._job.cancel()
+            self._stop()
             return
         nuclei = self._editable()
         if nuclei is None:
@@ -160,6 +160,7 @@ class Learning(QObject):
                 tuning=None if method.tuned is None else heads.tuning(method.tuned),
                 epochs=method.epochs,
                 imported=method.imported,
+                asked=tuple(session.recall(asked_key(session), [])),
             )
             features = self.sessions.features_of(image)
             self._go(nuclei, lambda: learn_steps(plan, lambda: slide_of_layer(image), features, self._encoders))
@@ -167,8 +168,7 @@ class Learning(QObject):
     def cancel(self) -> None:
         """Stop; all classes stay as they are."""
         self._again = None
-        if self._job is not None:
-            self._job.cancel()
+        self._stop()
 
     def discard(self) -> None:
         """Do not apply what was learned."""
@@ -246,7 +246,7 @@ class Learning(QObject):
             self.said.emit(Message(str(error), Tone.WARNING))
 
     def _go(self, nuclei: NucleiLayer, steps: Callable[[], Iterable[object]]) -> None:
-        self._nuclei, self._outcome = nuclei, None
+        self._nuclei, self._outcome, self._forecast = nuclei, None, Forecast()
         self.sessions.features_of(nuclei.image).begin()
         self._job = Job(steps, self)
         self._job.items.connect(self._take)
@@ -258,10 +258,9 @@ class Learning(QObject):
         for item in items:
             if isinstance(item, str):
                 self.progressed.emit(LearningProgress(item))
-            elif isinstance(item, Filling):
-                self.progressed.emit(LearningProgress("Computing features", item.done, item.total))
+            elif isinstance(item, Filling | Passed):
+                self.progressed.emit(self._forecast.of(item))
             elif isinstance(item, Epoch):
-                self.progressed.emit(LearningProgress("Tuning the encoder, epoch", item.number, item.epochs))
                 self.tuned.emit(item)
             else:
                 self._outcome = item
@@ -269,6 +268,7 @@ class Learning(QObject):
     def _end(self, ending: Ending) -> None:
         outcome, nuclei, again = self._outcome, self._nuclei, self._again
         self._job, self._outcome, self._again = None, None, None
+        self._patience.stop()
         if nuclei is not None and not nuclei.session.closed:
             with self._telling():
                 self.sessions.features_of(nuclei.image).settle()
@@ -291,6 +291,8 @@ class Learning(QObject):
         elif isinstance(outcome, PreparedLesson):
             self.ready = outcome
             self.learned.emit(outcome)
+            if outcome.ending:
+                self.said.emit(Message(outcome.ending))
         elif isinstance(outcome, Applied):
             with self._telling():
                 SessionHeads(nuclei.session).apply(outcome.version, outcome.learned, outcome.change)
@@ -305,6 +307,17 @@ class Learning(QObject):
                 )
                 self.said.emit(Message(f"{outcome.name} is version {version.number} in the list now.", Tone.GOOD))
                 self.listed.emit()
+
+    def _stop(self) -> None:
+        if self._job is not None and not self._job.cancelling:
+            self._job.cancel()
+            self._patience.start(STEP_MS)
+
+    def _give_up(self) -> None:
+        """Wait no longer for the step in hand: it ends by itself, and nothing comes of it."""
+        if self._job is not None:
+            self._job.abandon()
+            self._end(Ending(How.CANCELLED))
 
     def _closing(self, image: Image) -> None:
         """Stop for good what goes on for a slide that is closed."""

@@ -9,10 +9,11 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from nucloop.gui.widgets.dock_layout import discard
-from nucloop.learning.lesson import MISTAKES_ONLY
+from nucloop.learning.answers import MISTAKES_ONLY
 
 if TYPE_CHECKING:
-    from nucloop.learning.estimate import Estimate
+    from nucloop.learning.gain.estimate import Estimate
+    from nucloop.learning.gain.on_slide import OnSlide
     from nucloop.learning.lesson import Lesson
 
 __all__ = ["LessonPanel"]
@@ -20,6 +21,11 @@ __all__ = ["LessonPanel"]
 _HELD_OUT = (
     "Measured on answers that were held out, place by place. People mostly correct mistakes, so this tells whether "
     "learning helps, not how good the whole slide is."
+)
+_ON_SLIDE = (
+    "The mean F1 of the classes on all nuclei that were found here. The review asks about doubtful nuclei, and people "
+    "speak up where something is wrong, so answers count by how they were chosen; in nine of ten slides the truth lies "
+    "within what is said. Classes that make up less than one nucleus in a hundred are left out."
 )
 _WORSE = "Worse than before on answers that were held out: give more answers, of each class and in other places, first."
 _SAME = "As good as before on answers that were held out."
@@ -36,8 +42,8 @@ class LessonPanel(QFrame):
         self.setObjectName("NucloopQuestion")
         self.heading = QLabel("Learned. Apply it?")
         self.heading.setObjectName("NucloopHeading")
-        self.taught, self.change, self.note = QLabel(), QLabel(), QLabel()
-        for label in (self.taught, self.change, self.note):
+        self.taught, self.change, self.slide, self.note = QLabel(), QLabel(), QLabel(), QLabel()
+        for label in (self.taught, self.change, self.slide, self.note):
             label.setWordWrap(True)
         self.note.setObjectName("NucloopDim")
         self._table = QGridLayout()
@@ -56,7 +62,8 @@ class LessonPanel(QFrame):
         column = QVBoxLayout(self)
         column.setContentsMargins(10, 8, 10, 10)
         column.setSpacing(8)
-        for widget in (self.heading, self.taught, self.change):
+        self.slide.setToolTip(_ON_SLIDE)
+        for widget in (self.heading, self.taught, self.change, self.slide):
             column.addWidget(widget)
         column.addLayout(self._table)
         column.addWidget(self.note)
@@ -72,6 +79,9 @@ class LessonPanel(QFrame):
         change = lesson.change
         would = f"{change.changed:,} of {len(change):,} nuclei would get another class."
         self.change.setText(would + change.left_out())
+        self.slide.setVisible(lesson.slide is not None)
+        if lesson.slide is not None:
+            self.slide.setText(_on_slide(lesson.slide))
         while self._table.count():
             discard(self._table.takeAt(0).widget())
         if lesson.gain is None:
@@ -114,6 +124,13 @@ class LessonPanel(QFrame):
         if column:
             label.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self._table.addWidget(label, row, column)
+
+
+def _on_slide(slide: OnSlide) -> str:
+    """Say what the new head is worth on the slide, and the one in use."""
+    low, _, high = (f"{value:.2f}" for value in slide.after)
+    then = f"about {low}" if low == high else f"about {low} to {high}"
+    return f"On this slide: F1 {then} with it, {slide.before[1]:.2f} now."
 
 
 def _verdict(gain: Estimate) -> str:

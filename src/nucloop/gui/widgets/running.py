@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from qtpy.QtGui import QMouseEvent, QResizeEvent
 
-__all__ = ["ProgressRow", "main_button"]
+__all__ = ["ProgressRow", "main_button", "time_left"]
 
 
 class _PromptButton(QPushButton):
@@ -133,3 +133,16 @@ class ProgressRow(QWidget):
         self.cancel.setEnabled(False)
         self.cancel.setText("Stopping …")
         self.cancel_clicked.emit()
+
+
+def time_left(seconds: float) -> str:
+    """Say a time as a person does.
+
+    >>> time_left(8.2), time_left(100), time_left(9000)
+    ('9 s left', '2 min left', '2.5 h left')
+    """
+    if seconds < 60:
+        return f"{int(seconds) + 1} s left"
+    if seconds < 3600:
+        return f"{round(seconds / 60)} min left"
+    return f"{seconds / 3600:.1f} h left"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,23 @@ if TYPE_CHECKING:
     from nucloop.learning.replay import Replay
     from nucloop.models.heads import LinearHead
 
-__all__ = ["Estimate", "class_f1", "estimate"]
+__all__ = ["Estimate", "HeldOut", "class_f1", "estimate"]
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """What heads say of examples that they were not fitted to: probabilities of the classes, (N, C).
+
+    Parameters
+    ----------
+    before : (N, C) array or None
+        By the head in use; None where there is none.
+    after : (N, C) array
+        By new ones.
+    """
+
+    before: NDArray[np.float32] | None
+    after: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -42,6 +58,8 @@ class Estimate:
         F1 with the head as it was and with a new one; NaN for a class without examples.
     folds : int
         How many parts took turns in being held out; 1 when a single part was.
+    held_out : HeldOut, optional
+        What this rests on, for all examples in their order.
     """
 
     classes: tuple[str, ...]
@@ -49,6 +67,7 @@ class Estimate:
     before: NDArray[np.float64]
     after: NDArray[np.float64]
     folds: int
+    held_out: HeldOut | None = field(default=None, repr=False, compare=False)
 
     @property
     def mean_before(self) -> float:
@@ -113,14 +132,14 @@ def estimate(
         was = _say(before, examples) if fresh else _held_out(fit, examples, fold, before, seen)
     nuclei = examples.label < len(scheme)
     truth = examples.label[nuclei]
-    nothing = np.full(len(scheme), np.nan)
-    return Estimate(
-        scheme.names,
-        examples.counts(len(scheme))[:-1],
-        nothing if was is None else class_f1(truth, was[nuclei], len(scheme)),
-        class_f1(truth, after[nuclei], len(scheme)),
-        folds,
-    )
+
+    def f1(said: NDArray[np.float32] | None) -> NDArray[np.float64]:
+        if said is None:
+            return np.full(len(scheme), np.nan)
+        return class_f1(truth, said[nuclei].argmax(1).astype(np.int16), len(scheme))
+
+    support = examples.counts(len(scheme))[:-1]
+    return Estimate(scheme.names, support, f1(was), f1(after), folds, HeldOut(was, after))
 
 
 def _held_out(
@@ -129,9 +148,9 @@ def _held_out(
     fold: NDArray[np.int64],
     otherwise: LinearHead | None,
     use: NDArray[np.bool_] | None = None,
-) -> NDArray[np.int16]:
-    """Labels (N,) by heads fitted to the examples (of `use`) outside each one's fold."""
-    label = np.zeros(len(examples), np.int16)
+) -> NDArray[np.float32]:
+    """Probabilities (N, C) by heads fitted to the examples (of `use`) outside each one's fold."""
+    parts = []
     for number in range(int(fold.max()) + 1):
         rows = fold == number
         try:
@@ -140,12 +159,15 @@ def _held_out(
             if otherwise is None:
                 raise
             head = otherwise
-        label[rows] = _say(head, examples.take(rows))
-    return label
+        parts.append((rows, _say(head, examples.take(rows))))
+    said = np.zeros((len(examples), parts[0][1].shape[1]), np.float32)
+    for rows, part in parts:
+        said[rows] = part
+    return said
 
 
-def _say(head: LinearHead, examples: Examples) -> NDArray[np.int16]:
-    return head.classify(examples.features.astype(np.float32))[0]
+def _say(head: LinearHead, examples: Examples) -> NDArray[np.float32]:
+    return head.classify(examples.features.astype(np.float32))[1]
 
 
 def class_f1(truth: NDArray[np.int16], label: NDArray[np.int16], classes: int) -> NDArray[np.float64]:
