@@ -199,3 +199,21 @@ def test_a_slide_is_no_annotation_file(slide: SlideInfo) -> None:
     assert slide.file is not None
     with pytest.raises(DataError, match="no bulk simple annotations"):
         read_document(slide.file, "dicom")
+
+
+def test_of_the_slides_of_a_folder_the_one_of_these_nuclei_is_referred_to(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    small = write_dicom_slide(folder, PICTURE[:100, :200])
+    write_dicom_slide(folder, PICTURE, start=2)
+    nuclei = Nuclei.from_points(SCHEME, [[3, 4]], label=[0])
+    about = {"name": "folder", "mpp": 0.25, "file": folder}
+
+    fits = Document(nuclei=nuclei, slide=SlideInfo(height=100, width=200, **about))
+    write_document(tmp_path / "a.ann.dcm", fits)
+
+    [referred] = pydicom.dcmread(tmp_path / "a.ann.dcm").ReferencedImageSequence
+    assert referred.ReferencedSOPInstanceUID == pydicom.dcmread(small[0]).SOPInstanceUID
+
+    other = Document(nuclei=nuclei, slide=SlideInfo(height=99, width=200, **about))
+    with pytest.raises(DataError, match=r"All 2 slides in .* have another size"):
+        write_document(tmp_path / "b.ann.dcm", other)

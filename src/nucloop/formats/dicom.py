@@ -24,7 +24,7 @@ from nucloop.formats.rings import GrowingOutlines, polygons_of
 from nucloop.geometry import Region
 from nucloop.nuclei import UNLABELLED, Nuclei, Origin
 from nucloop.outlines import FEWEST_CORNERS, Outlines
-from nucloop.slides.headers.dicom import read_header, slides_of
+from nucloop.slides.headers.dicom import HOW_TO_INSTALL, read_header, slides_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +43,6 @@ _DEFAULTS = (
     "AccessionNumber", "PatientBirthDate", "PatientID", "PatientName", "PatientSex", "StudyDate", "StudyID",
     "StudyTime",
 )  # fmt: skip
-_INSTALL = "pip install 'napari-nucloop[dicom]'"
 
 
 def write_dicom(path: Path, document: Document) -> None:
@@ -57,7 +56,7 @@ def write_dicom(path: Path, document: Document) -> None:
     try:
         library: Any = import_module("highdicom")
     except (ImportError, OSError) as error:
-        raise DataError(f"Writing DICOM annotations needs highdicom. Install it with: {_INSTALL}") from error
+        raise DataError(f"Writing DICOM annotations needs highdicom. Install it with: {HOW_TO_INSTALL}") from error
     source = _slide_of(document, path)
     groups = list(_groups(library, document))
     if not groups:
@@ -89,14 +88,17 @@ def _slide_of(document: Document, path: Path) -> Any:
             "another format."
         )
     try:
-        finest = max(slides_of(slide.file), key=lambda files: files[0].shape)[0]
-        source = read_header(finest.path)
+        # a folder may hold several, of which any may have been opened
+        finest = [files[0] for files in slides_of(slide.file)]
+        same = [file for file in finest if file.shape == (slide.height, slide.width)]
+        source = read_header((same or finest)[0].path)
     except (SlideError, ImportError) as error:
         raise DataError(
             f"{slide.name} is no DICOM slide, and DICOM annotations can only refer to one. Choose another format."
         ) from error
-    if finest.shape != (slide.height, slide.width):
-        raise DataError(f"{finest.path.name} has another size than the slide of these nuclei. Give the right slide.")
+    if not same:
+        which = f"{finest[0].path.name} has" if len(finest) == 1 else f"All {len(finest)} slides in {slide.file} have"
+        raise DataError(f"{which} another size than the slide of these nuclei. Give the right slide.")
     for name in _DEFAULTS:
         if name not in source:
             setattr(source, name, "")
@@ -151,7 +153,7 @@ def read_dicom(path: Path, asked: Asked = NOTHING_ASKED) -> Document:
     try:
         import_module("pydicom")
     except ImportError as error:
-        raise DataError(f"Reading DICOM annotations needs pydicom. Install it with: {_INSTALL}") from error
+        raise DataError(f"Reading DICOM annotations needs pydicom. Install it with: {HOW_TO_INSTALL}") from error
     try:
         said = read_header(path)
     except SlideError as error:

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from importlib import import_module
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from nucloop.errors import SlideError
-from nucloop.slides.channels import ChannelLabel, Channels, refuse_multichannel
+from nucloop.slides.channels import ChannelLabel, refuse_multichannel
 from nucloop.slides.headers.resolution import plausible
+from nucloop.slides.locked_pixels import LockedLevel, LockedPixels
 from nucloop.slides.open_file import OpenFile
 from nucloop.slides.pictures import Picture, choose_picture, told_of_choice
-from nucloop.slides.pixels import ToRgb, refuse_stack
+from nucloop.slides.pixels import refuse_stack
 from nucloop.slides.slide import Slide, build_levels
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from nucloop.slides.protocol import RgbArray
 
 __all__ = ["open_czi"]
 
@@ -63,10 +59,10 @@ def open_czi(path: Path, image: int | str | None = None) -> Slide:
         numbers = sorted(scenes) or [None]
         pictures = [Picture(f"scene {k}", (one.h, one.w), pyramid=True) for k, one in enumerate(rectangles)]
         number = choose_picture(pictures, image, path.name)
-        scene = _Scene(document, numbers[number], rectangles[number], kinds[min(kinds)], path.name)
-        levels = build_levels([_CziLevel(scene, k) for k in range(_levels(rectangles[number]))], path.name)
-        opened = OpenFile(files.pop_all().close)
-    scene.opened = opened
+        pixels, rectangle = LockedPixels(path.name, _SAMPLES[kinds[min(kinds)]]), rectangles[number]
+        sources = [_level(pixels, document, numbers[number], rectangle, 2**k) for k in range(_levels(rectangle))]
+        levels = build_levels(sources, path.name)
+        pixels.opened = opened = OpenFile(files.pop_all().close)
     return Slide(
         path.name, path, plausible(_side(about, "Y"), _side(about, "X")), levels, None, opened.close, "czi",
         *told_of_choice(pictures, number, image, path.name),
@@ -112,54 +108,17 @@ def _levels(rectangle: Any) -> int:
     return count
 
 
-class _Scene:
-    """One scene of an open file."""
+def _level(pixels: LockedPixels, document: Any, number: int | None, rectangle: Any, step: int) -> LockedLevel:
+    """Return a level of a scene, so many times coarser: libCZI takes it from the file's pyramid."""
 
-    def __init__(self, document: Any, number: int | None, rectangle: Any, kind: str, name: str) -> None:
-        self.rectangle, self.name = rectangle, name
-        self.opened: OpenFile | None = None
-        self._document, self._number, self._lock = document, number, Lock()
-        samples = _SAMPLES[kind]
-        self._convert = ToRgb(Channels(samples, samples), np.dtype(np.uint8))
+    def ask(y0: int, x0: int, y1: int, x1: int) -> Any:
+        found = document.read(
+            roi=(rectangle.x + x0 * step, rectangle.y + y0 * step, (x1 - x0) * step, (y1 - y0) * step),
+            plane={"C": 0, "Z": 0, "T": 0},
+            scene=number,
+            zoom=1.0 / step,
+            background_pixel=(1.0, 1.0, 1.0),
+        )
+        return found[: y1 - y0, : x1 - x0, ::-1]
 
-    def read(self, y0: int, x0: int, y1: int, x1: int, step: int) -> RgbArray:
-        """Return a window, given in pixels of a level that is `step` times coarser, as RGB."""
-        left, top = self.rectangle.x + x0 * step, self.rectangle.y + y0 * step
-        try:
-            with self._lock:
-                pixels = self._document.read(
-                    roi=(left, top, (x1 - x0) * step, (y1 - y0) * step),
-                    plane={"C": 0, "Z": 0, "T": 0},
-                    scene=self._number,
-                    zoom=1.0 / step,
-                    background_pixel=(1.0, 1.0, 1.0),
-                )
-        except Exception as error:
-            raise SlideError(
-                f"Cannot read {self.name} at row {y0}, column {x0} of the level {step} times coarser: it was "
-                "closed, or is damaged there. Copy the file again."
-            ) from error
-        return self._convert(np.ascontiguousarray(pixels[: y1 - y0, : x1 - x0, ::-1]))
-
-
-class _CziLevel:
-    """One level: libCZI takes it from the file's pyramid."""
-
-    def __init__(self, scene: _Scene, number: int) -> None:
-        self._scene, self._step = scene, 2**number
-        self._shape = (scene.rectangle.h // self._step, scene.rectangle.w // self._step)
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Height and width, pixels."""
-        return self._shape
-
-    def read(self, y0: int, x0: int, y1: int, x1: int) -> RgbArray:
-        """Return a window as (y1 - y0, x1 - x0, 3) uint8.
-
-        Raises
-        ------
-        SlideError
-            If the file is closed, or damaged there.
-        """
-        return self._scene.read(y0, x0, y1, x1, self._step)
+    return LockedLevel(pixels, (rectangle.h // step, rectangle.w // step), f"the level {step} times coarser", ask)

@@ -4,28 +4,24 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from importlib import import_module
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nucloop.errors import SlideError
-from nucloop.slides.channels import ChannelLabel, Channels, refuse_multichannel
-from nucloop.slides.headers.dicom import slides_of
+from nucloop.slides.channels import ChannelLabel, refuse_multichannel
+from nucloop.slides.headers.dicom import HOW_TO_INSTALL, slides_of
 from nucloop.slides.headers.resolution import plausible
+from nucloop.slides.locked_pixels import LockedLevel, LockedPixels
 from nucloop.slides.open_file import OpenFile
 from nucloop.slides.pictures import Picture, choose_picture, told_of_choice
-from nucloop.slides.pixels import ToRgb, refuse_stack
+from nucloop.slides.pixels import refuse_stack
 from nucloop.slides.slide import Slide, build_levels
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from nucloop.slides.protocol import RgbArray
-
 __all__ = ["open_dicom"]
-
-_INSTALL = "pip install 'napari-nucloop[dicom]'"
 
 
 def open_dicom(path: Path, image: int | str | None = None) -> Slide:
@@ -47,7 +43,7 @@ def open_dicom(path: Path, image: int | str | None = None) -> Slide:
         library: Any = import_module("wsidicom")
         import_module("pydicom")
     except (ImportError, OSError) as error:
-        raise SlideError(f"{path.name} is of a kind that needs wsidicom. Install it with: {_INSTALL}") from error
+        raise SlideError(f"{path.name} is of a kind that needs wsidicom. Install it with: {HOW_TO_INSTALL}") from error
     series = slides_of(path)
     pictures = [Picture(files[0].name, files[0].shape, pyramid=len(files) > 1) for files in series]
     number = choose_picture(pictures, image, path.name)
@@ -71,8 +67,8 @@ def open_dicom(path: Path, image: int | str | None = None) -> Slide:
             raise refuse_stack("z", len(planes), path.name)
         if len(optical_paths) > 1:
             raise refuse_multichannel(len(optical_paths), [ChannelLabel(one) for one in optical_paths], path.name)
-        pixels = _Pixels(document, path.name)
-        sources = build_levels([_DicomLevel(pixels, level) for level in levels], path.name)
+        pixels = LockedPixels(path.name)
+        sources = build_levels([_level(pixels, document, level) for level in levels], path.name)
         pixels.opened = opened = OpenFile(stack.pop_all().close)
     if path.is_file():
         # whichever level was chosen, it is one slide with one session beside it
@@ -83,45 +79,10 @@ def open_dicom(path: Path, image: int | str | None = None) -> Slide:
     )  # fmt: skip
 
 
-class _Pixels:
-    """The pixels of an open slide; its files are read by one thread at a time."""
+def _level(pixels: LockedPixels, document: Any, level: Any) -> LockedLevel:
+    number = int(level.level)
 
-    def __init__(self, document: Any, name: str) -> None:
-        self.opened: OpenFile | None = None
-        self._document, self._name, self._lock = document, name, Lock()
-        self._convert = ToRgb(Channels(3, 3), np.dtype(np.uint8))
+    def ask(y0: int, x0: int, y1: int, x1: int) -> Any:
+        return np.asarray(document.read_region((x0, y0), number, (x1 - x0, y1 - y0)).convert("RGB"))
 
-    def read(self, level: int, y0: int, x0: int, y1: int, x1: int) -> RgbArray:
-        """Return a window, given in pixels of a level, as RGB."""
-        try:
-            with self._lock:
-                picture = self._document.read_region((x0, y0), level, (x1 - x0, y1 - y0))
-        except Exception as error:
-            raise SlideError(
-                f"Cannot read {self._name} at row {y0}, column {x0} of level {level}: it was closed, or is damaged "
-                "there. Copy the file again."
-            ) from error
-        return self._convert(np.asarray(picture.convert("RGB")))
-
-
-class _DicomLevel:
-    """One level."""
-
-    def __init__(self, pixels: _Pixels, level: Any) -> None:
-        self._pixels, self._number = pixels, int(level.level)
-        self._shape = (int(level.size.height), int(level.size.width))
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Height and width, pixels."""
-        return self._shape
-
-    def read(self, y0: int, x0: int, y1: int, x1: int) -> RgbArray:
-        """Return a window as (y1 - y0, x1 - x0, 3) uint8.
-
-        Raises
-        ------
-        SlideError
-            If the file is closed, or damaged there.
-        """
-        return self._pixels.read(self._number, y0, x0, y1, x1)
+    return LockedLevel(pixels, (int(level.size.height), int(level.size.width)), f"level {number}", ask)

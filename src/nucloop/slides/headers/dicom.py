@@ -10,7 +10,10 @@ from typing import Any
 
 from nucloop.errors import SlideError
 
-__all__ = ["DicomFile", "read_header", "slides_of"]
+__all__ = ["HOW_TO_INSTALL", "DicomFile", "read_header", "slides_of"]
+
+HOW_TO_INSTALL = "pip install 'napari-nucloop[dicom]'"
+"""What brings all that DICOM needs."""
 
 _WHOLE_SLIDE = "1.2.840.10008.5.1.4.1.1.77.1.6"
 _DEFLATED = "1.2.840.10008.1.2.1.99"
