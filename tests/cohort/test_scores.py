@@ -15,7 +15,8 @@ from nucloop.classes import ClassScheme
 from nucloop.cohort.figures import ki67_figures
 from nucloop.nuclei import Nuclei
 from nucloop.outlines import Outlines
-from nucloop.slides import slide_from_levels
+from nucloop.slides import quality, slide_from_levels
+from nucloop.slides.stain_kind import StainKind
 from nucloop.slides.stains import H_DAB, od_to_rgb
 
 if TYPE_CHECKING:
@@ -131,8 +132,8 @@ def test_dab_is_that_within_the_outlines_where_nuclei_have_them() -> None:
     outlined = replace(nuclei, outlines=Outlines.of([at + square for at in yx]))
     settings = cohort.CohortSettings(dab=True, dab_threshold=0.3)
 
-    middle = ki67_figures(slide, nuclei, (), {}, "H-DAB", settings)
-    within = ki67_figures(slide, outlined, (), {}, "H-DAB", settings)
+    middle = ki67_figures(slide, nuclei, (), {}, StainKind.H_DAB, settings)
+    within = ki67_figures(slide, outlined, (), {}, StainKind.H_DAB, settings)
 
     assert middle is not None
     assert within is not None
@@ -143,10 +144,7 @@ def test_dab_is_that_within_the_outlines_where_nuclei_have_them() -> None:
 def test_a_slide_that_cannot_have_the_index_that_was_asked_for_says_why(
     brown: Path, settings: cohort.CohortSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from nucloop.cohort import figures
-    from nucloop.slides.stain_kind import StainKind
-
-    monkeypatch.setattr(figures, "stain_kind", lambda rgb: StainKind.H_E)
+    monkeypatch.setattr(quality, "stain_kind", lambda rgb: StainKind.H_E)
     study = worked(brown, tmp_path / "study", replace(settings, dab=True))
 
     table = cohort.tables_of(cohort.open_project(study))[0]

@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage
 
 from nucloop.slides import Box, slide_from_array
-from nucloop.slides.tissue import Ground, focus_of, map_tissue, sample_windows
+from nucloop.slides.tissue import Ground, focus_of, map_tissue, sample_places
 
 GLASS, PINK, DENSE, INK = (243, 242, 244), (205, 140, 185), (60, 20, 80), (20, 110, 60)
 
@@ -56,7 +56,7 @@ def test_a_slide_of_glass_alone_has_no_tissue_and_is_empty() -> None:
 
     assert found.tissue_mm2 == 0
     assert found.is_empty(slide.box)
-    assert sample_windows(slide, found) == []
+    assert sample_places(slide, found) == []
 
 
 def test_blurred_tissue_has_less_fine_detail_than_sharp() -> None:

@@ -16,8 +16,7 @@ from nucloop.ki67.measurement import Ki67Settings, measure
 from nucloop.ki67.regions import sampled
 from nucloop.ki67.words import H_E_WORDS
 from nucloop.region_names import named
-from nucloop.slides.stain_kind import StainKind, stain_kind
-from nucloop.slides.tissue import FocusConfig, Ground, focus_of, sample_windows
+from nucloop.slides.stain_kind import StainKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,40 +28,22 @@ if TYPE_CHECKING:
     from nucloop.ki67.index import Index
     from nucloop.nuclei import Nuclei
     from nucloop.slides import Slide
-    from nucloop.slides.tissue import TissueMap
+    from nucloop.slides.quality import Quality
 
-__all__ = ["FLAG_WORDS", "counts_by_region", "ki67_figures", "quality"]
-
-_PEN, _FOLD, _BLUR, _LITTLE = 0.005, 0.05, 0.25, 0.05
-FLAG_WORDS = (
-    f"ink on more than {_PEN:.1%} of the slide; folds in more than {_FOLD:.0%} of the tissue; more than {_BLUR:.0%} of "
-    f"up to {FocusConfig().windows} windows out of focus; less than {_LITTLE} mm² of tissue"
-)
-"""When a slide is flagged, for the report."""
+__all__ = ["counts_by_region", "ki67_figures", "quality_figures"]
 
 
-def quality(slide: Slide, tissue: TissueMap, nuclei: Nuclei) -> dict[str, Any]:
+def quality_figures(quality: Quality, nuclei: Nuclei) -> dict[str, Any]:
     """Return areas, shares of ink and folds, focus, stain and the flags that follow."""
-    config = FocusConfig()
-    windows = sample_windows(slide, tissue, config)
-    dull = sum(focus_of(window) < config.sharp for window in windows)
-    kind = stain_kind(np.concatenate([one.reshape(-1, 3) for one in windows])) if windows else None
-    found: dict[str, Any] = {
-        "tissue_mm2": round(tissue.tissue_mm2, 4),
-        "pen": round(tissue.share(Ground.PEN), 4),
-        "folds": round(tissue.share(Ground.FOLD, Ground.TISSUE, Ground.FOLD), 4),
-        "windows": len(windows),
-        "out_of_focus": dull,
-        "stain": "" if kind is None else kind.value,
+    return {
+        "tissue_mm2": round(quality.tissue.tissue_mm2, 4),
+        "pen": round(quality.pen, 4),
+        "folds": round(quality.folds, 4),
+        "windows": len(quality.windows),
+        "out_of_focus": len(quality.blurred),
+        "stain": "" if quality.stain is None else quality.stain.value,
+        "flags": [*quality.flags(), *([] if len(nuclei) else ["no nuclei"])],
     }
-    flags = {
-        f"ink on {found['pen']:.1%} of the slide": found["pen"] > _PEN,
-        f"folds in {found['folds']:.0%} of the tissue": found["folds"] > _FOLD,
-        f"{dull} of {len(windows)} windows out of focus": bool(windows) and dull > _BLUR * len(windows),
-        f"{found['tissue_mm2']:.2f} mm² of tissue": found["tissue_mm2"] < _LITTLE,
-        "no nuclei": not len(nuclei),
-    }
-    return {**found, "flags": [words for words, raised in flags.items() if raised]}
 
 
 def counts_by_region(nuclei: Nuclei, regions: Sequence[Region], mpp: float) -> list[dict[str, Any]]:
@@ -80,7 +61,7 @@ def ki67_figures(
     nuclei: Nuclei,
     regions: Sequence[Region],
     weights: Weights,
-    stain: str,
+    kind: StainKind | None,
     settings: CohortSettings | None = None,
 ) -> dict[str, Any] | None:
     """Return the Ki-67 index and, by DAB, H-score and Allred's, of the slide and of each region, with intervals.
@@ -88,7 +69,6 @@ def ki67_figures(
     DAB is that within the outline of a nucleus, where it has one. None where neither classes nor DAB tell the index.
     """
     asked = settings or CohortSettings()
-    kind = StainKind(stain) if stain else None
     guess = Ki67Settings.guess(nuclei.scheme, kind, believed=model_knows(weights))
     guess = replace(guess, by_dab=guess.by_dab or asked.dab, threshold=asked.dab_threshold, grades=asked.grades)
     if not len(nuclei):

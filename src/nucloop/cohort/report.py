@@ -9,13 +9,13 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from nucloop import __version__
-from nucloop.cohort.figures import FLAG_WORDS
 from nucloop.cohort.outliers import FAR
 from nucloop.cohort.states import counts_of, states_of
 from nucloop.cohort.table import tables_of, write_tables
 from nucloop.cohort.writing import THUMBNAIL
 from nucloop.formats.atomic import replacing
 from nucloop.ki67.words import ends, percent
+from nucloop.slides.quality import FLAG_WORDS
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from nucloop.cohort.density_map import write_density_map
-from nucloop.cohort.figures import counts_by_region, ki67_figures, quality
+from nucloop.cohort.figures import counts_by_region, ki67_figures, quality_figures
 from nucloop.cohort.result import FIGURES, whole_folder
 from nucloop.detection.overlap import SAME_NUCLEUS_UM
 from nucloop.errors import SessionError
@@ -24,6 +24,7 @@ from nucloop.measurements.stains import STAIN_FIGURES, stain_figures
 from nucloop.nuclei import Nuclei
 from nucloop.session import Session, SlideIdentity
 from nucloop.slides import Slide
+from nucloop.slides.quality import look_at_quality
 from nucloop.slides.tissue import Ground, TissueMap
 
 if TYPE_CHECKING:
@@ -95,16 +96,16 @@ def write_result(
 
 def _figures(entry: SlideEntry, settings: CohortSettings, found: Found) -> dict[str, Any]:
     mpp = found.slide.require_mpp()
-    quality_figures = quality(found.slide, found.tissue, found.nuclei)
+    quality = look_at_quality(found.slide, found.tissue)
     ki67 = None
     if settings.ki67:
-        ki67 = ki67_figures(found.slide, found.nuclei, found.regions, found.weights, quality_figures["stain"], settings)
+        ki67 = ki67_figures(found.slide, found.nuclei, found.regions, found.weights, quality.stain, settings)
     return {
         "id": entry.id,
         "mpp": mpp,
         "nuclei": len(found.nuclei),
         "counts": found.nuclei.counts(),
-        "quality": quality_figures,
+        "quality": quality_figures(quality, found.nuclei),
         "ki67": ki67,
         "regions": counts_by_region(found.nuclei, found.regions, mpp),
         "tissue_map": {"mpp": found.tissue.mpp, "values": {ground.name.lower(): ground.value for ground in Ground}},

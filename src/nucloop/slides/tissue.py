@@ -16,9 +16,21 @@ if TYPE_CHECKING:
     from nucloop.slides.box import Box
     from nucloop.slides.slide import Slide
 
-__all__ = ["FocusConfig", "Ground", "TissueConfig", "TissueMap", "focus_of", "map_tissue", "sample_windows"]
+__all__ = [
+    "FocusConfig",
+    "Ground",
+    "Place",
+    "TissueConfig",
+    "TissueMap",
+    "focus_of",
+    "map_tissue",
+    "sample_places",
+    "window_at",
+]
 
 Mask = NDArray[np.bool_]
+Place = tuple[int, int, int, int]
+"""A window: its first row and column, height and width, in pixels of the resolution at which focus is judged."""
 
 
 class Ground(IntEnum):
@@ -178,8 +190,8 @@ class FocusConfig:
     seed: int = 0
 
 
-def sample_windows(slide: Slide, tissue: TissueMap, config: FocusConfig | None = None) -> list[NDArray[np.uint8]]:
-    """Return windows (h, w, 3) in the middle of which there is tissue, the same ones each time."""
+def sample_places(slide: Slide, tissue: TissueMap, config: FocusConfig | None = None) -> list[Place]:
+    """Return windows in the middle of which there is tissue, the same ones each time."""
     config = config or FocusConfig()
     places = np.argwhere(np.isin(tissue.ground, (Ground.TISSUE, Ground.FOLD)))
     if not len(places):
@@ -189,10 +201,13 @@ def sample_windows(slide: Slide, tissue: TissueMap, config: FocusConfig | None =
     shape = np.minimum((config.side, config.side), (height, width))
     centres = (places[chosen] + 0.5) * (tissue.mpp / config.mpp)
     corners = np.clip((centres - shape / 2).astype(int), 0, np.array([height, width]) - shape)
-    return [
-        slide.read_working(y, x, int(shape[0]), int(shape[1]), config.mpp)
-        for y, x in np.unique(corners, axis=0).tolist()
-    ]
+    return [(y, x, int(shape[0]), int(shape[1])) for y, x in np.unique(corners, axis=0).tolist()]
+
+
+def window_at(slide: Slide, place: Place, config: FocusConfig | None = None) -> NDArray[np.uint8]:
+    """Return the pixels (h, w, 3) of a window of `sample_places`."""
+    config = config or FocusConfig()
+    return slide.read_working(*place, config.mpp)
 
 
 def focus_of(window: NDArray[np.uint8]) -> float:

@@ -25,6 +25,7 @@ __all__ = [
     "is_picture",
     "lead_to",
     "placement",
+    "placement_of_cells",
     "remove_soon",
     "to_image",
     "view_box",
@@ -36,6 +37,23 @@ __all__ = [
 def placement(image: Image) -> dict[str, Any]:
     """Return where an image lies in the world, as options of a layer that shall lie on it, pixel for pixel."""
     return {name: getattr(image, name) for name in ("scale", "translate", "rotate", "shear", "affine", "units")}
+
+
+def placement_of_cells(image: Image, cell: Sequence[float], corner: Sequence[float] = (0.0, 0.0)) -> dict[str, Any]:
+    """Return scale and translation of a picture that lies on an image, each of its pixels over several of level 0.
+
+    Parameters
+    ----------
+    image : Image layer
+    cell : (height, width)
+        Of a pixel of the picture, level-0 pixels.
+    corner : (y, x)
+        Upper left edge of the picture, level-0 pixels counted from the image's own edge.
+    """
+    size = np.asarray(cell, np.float64)
+    first = np.asarray(corner, np.float64) + size / 2 - 0.5
+    world = np.asarray(image.data_to_world(first))[-2:]
+    return {"scale": np.abs(image.scale[-2:]) * size, "translate": np.asarray(image.affine.inverse(world))}
 
 
 def is_picture(layer: Layer) -> TypeGuard[Image]:

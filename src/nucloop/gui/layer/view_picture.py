@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 from napari.layers import Image
 
 from nucloop.gui.canvas.slide_group import tie
-from nucloop.gui.canvas.view import placement
+from nucloop.gui.canvas.view import placement, placement_of_cells
 
 if TYPE_CHECKING:
+    import numpy as np
     from napari.components import ViewerModel
     from numpy.typing import NDArray
 
@@ -48,12 +48,10 @@ class ViewPicture:
         layer = self.layer
         if layer is None or layer not in self._viewer.layers:
             layer = self._make(picture)
-        cell = np.array([viewport.height / picture.shape[0], viewport.width / picture.shape[1]])
+        cell = viewport.height / picture.shape[0], viewport.width / picture.shape[1]
+        where = placement_of_cells(self._image, cell, (viewport.top, viewport.left))
         with layer.events.blocker_all():
-            layer.scale = np.abs(self._image.scale[-2:]) * cell
-            corner = np.array([viewport.top, viewport.left]) + cell / 2 - 0.5
-            world = np.asarray(self._image.data_to_world(corner))[-2:]
-            layer.translate = np.asarray(layer.affine.inverse(world))
+            layer.scale, layer.translate = where["scale"], where["translate"]
         layer.data = picture
         layer.visible = True
 

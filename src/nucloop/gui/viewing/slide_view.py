@@ -17,6 +17,7 @@ from nucloop.gui.napari_private.parts import canvas_widget_of, keeper_of, slice_
 from nucloop.gui.napari_private.view_state import camera_of, scale_bar_of, set_background, view_events_of
 from nucloop.gui.viewing.magnification import PRESETS, magnification_of, magnify, pixels_on_screen
 from nucloop.gui.viewing.overview_map import OverviewMap
+from nucloop.gui.viewing.quality_view import QualityView
 from nucloop.gui.viewing.slide_look import Look, SlideLook
 from nucloop.gui.viewing.thumbnail import Thumbnail, thumbnail_steps
 from nucloop.gui.viewing.view_choices import ViewChoices
@@ -60,6 +61,7 @@ class SlideView(QObject):
         self._images = DeferredCall(self._follow_images, self)
         self._moved = DeferredCall(self._follow_view, self)
         self.look = SlideLook(viewer, self)
+        self.quality = QualityView(viewer, self)
         self._canvas = canvas_widget_of(viewer)
         if self._canvas is None:
             return
@@ -70,7 +72,9 @@ class SlideView(QObject):
         panel.all_asked.connect(self.show_all)
         panel.look_asked.connect(self.look_at)
         panel.choices_asked.connect(self.choose)
+        panel.quality_asked.connect(self.show_quality)
         self.look.changed.connect(self._look_changed)
+        self.quality.changed.connect(self._show_corner)
         self._canvas.installEventFilter(self)
         self._bind_keys(viewer)
         layers = viewer.layers.events
@@ -107,6 +111,11 @@ class SlideView(QObject):
         """Look at the image in another way."""
         if self.image is not None:
             self.look.set(self.image, look)
+
+    def show_quality(self, on: bool) -> None:
+        """Lay tissue, folds, ink and focus over the image, or take them away."""
+        if self.image is not None:
+            (self.quality.show if on else self.quality.hide)(self.image)
 
     def next_stain(self) -> None:
         """Show the next stain of the image alone, after the last one all again."""
@@ -157,6 +166,8 @@ class SlideView(QObject):
                 image.events.visible.connect(self._ask_images)
                 image.events.scale.connect(self._ask_images)
         self.image = next((image for image in images if image.visible), None)
+        if self.image is not None:
+            self.quality.follow(self.image)
         if self.image is not None and self.image not in self._thumbnails:
             self._make_thumbnail(self.image)
         self._show_choices()
@@ -217,7 +228,8 @@ class SlideView(QObject):
         if self.image is not None:
             look, can = self.look.of(self.image), self.look.can_balance(self.image)
             seen = pixels_on_screen(self.viewer, self.image)
-            self.corner.show_view(ShownView(self.magnification, seen, look, can, self.choices, str(self.viewer.theme)))
+            quality, theme = self.quality.of(self.image), str(self.viewer.theme)
+            self.corner.show_view(ShownView(self.magnification, seen, look, can, self.choices, quality, theme))
 
     def _lead(self, y: float, x: float) -> None:
         if self.image is not None:

@@ -29,7 +29,7 @@ QPushButton#NucloopCorner:hover { background: #1f6fd0; }
 
 
 class ViewCorner(QPushButton):
-    """Says at which magnification a person looks, and in which stain when it is one alone."""
+    """Says at which magnification a person looks, in which stain when it is one alone, and whether quality is shown."""
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
@@ -42,7 +42,7 @@ class ViewCorner(QPushButton):
         self.setAccessibleName("Magnification, stains and brightness")
         self.setToolTip(
             "Magnification: Ctrl+1 to Ctrl+6 for 1x to 40x, Ctrl+R for the whole slide. "
-            "Click for stains, brightness, white balance and what is shown around the slide"
+            "Click for stains, brightness, white balance, tissue and quality, and what is shown around the slide"
         )
         self.clicked.connect(lambda: self.panel.open_above(self))
         self.hide()
@@ -54,7 +54,8 @@ class ViewCorner(QPushButton):
             words = f"{100 * shown.pixels_on_screen:.3g} %"
         else:
             words = magnification_words(shown.magnification)
-        words = f"{words}  ▴" if stain is None else f"{words}  ·  {stain.value}  ▴"
+        beside = ["" if stain is None else stain.value, "Quality" if shown.quality.on else ""]
+        words = "  ·  ".join([words, *(one for one in beside if one)]) + "  ▴"
         if words != self.text():
             self.setText(words)
             self.fit()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QPoint, Qt, Signal
+from qtpy.QtCore import QEvent, QPoint, Qt, Signal
 from qtpy.QtWidgets import (
     QButtonGroup,
     QCheckBox,
@@ -22,6 +22,8 @@ from qtpy.QtWidgets import (
 )
 
 from nucloop.gui.viewing.magnification import PRESETS, magnification_words
+from nucloop.gui.viewing.quality_box import QualityBox
+from nucloop.gui.viewing.quality_view import ShownQuality
 from nucloop.gui.viewing.slide_look import BRIGHTEST, Look, Stain
 from nucloop.gui.viewing.view_choices import ViewChoices
 from nucloop.gui.widgets.appearance import style_sheet
@@ -54,6 +56,7 @@ class ShownView:
     look: Look
     can_balance: bool
     choices: ViewChoices
+    quality: ShownQuality
     theme: str
 
 
@@ -66,6 +69,8 @@ class ViewPanel(QFrame):
     """A Look."""
     choices_asked = Signal(object)
     """ViewChoices."""
+    quality_asked = Signal(bool)
+    """Whether tissue and quality are to be seen."""
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent, Qt.WindowType.Popup)
@@ -97,6 +102,9 @@ class ViewPanel(QFrame):
         for name, box in self.choices.items():
             box.setToolTip(_CHOICES[name][1])
             box.toggled.connect(lambda on, name=name: self._ask_choice(name, on))
+        self.quality = QualityBox()
+        self.quality.asked.connect(self.quality_asked)
+        self._button: QWidget | None = None
         self._lay_out()
 
     def open_above(self, button: QWidget) -> None:
@@ -104,9 +112,8 @@ class ViewPanel(QFrame):
         if self._shown is None:
             return
         self.setStyleSheet(style_sheet(self._shown.theme))
+        self._button = button
         self._show()
-        self.adjustSize()
-        self.move(button.mapToGlobal(QPoint(0, -self.height() - 6)))
         self.show()
 
     def show_view(self, shown: ShownView) -> None:
@@ -145,6 +152,24 @@ class ViewPanel(QFrame):
         self.brightness.blockSignals(True)
         self.brightness.setValue(look.brightness)
         self.brightness.blockSignals(False)
+        self.quality.show_quality(self._shown.quality)
+        self._fit()
+
+    def event(self, event: QEvent | None) -> bool:
+        """Be as high as what stands in it, once Qt has laid out what has changed."""
+        done = bool(super().event(event))
+        if event is not None and event.type() == QEvent.Type.LayoutRequest:
+            self._fit()
+        return done
+
+    def _fit(self) -> None:
+        """Be as high as the words need that stand in it now, and end above the button."""
+        self.adjustSize()
+        column = self.layout()
+        if column is not None and column.hasHeightForWidth():
+            self.resize(self.width(), column.totalHeightForWidth(self.width()))
+        if self._button is not None:
+            self.move(self._button.mapToGlobal(QPoint(0, -self.height() - 6)))
 
     def _lay_out(self) -> None:
         column = column_of(self, (14, 12, 14, 12), 8)
@@ -162,6 +187,8 @@ class ViewPanel(QFrame):
         white.addWidget(self.balance, 1)
         white.addWidget(self.reset)
         column.addLayout(white)
+        column.addWidget(line())
+        column.addWidget(self.quality)
         column.addWidget(line())
         grid = QGridLayout()
         for k, box in enumerate(self.choices.values()):
