@@ -11,6 +11,7 @@ import torch
 from tests.test_new_family import CENTRES, picture, spec, toy
 
 from nucloop.detection import pipeline as pipelines
+from nucloop.detection import spec as specification
 from nucloop.detection.pipeline import Pipeline
 from nucloop.detection.spec import InferenceConfig, PipelineSpec
 from nucloop.errors import WeightsError
@@ -117,7 +118,7 @@ def test_without_outlines_nothing_of_a_shape_is_loaded_or_run(toy: Path, monkeyp
 def test_a_detectors_own_outlines_stay_unless_a_shape_is_named(
     toy: Path, shape: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pipelines, "DEFAULT_SHAPE", shape)
+    monkeypatch.setattr(specification, "DEFAULT_SHAPE", shape)
     own = found(Pipeline.open(replace(spec(toy), outlines=True)), squares())
     named = found(Pipeline.open(replace(spec(toy), shape=shape)), squares())
     assert own.outlines is not None

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nucloop.detection import pipeline as pipelines
+from nucloop.detection import spec
 from nucloop.formats import read_document
 from nucloop.metrics.segmentation import score_segmentation
 
@@ -102,7 +102,7 @@ def test_detected_nuclei_are_written_with_their_outlines(nucloop, models, slide,
     common = ["detect", slide, "--mpp", 0.5, "--format", "geojson", *models]
     assert nucloop(*common, "--out", tmp_path / "off").code == 0
     assert nucloop(*common, "--out", tmp_path / "on", "--shape", shape).code == 0
-    monkeypatch.setattr(pipelines, "DEFAULT_SHAPE", str(shape))
+    monkeypatch.setattr(spec, "DEFAULT_SHAPE", str(shape))
     assert nucloop(*common, "--out", tmp_path / "default", "--outlines").code == 0
     off, on, default = (read_document(tmp_path / name / "slide.geojson").nuclei for name in ("off", "on", "default"))
     assert off.outlines is None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from nucloop.cohort.cluster import outcomes_of_cluster
+from nucloop.cohort.schedulers import client_of
 from nucloop.cohort.settings import CohortSettings
 from nucloop.cohort.slide_entry import SlideEntry
 from nucloop.cohort.work import Job, Outcome
@@ -110,3 +111,23 @@ def test_workers_without_nucloop_are_told_of_in_a_sentence(tmp_path: Path) -> No
 def test_a_cluster_that_is_lost_ends_the_run(tmp_path: Path, error: BaseException) -> None:
     with pytest.raises(NucLoopError, match="The cluster was lost"):
         run(tmp_path, {"a": [error]})
+
+
+def test_a_cluster_that_takes_long_to_end_spoils_no_run_and_hides_no_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Slow:
+        def __init__(self, *arguments: object, **options: object) -> None:
+            pass
+
+        def register_plugin(self, plugin: object) -> None:
+            pass
+
+        def close(self, timeout: float) -> None:
+            raise TimeoutError(f"timed out after {timeout} s.")
+
+    monkeypatch.setattr(distributed, "LocalCluster", Slow)
+    monkeypatch.setattr(distributed, "Client", Slow)
+
+    with client_of(workers=1) as client:
+        assert isinstance(client, Slow)
+    with pytest.raises(KeyboardInterrupt), client_of(workers=1):
+        raise KeyboardInterrupt

@@ -10,12 +10,12 @@ import yaml
 from tests.cohort.conftest import contents, states, write_slide
 
 from nucloop import cohort
-from nucloop.cohort import work
+from nucloop.cohort import part_file
 from nucloop.cohort.running import ATTEMPTS
 from nucloop.errors import DataError
 from nucloop.formats import read_document
 from nucloop.session.exchange import read_session
-from nucloop.slides import open_slide
+from nucloop.slides import open_slide, tissue
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -129,14 +129,14 @@ def test_a_full_disk_or_memory_costs_the_slide_alone_and_is_tried_again(
 def test_a_fault_of_the_program_costs_the_slide_alone_and_is_written_down(
     study: Path, worked: Worked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mapped = work.map_tissue
+    mapped = tissue.map_tissue
 
     def faulty(slide: object) -> object:
         if slide.name == "s3.tif":
             raise ZeroDivisionError("nobody thought of it")
         return mapped(slide)
 
-    monkeypatch.setattr(work, "map_tissue", faulty)
+    monkeypatch.setattr(tissue, "map_tissue", faulty)
 
     assert [step.slide for step in worked() if step.sentence] == ["s3"]
     assert "ZeroDivisionError" in json.loads((study / "failures" / "s3.json").read_text())["details"]
@@ -164,7 +164,7 @@ def test_a_part_that_is_there_already_is_not_done_again(
     (tmp_path / "slides").mkdir()
     write_slide(tmp_path / "slides" / "large.tif", 1, 1024, 1600)
     list(cohort.init(tmp_path / "slides", tmp_path / "study", settings))
-    write, written = work.write_part, []
+    write, written = part_file.write_part, []
 
     def stop_at_the_second(path: Path, nuclei: object) -> None:
         written.append(path.name)
@@ -172,7 +172,7 @@ def test_a_part_that_is_there_already_is_not_done_again(
             raise KeyboardInterrupt
         write(path, nuclei)
 
-    monkeypatch.setattr(work, "write_part", stop_at_the_second)
+    monkeypatch.setattr(part_file, "write_part", stop_at_the_second)
     with pytest.raises(KeyboardInterrupt):
         list(cohort.run(tmp_path / "study", device="torch-cpu", part_mm2=0.1))
 

@@ -9,7 +9,7 @@ import pytest
 from tests.gui.conftest import LONG_MS
 from tests.test_outliner import RAYS, random_shape, saved
 
-from nucloop.detection import pipeline as pipelines
+from nucloop.detection import spec
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.gui
 def shape(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A shape network in the place of the one that ships."""
     path = saved(tmp_path / "shape.safetensors", "shape", random_shape())
-    monkeypatch.setattr(pipelines, "DEFAULT_SHAPE", path)
+    monkeypatch.setattr(spec, "DEFAULT_SHAPE", path)
     return path
 
 
@@ -60,6 +60,6 @@ def test_nuclei_have_none_where_it_is_not(field: Window, shape: str) -> None:
 def test_a_box_that_is_ticked_without_a_network_to_serve_it_says_so(
     field: Window, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pipelines, "DEFAULT_SHAPE", "nowhere.safetensors")
+    monkeypatch.setattr(spec, "DEFAULT_SHAPE", "nowhere.safetensors")
     field.click(field.dock.controls.outlines)
     field.qtbot.waitUntil(lambda: "nowhere.safetensors" in field.said, timeout=LONG_MS)

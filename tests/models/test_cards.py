@@ -13,8 +13,8 @@ from nucloop.classes import ClassScheme
 from nucloop.errors import DataError, WeightsError
 from nucloop.models.denuc import DenucConfig, DenucDetector
 from nucloop.models.encoder import EncoderConfig, PointEncoder
+from nucloop.models.files.card import LARGEST_CARD
 from nucloop.models.files.cards import (
-    LARGEST_CARD,
     Card,
     file_sha256,
     find_weights,

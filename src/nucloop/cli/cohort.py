@@ -21,17 +21,9 @@ from nucloop.cli.terminal import (
     progress_bar,
     say,
 )
-from nucloop.cohort import (
-    CohortSettings,
-    State,
-    client_of,
-    counts_of,
-    init,
-    open_project,
-    run,
-    states_of,
-    write_report,
-)
+from nucloop.cohort.project import open_project
+from nucloop.cohort.settings import CohortSettings
+from nucloop.cohort.states import State, counts_of, states_of
 from nucloop.errors import DataError, NucLoopError
 
 __all__ = ["cohort"]
@@ -73,6 +65,9 @@ def init_command(
     ] = False,
 ) -> None:
     """Make a cohort of a folder or list of slides, or bring one up to date. Results stay."""
+    # what reads slides takes seconds to load, and a person may only have asked how far a cohort is
+    from nucloop.cohort import init
+
     settings = None
     if not again:
         try:
@@ -123,6 +118,8 @@ def run_command(
     only: Annotated[str | None, typer.Option(help="Ids of slides, A,B,...; all unless given.")] = None,
 ) -> None:
     """Work on every slide that is not done; Ctrl+C stops, and the same command goes on."""
+    from nucloop.cohort import client_of, run
+
     opened = open_project(project)
     ids = None if only is None else [one.strip() for one in only.split(",") if one.strip()]
     unknown = set(ids or ()) - {one.id for one in opened.slides}
@@ -178,5 +175,7 @@ def report_command(project: _PROJECT) -> None:
 
 
 def _report(project: Path) -> None:
+    from nucloop.cohort import write_report
+
     for path in write_report(open_project(project)):
         say(str(path))

@@ -1,16 +1,21 @@
 """What the commands share at the terminal: what they say and where, progress bars, places to write to."""
 
+from __future__ import annotations
+
 import json
 import tempfile
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from nucloop.errors import DataError, NucLoopError, RegionError, legible
-from nucloop.formats.atomic import replacing
-from nucloop.slides import Box, Slide, open_slide
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nucloop.slides import Box, Slide
 
 __all__ = [
     "ENCODER_HELP",
@@ -53,6 +58,8 @@ def complain(line: object, about: str = "nucloop") -> None:
 
 def opened_slide(path: Path, *, mpp: float | None, image: str | None) -> Slide:
     """Open a slide, and say on standard error which of several images of its file that is."""
+    from nucloop.slides import open_slide
+
     slide = open_slide(path, mpp=mpp, image=image)
     if slide.notice:
         complain(slide.notice)
@@ -74,6 +81,8 @@ def progress_bar() -> Progress:
 
 def parse_box(text: str) -> Box:
     """Read ``Y,X,HEIGHT,WIDTH`` in level-0 pixels."""
+    from nucloop.slides import Box
+
     try:
         y, x, height, width = (int(part) for part in text.split(","))
         if height < 1 or width < 1:
@@ -110,5 +119,7 @@ def check_writable(folder: Path) -> None:
 
 def write_json(path: Path, data: object) -> None:
     """Write plain types as indented JSON, the whole file or nothing."""
+    from nucloop.formats.atomic import replacing
+
     with replacing(path) as file:
         file.write(json.dumps(data, indent=2, ensure_ascii=False).encode() + b"\n")

@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from nucloop.errors import DataError
-from nucloop.formats.atomic import replacing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,6 +32,8 @@ class Failure:
 
 def keep_failure(folder: Path, failure: Failure) -> None:
     """Write a failure down, as far as there is room on the disk."""
+    from nucloop.formats.atomic import replacing
+
     with suppress(DataError), replacing(folder / f"{failure.slide}.json") as file:
         file.write(json.dumps(asdict(failure), indent=2, ensure_ascii=False).encode())
 

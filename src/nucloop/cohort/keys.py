@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nucloop.detection.pipeline import chosen_models
-from nucloop.models.files.cards import file_sha256, find_weights, read_card, shipped_weights
+from nucloop.detection.spec import chosen_models
+from nucloop.models.files.card import file_sha256, find_weights, read_card, shipped_weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from stat import S_ISREG
 from typing import TYPE_CHECKING, Any
 
 from nucloop.errors import SlideError
@@ -52,9 +54,8 @@ def size_and_time(path: str) -> tuple[int, int]:
     """Return size (bytes) and last change (ns) of a file; zeros for folders, addresses and what is gone."""
     if not is_address(path):
         with suppress(OSError):
-            file = Path(path)
-            about = file.stat()
-            return (about.st_size, about.st_mtime_ns) if file.is_file() else (0, 0)
+            about = os.stat(path)
+            return (about.st_size, about.st_mtime_ns) if S_ISREG(about.st_mode) else (0, 0)
     return 0, 0
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from nucloop.cohort.listing import Listed, look_at_all, slides_of
 from nucloop.cohort.project import Project, open_project, save_project
 from nucloop.cohort.settings import CohortSettings
 from nucloop.cohort.states import has_changed
@@ -46,6 +45,8 @@ def init(
     DataError
         If there is no slide, or the folder cannot be written.
     """
+    from nucloop.cohort.listing import look_at_all, slides_of
+
     if not source.exists():
         raise DataError(f"There is no {source}. Name a folder of slides, or a list of them.")
     listed = slides_of(source)
@@ -62,6 +63,8 @@ def looked_at_anew(project: Project) -> Project:
     odd = [k for k, one in enumerate(project.slides) if one.trouble or has_changed(one)]
     if not odd:
         return project
+    from nucloop.cohort.listing import Listed, look_at_all
+
     old = [project.slides[k] for k in odd]
     listed = [Listed(one.path, one.id, one.patient, one.mpp, one.image, one.regions, one.labels) for one in old]
     slides = list(project.slides)

@@ -25,7 +25,6 @@ from nucloop.cohort.settings import CohortSettings
 from nucloop.cohort.slide_entry import SlideEntry, read_slides, write_slides
 from nucloop.configuration import SettingsError, first_fault, read_settings
 from nucloop.errors import DataError
-from nucloop.formats.atomic import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -109,6 +108,8 @@ def _checked(settings: object, path: Path) -> CohortSettings:
 
 def save_project(folder: Path, settings: CohortSettings | None, slides: Sequence[SlideEntry]) -> None:
     """Write slides.parquet, and project.yaml where settings are given."""
+    from nucloop.formats.atomic import replacing
+
     write_slides(folder / "slides.parquet", slides)
     if settings is not None:
         text = yaml.safe_dump(settings.to_dict(), sort_keys=False, allow_unicode=True)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 import signal
+import subprocess
+import sys
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from nucloop.detection.engines import CORES, available_cores
+from nucloop.detection.cores import CORES, available_cores
 from nucloop.errors import NucLoopError
 
 if TYPE_CHECKING:
@@ -30,18 +32,24 @@ _SETTINGS = {
     # a slide that has taken two workers with it would take more
     "distributed.scheduler.allowed-failures": 1,
 }
+_COUNT_GPUS = "import torch; print(torch.cuda.device_count() if torch.cuda.is_available() else 0)"
 _ANSWERS = 20
 """Seconds in which a scheduler has to answer."""
 
 
 def local_workers() -> int:
     """Return how many workers this machine has room for: one a GPU, else by its cores and the memory that is free."""
-    import torch
-
-    if torch.cuda.is_available():
-        return int(torch.cuda.device_count())
+    gpus = _gpus()
+    if gpus:
+        return gpus
     room = psutil.virtual_memory().available // WORKER_BYTES
     return int(max(1, min(available_cores(), room)))
+
+
+def _gpus() -> int:
+    """Count the GPUs that workers can use, in a process of its own: this one is to do without torch."""
+    told = subprocess.run([sys.executable, "-c", _COUNT_GPUS], capture_output=True, text=True, check=False).stdout
+    return int(told) if told.strip().isdigit() else 0
 
 
 @contextmanager
@@ -114,7 +122,7 @@ def _remote(scheduler: str | None, scheduler_file: Path | None) -> Iterator[Any]
     try:
         yield client
     finally:
-        client.close(timeout=2)
+        _close(client, 2)
 
 
 @contextmanager
@@ -130,8 +138,8 @@ def _local(workers: int) -> Iterator[Any]:
             threads_per_worker=1,
             memory_limit=limit,
             processes=True,
-            # any free port: two runs may share a machine
-            dashboard_address="127.0.0.1:0",
+            # nobody is told its address, and it would take memory
+            dashboard_address=None,
             silence_logs=logging.CRITICAL,
             env={CORES: str(cores)},
         )
@@ -140,8 +148,18 @@ def _local(workers: int) -> Iterator[Any]:
         try:
             yield client
         finally:
-            client.close(timeout=2)
-            cluster.close(timeout=5)
+            _close(client, 2)
+            _close(cluster, 5)
+
+
+def _close(what: Any, seconds: float) -> None:
+    """End a client or a cluster. Where a busy machine takes longer, its processes end with this one.
+
+    What they were asked for is done by now, or was stopped: that closing took long is nothing that a person should read
+    instead.
+    """
+    with suppress(TimeoutError):
+        what.close(timeout=seconds)
 
 
 def _deaf_to_ctrl_c() -> Any:

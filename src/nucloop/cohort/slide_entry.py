@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from nucloop.errors import DataError
-from nucloop.formats.atomic import replacing_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,6 +70,8 @@ def write_slides(path: Path, slides: Sequence[SlideEntry]) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    from nucloop.formats.atomic import replacing_path
+
     rows = [asdict(one) for one in slides]
     columns: dict[str, Any] = {name: [row[name] for row in rows] for name in OWN_COLUMNS}
     columns["mpp"] = pa.array(columns["mpp"], pa.float64())
@@ -92,7 +93,9 @@ def read_slides(path: Path) -> list[SlideEntry]:
     import pyarrow.parquet as pq
 
     try:
-        rows = pq.read_table(path).to_pylist()
+        # not read_table, which would load pandas, and twice the time that it takes to read a large cohort
+        with pq.ParquetFile(path) as file:
+            rows = file.read().to_pylist()
         return [
             SlideEntry(
                 **{name: row[name] for name in OWN_COLUMNS},

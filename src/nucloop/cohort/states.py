@@ -65,16 +65,17 @@ def states_of(project: Project) -> list[SlideState]:
         If a network is not there.
     """
     key_of = key_maker(project.settings, model_hashes(project.settings))
-    kept, failures = kept_keys(project.results), read_failures(project.failures)
-    return [_state(project, entry, key_of(entry), kept.get(entry.id, set()), failures) for entry in project.slides]
+    results, failures = project.results, read_failures(project.failures)
+    kept = kept_keys(results)
+    return [_state(results, entry, key_of(entry), kept.get(entry.id, set()), failures) for entry in project.slides]
 
 
-def _state(project: Project, entry: SlideEntry, key: str, keys: set[str], failures: dict[str, Failure]) -> SlideState:
+def _state(results: Path, entry: SlideEntry, key: str, keys: set[str], failures: dict[str, Failure]) -> SlideState:
     failure = failures.get(entry.id)
     failure = failure if failure is not None and failure.key == key else None
     older = frozenset(keys - {key})
     newest = key if key in keys else min(older, default=None)
-    folder = None if newest is None else result_folder(project.results, entry.id, newest)
+    folder = None if newest is None else result_folder(results, entry.id, newest)
     if key in keys and not has_changed(entry):
         return SlideState(entry, State.DONE, key, folder, older)
     if failure is not None or entry.trouble:

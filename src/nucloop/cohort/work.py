@@ -1,4 +1,8 @@
-"""What a worker does with a slide or a part of one; it hands back an outcome, whatever happens."""
+"""What a worker does with a slide or a part of one; it hands back an outcome, whatever happens.
+
+Networks, readers and figures are loaded by who works, within the functions below: the client and the scheduler know the
+work by its name and do without some hundred MB.
+"""
 
 from __future__ import annotations
 
@@ -12,25 +16,18 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nucloop.cohort.part_file import read_part, write_part
-from nucloop.cohort.pipelines import device_of_worker, pipeline_for
 from nucloop.cohort.places import local_copy
 from nucloop.cohort.result import result_folder
 from nucloop.cohort.settings import CohortSettings
 from nucloop.cohort.slide_entry import SlideEntry
-from nucloop.cohort.writing import Found, write_result
 from nucloop.errors import DataError, DeviceError, NucLoopError, SlideError
-from nucloop.formats.regions import read_regions
-from nucloop.nuclei import Nuclei
-from nucloop.session.identity import SlideIdentity
-from nucloop.slides import open_slide
-from nucloop.slides.tissue import map_tissue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from nucloop.detection.pipeline import Pipeline
     from nucloop.geometry import Region
+    from nucloop.nuclei import Nuclei
     from nucloop.slides import Slide
     from nucloop.slides.tissue import TissueMap
 
@@ -120,6 +117,8 @@ def _outcome(job: Job, work: Callable[[], None]) -> Outcome:
 def _slide(job: Job) -> None:
     if job.target.exists():
         return
+    from nucloop.slides.tissue import map_tissue
+
     with _opened(job) as slide, _pipeline(job) as pipeline:
         regions, tissue = _regions(job), map_tissue(slide)
         nuclei = _found(pipeline, slide, regions, tissue, 0, 1)
@@ -129,11 +128,18 @@ def _slide(job: Job) -> None:
 def _part(job: Job, number: int) -> None:
     if job.target.exists() or job.part(number).exists():
         return
+    from nucloop.cohort.part_file import write_part
+    from nucloop.slides.tissue import map_tissue
+
     with _opened(job) as slide, _pipeline(job) as pipeline:
         write_part(job.part(number), _found(pipeline, slide, _regions(job), map_tissue(slide), number, job.parts))
 
 
 def _join(job: Job) -> None:
+    from nucloop.cohort.part_file import read_part
+    from nucloop.nuclei import Nuclei
+    from nucloop.slides.tissue import map_tissue
+
     if not job.target.exists():
         with _opened(job) as slide, _pipeline(job) as pipeline:
             tables = []
@@ -151,6 +157,9 @@ def _join(job: Job) -> None:
 @contextmanager
 def _opened(job: Job) -> Iterator[Slide]:
     """Open the slide, and see that it is the one that the cohort was made with."""
+    from nucloop.session.identity import SlideIdentity
+    from nucloop.slides import open_slide
+
     entry = job.entry
     with local_copy(entry.path) as file, open_slide(file, mpp=entry.mpp, image=entry.image or None) as slide:
         if entry.sha256 and SlideIdentity.of(slide).info.sha256 != entry.sha256:
@@ -160,11 +169,15 @@ def _opened(job: Job) -> Iterator[Slide]:
 
 @contextmanager
 def _pipeline(job: Job) -> Iterator[Pipeline]:
+    from nucloop.cohort.pipelines import device_of_worker, pipeline_for
+
     with pipeline_for(job.settings.spec(device_of_worker(job.device)), job.hashes) as pipeline:
         yield pipeline
 
 
 def _regions(job: Job) -> list[Region]:
+    from nucloop.formats.regions import read_regions
+
     return read_regions(job.entry.regions) if job.entry.regions else []
 
 
@@ -175,6 +188,8 @@ def _found(
 
     The tiles are the same ones in however many parts, and so is what is found in them.
     """
+    from nucloop.nuclei import Nuclei
+
     areas = list(regions) or None
     tiles = [tile for tile, box in pipeline.plan(slide, areas) if not tissue.is_empty(box)]
     mine = tiles[len(tiles) * number // parts : len(tiles) * (number + 1) // parts]
@@ -184,5 +199,7 @@ def _found(
 def _write(
     job: Job, pipeline: Pipeline, slide: Slide, regions: Sequence[Region], tissue: TissueMap, nuclei: Nuclei
 ) -> None:
+    from nucloop.cohort.writing import Found, write_result
+
     found = Found(slide, tissue, nuclei.numbered(), tuple(regions), pipeline.weights, tuple(pipeline.notices))
     write_result(job.target, job.entry, job.settings, found, job.session)

@@ -15,6 +15,7 @@ import pooch
 import torch
 from torch import Tensor, nn
 
+from nucloop.detection.cores import available_cores
 from nucloop.errors import DeviceError
 
 if TYPE_CHECKING:
@@ -26,10 +27,6 @@ _log = logging.getLogger(__name__)
 
 CONVERSION = 3
 """Rises whenever the conversion to ONNX changes, so that what the cache holds from before is left alone."""
-
-
-CORES = "NUCLOOP_CORES"
-"""The environment variable that says how many cores a process may use."""
 
 
 class OutOfMemoryError(Exception):
@@ -129,14 +126,6 @@ def _share_arena() -> None:
     except RuntimeError as error:
         # another part of the process was first: sessions share that one
         _log.info("The arena of ONNX Runtime is another's: %s", error)
-
-
-def available_cores() -> int:
-    """Cores this process may use: as many as NUCLOOP_CORES says where several processes share a machine."""
-    told = os.environ.get(CORES, "")
-    if told.isdecimal() and int(told):
-        return int(told)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def converted(net: nn.Module, sha256: str) -> bytes:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from nucloop.detection.classifier import Classifier
 from nucloop.detection.outliner import Outliner
 from nucloop.detection.proposer import Proposer
-from nucloop.detection.spec import InferenceConfig, PipelineSpec
+from nucloop.detection.spec import InferenceConfig, PipelineSpec, chosen_models
 from nucloop.detection.stage import Stage, Window, batches, read_window
 from nucloop.errors import WeightsError
 from nucloop.models.files.cards import Card, load_detector, load_head, load_shape
@@ -40,12 +40,7 @@ if TYPE_CHECKING:
     from nucloop.outlines import Outlines
     from nucloop.slides import Slide
 
-__all__ = ["DEFAULT_ENCODER", "DEFAULT_HEAD", "DEFAULT_SHAPE", "Pipeline", "TileResult", "chosen_models"]
-
-DEFAULT_ENCODER, DEFAULT_HEAD = "embedded", "brca-m2c"
-"""What classifies where nobody says otherwise."""
-DEFAULT_SHAPE = "shape-mobilenet"
-"""What gives outlines where nobody says otherwise."""
+__all__ = ["Pipeline", "TileResult"]
 
 
 @dataclass(frozen=True)
@@ -71,16 +66,6 @@ class _TileInput:
     tile: Tile
     window: Window
     pixels: NDArray[np.uint8]
-
-
-def chosen_models(spec: PipelineSpec, detector: Card) -> dict[str, str]:
-    """Return the names of a specification's models by kind; `detector` is the card of its detector."""
-    names = {"detector": spec.detector}
-    if detector.classes is None or spec.encoder is not None or spec.head is not None:
-        names |= {"encoder": spec.encoder or DEFAULT_ENCODER, "head": spec.head or DEFAULT_HEAD}
-    if spec.outlines or spec.shape:
-        names["shape"] = spec.shape or DEFAULT_SHAPE
-    return names
 
 
 class Pipeline:

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from nucloop.configuration import read_strictly
 
-__all__ = ["InferenceConfig", "PipelineSpec"]
+if TYPE_CHECKING:
+    from nucloop.models.files.card import Card
+
+__all__ = ["DEFAULT_ENCODER", "DEFAULT_HEAD", "DEFAULT_SHAPE", "InferenceConfig", "PipelineSpec", "chosen_models"]
+
+DEFAULT_ENCODER, DEFAULT_HEAD = "embedded", "brca-m2c"
+"""What classifies where nobody says otherwise."""
+DEFAULT_SHAPE = "shape-mobilenet"
+"""What gives outlines where nobody says otherwise."""
 
 
 @read_strictly
@@ -66,3 +75,13 @@ class PipelineSpec:
     config: InferenceConfig = field(default_factory=InferenceConfig)
     outlines: bool = False
     shape: str | None = None
+
+
+def chosen_models(spec: PipelineSpec, detector: Card) -> dict[str, str]:
+    """Return the names of a specification's models by kind; `detector` is the card of its detector."""
+    names = {"detector": spec.detector}
+    if detector.classes is None or spec.encoder is not None or spec.head is not None:
+        names |= {"encoder": spec.encoder or DEFAULT_ENCODER, "head": spec.head or DEFAULT_HEAD}
+    if spec.outlines or spec.shape:
+        names["shape"] = spec.shape or DEFAULT_SHAPE
+    return names
