@@ -11,6 +11,7 @@ from PIL import Image
 from nucloop.classes import ClassScheme
 from nucloop.formats import Document, SlideInfo, read_document, write_document, write_nuclei
 from nucloop.formats.geojson.writing import QUPATH_NAMES
+from nucloop.geometry import Region
 from nucloop.measurements.shapes import SHAPE_FIGURES, shape_figures
 from nucloop.measurements.stains import STAIN_FIGURES
 from nucloop.nuclei import Nuclei
@@ -114,3 +115,39 @@ def test_a_format_without_room_for_figures_says_that_it_loses_them(tmp_path):
     assert document.take(np.array([1])).measurements["area_um2"].tolist() == [2.0]
     with pytest.raises(ValueError, match="one figure for each"):
         Document(nuclei=nuclei(), measurements={"area_um2": np.zeros(2)})
+
+
+def box(name: str, top: float, left: float, side: float, kind: str = "") -> Region:
+    ring = np.array([[0, 0], [0, side], [side, side], [side, 0]])
+    return Region(ring + np.array([top, left]), name=name, kind=kind)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_a_table_names_the_regions_in_which_each_nucleus_lies(nucloop, tmp_path, suffix):
+    regions = (
+        box("tumour", 0, 0, 60, "tumour"),
+        box("=front, left", 10, 10, 60),
+        box("fold", 0, 0, 20, "ignore"),
+        box("", 150, 150, 5, "stroma"),
+    )
+    slide = SlideInfo(name="slide.png", height=160, width=160, mpp=0.25)
+    write_document(tmp_path / "cells.geojson", Document(nuclei=nuclei(), slide=slide, regions=regions), "geojson")
+
+    nucloop("measure", tmp_path / "cells.geojson", "--out", tmp_path / f"t.{suffix}")
+
+    read = pd.read_csv if suffix == "csv" else pd.read_parquet
+    names = read(tmp_path / f"t.{suffix}")["region"].fillna("").tolist()
+    assert names == ["tumour; =front, left", "", ""], "nothing lies in the second, and the third in what is ignored"
+    assert read_document(tmp_path / f"t.{suffix}").nuclei.ids.tolist() == [1, 2, 3]
+
+
+def test_a_region_is_no_formula_and_a_table_without_regions_has_no_such_column(nucloop, cells, tmp_path):
+    slide = SlideInfo(name="slide.png", height=160, width=160, mpp=0.25)
+    document = Document(nuclei=nuclei(), slide=slide, regions=(box("=1+1", 0, 0, 160),))
+    write_document(tmp_path / "cells2.geojson", document, "geojson")
+
+    nucloop("measure", tmp_path / "cells2.geojson", "--out", tmp_path / "t.csv")
+    assert set(pd.read_csv(tmp_path / "t.csv")["region"]) == {"'=1+1"}
+
+    nucloop("measure", cells, "--out", tmp_path / "t.csv")
+    assert "region" not in pd.read_csv(tmp_path / "t.csv")

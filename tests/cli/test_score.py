@@ -10,7 +10,8 @@ from nucloop.classes import ClassScheme, NucleusClass
 from nucloop.export.build import DatasetConfig, export_dataset
 from nucloop.export.cutting import CutConfig
 from nucloop.export.sources import Source
-from nucloop.formats import SlideInfo, write_nuclei
+from nucloop.formats import Document, SlideInfo, write_document, write_nuclei
+from nucloop.geometry import Region
 from nucloop.nuclei import Nuclei
 from nucloop.slides import slide_from_array
 
@@ -113,6 +114,31 @@ def test_only_what_lies_inside_regions_and_outside_ignored_ones_counts(nucloop, 
     ignored = square(tmp_path / "i.geojson", (490, -10, 20, 20))
     nucloop("score", *files, "--mpp", 0.5, "--ignore", ignored, "--json", tmp_path / "f.json")
     assert json.loads((tmp_path / "f.json").read_text())["detection"]["fp"] == 0
+
+
+def test_ignored_areas_of_the_files_are_left_out_over_the_whole_slide_and_that_is_said(nucloop, tmp_path):
+    truth = Nuclei.from_points(SCHEME, [[10, 10], [50, 50], [90, 90]], label=[0, 1, 1])
+    found = Nuclei.from_points(SCHEME, [[10, 10], [52, 50], [55, 90]], label=[0, 1, 1])
+    fold = Region(np.array([[45, 45], [45, 99], [99, 99], [99, 45]]), kind="ignore")
+    tumour = Region(np.array([[0, 0], [0, 99], [99, 99], [99, 0]]), kind="tumour")
+    write_document(tmp_path / "truth.geojson", Document(nuclei=truth, slide=SLIDE, regions=(fold, tumour)), "geojson")
+    write_nuclei(tmp_path / "found.csv", found, SLIDE)
+
+    run = nucloop("score", tmp_path / "found.csv", tmp_path / "truth.geojson", "--json", tmp_path / "f.json")
+
+    report = json.loads((tmp_path / "f.json").read_text())
+    assert (report["detection"]["tp"], report["detection"]["fp"], report["detection"]["fn"]) == (1, 0, 0)
+    assert report["ignored_regions"] == 1
+    words = "1 ignored area is left out, with 2 found nuclei and 2 of the reference"
+    assert words in " ".join(run.out.split())
+    # a file of nothing but such areas is what --ignore is for
+    write_document(tmp_path / "folds.geojson", Document(nuclei=truth.take([]), slide=SLIDE, regions=(fold,)), "geojson")
+    write_nuclei(tmp_path / "plain.csv", truth, SLIDE)
+    files = tmp_path / "found.csv", tmp_path / "plain.csv"
+    run = nucloop("score", *files, "--ignore", tmp_path / "folds.geojson", "--json", tmp_path / "f.json")
+    assert run.code == 0, run.err
+    assert json.loads((tmp_path / "f.json").read_text())["detection"]["tp"] == 1
+    assert words in " ".join(run.out.split())
 
 
 def test_folders_are_paired_by_name_and_tabulated(nucloop, tmp_path):

@@ -14,7 +14,9 @@ from typer.testing import CliRunner
 
 from nucloop.cli import app
 from nucloop.formats import SlideInfo, write_nuclei
+from nucloop.geometry import Region
 from nucloop.gui.canvas.docks import open_measure_dock
+from nucloop.gui.canvas.drawn_regions import add_regions, regions_layer
 from nucloop.gui.measure.measure_controls import Since
 from nucloop.gui.measure.references import RingMark
 from nucloop.gui.measure.rings import RING_STYLE, Ring
@@ -253,6 +255,29 @@ def test_only_what_lies_inside_drawn_regions_is_counted(bench: Measured) -> None
     bench.wait()
     assert bench.read()[4:] == ["2", "0", "0"]
     bench.push(bench.measure.parts.controls.regions)
+
+
+def test_what_is_ignored_is_left_out_over_the_whole_slide_and_the_dock_says_so(bench: Measured) -> None:
+    bench.compare_with("truth")
+    before = bench.read()
+    said = bench.measure.parts.controls.left_out
+    assert not said.isVisible()
+    corners = np.array([[0, 0], [0, 512], [512, 512], [512, 0]], float)
+    half = corners * (0.5, 1)
+    add_regions(bench.viewer, bench.image, [Region(half, kind="ignore")])
+    bench.qtbot.waitUntil(said.isVisible, timeout=LONG_MS)
+    bench.wait()
+    assert said.text() == "1 ignored region is left out of all figures, on both sides."
+    found, truth = bench.measure.measuring.sides()
+    counted = bench.measure.measuring.score.detection
+    assert counted.tp + counted.fp == int((found.yx[:, 0] > 256).sum())
+    assert counted.tp + counted.fn == int((truth.yx[:, 0] > 256).sum())
+    assert counted.tp + counted.fp < len(found)
+    assert bench.measure.report()["ignored_regions"] == 1
+    regions_layer(bench.viewer, bench.image).remove([0])
+    bench.qtbot.waitUntil(lambda: not said.isVisible(), timeout=LONG_MS)
+    bench.wait()
+    assert bench.read() == before
 
 
 def test_a_curve_of_f1_against_the_threshold_is_drawn(bench: Measured) -> None:

@@ -127,6 +127,27 @@ def test_only_what_is_on_screen_or_in_a_region_is_measured(bench: Bench, table: 
     assert table.parts.model.ids.tolist() == [1, 2]
 
 
+def test_the_regions_in_which_nuclei_lie_stand_in_a_column_that_follows(bench: Bench, table: TableDock) -> None:
+    column = COLUMNS.index("region")
+    measure(bench, table)
+    assert table.parts.rows.isColumnHidden(column), "no region is drawn"
+    left = np.array([[80, 80], [80, 200], [420, 200], [420, 80]], float)
+    top = np.array([[80, 80], [80, 420], [120, 420], [120, 80]], float)
+    add_regions(bench.viewer, bench.image, [Region(left, name="front"), Region(top, kind="stroma")])
+    bench.qtbot.waitUntil(lambda: not table.parts.rows.isColumnHidden(column), timeout=LONG_MS)
+    assert [cell(table, nucleus, "region") for nucleus in range(1, 6)] == ["front; stroma 2"] * 2 + ["stroma 2"] * 2 + [
+        "front"
+    ]
+    table.parts.rows.sortByColumn(column, Qt.SortOrder.DescendingOrder)
+    first, last = table.parts.model.ids[[0, -1]]
+    assert cell(table, first, "region") == "stroma 2"
+    assert cell(table, last, "region") == "", "those in none last"
+    table.parts.rows.sortByColumn(0, Qt.SortOrder.AscendingOrder)
+    bench.session.move([5], [[300.0, 300.0]])
+    bench.qtbot.waitUntil(lambda: cell(table, 5, "region") == "", timeout=LONG_MS)
+    rest(bench, table)
+
+
 def test_nuclei_without_outlines_are_spoken_of(bench: Bench, table: TableDock) -> None:
     bench.find([[300.5, 55.5]])
     measure(bench, table)

@@ -8,9 +8,10 @@ import typer
 
 from nucloop.cli.annotations import AREAS_HELP, Areas, drawn_areas, read_told
 from nucloop.cli.tables import check_table_name, confusion_table, score_table, write_table
-from nucloop.cli.terminal import check_writable, output, progress_bar, say, write_json
+from nucloop.cli.terminal import check_writable, complain, output, progress_bar, say, write_json
 from nucloop.errors import DataError
 from nucloop.evaluation.comparison import ComparisonConfig, compare, pair_files
+from nucloop.formats import read_regions
 from nucloop.metrics.report import table_rows
 from nucloop.metrics.rules import RULES
 from nucloop.session.keeping.place import SUFFIX
@@ -28,7 +29,7 @@ def score_command(
     rule: Annotated[str, typer.Option(help=RULES_HELP)] = "boolean",
     classes: Annotated[str, typer.Option(help="Classes to count, A,B,...; else those of REF.")] = "",
     regions: Annotated[Path | None, typer.Option(help="GeoJSON: only inside these areas.")] = None,
-    ignore: Annotated[Path | None, typer.Option(help="GeoJSON: not inside these areas.")] = None,
+    ignore: Annotated[Path | None, typer.Option(help="GeoJSON: not inside these areas, nor in Ignore* of REF.")] = None,
     areas_are: Annotated[Areas | None, typer.Option("--areas-are", help=AREAS_HELP)] = None,
     json: Annotated[Path | None, typer.Option(help="Write everything measured to this file.")] = None,
     table: Annotated[Path | None, typer.Option(help="Write the table to this file (.md, .csv).")] = None,
@@ -45,7 +46,7 @@ def score_command(
         rule=rule,
         classes=tuple(name.strip() for name in classes.split(",") if name.strip()),
         regions=tuple(drawn_areas(regions)),
-        ignored=tuple(drawn_areas(ignore)),
+        ignored=() if ignore is None else tuple(read_regions(ignore, complain)),
     )
     read = partial(read_told, areas=areas_are, mpp=mpp, told=set())
     pairs = pair_files(predicted, reference, also=(SUFFIX,))

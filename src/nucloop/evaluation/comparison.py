@@ -58,7 +58,7 @@ class ComparisonConfig:
     regions: tuple[Region, ...] = ()
     """In level-0 pixels: only what lies inside one counts. Empty means everywhere."""
     ignored: tuple[Region, ...] = ()
-    """In level-0 pixels: what lies inside one does not count."""
+    """In level-0 pixels: what lies inside one does not count, nor what lies in an ignored one of either file."""
 
 
 @dataclass
@@ -70,6 +70,8 @@ class Comparison:
     fields: dict[str, FieldScore] = field(default_factory=dict)
     files: list[dict[str, Any]] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
+    ignored: int = 0
+    """Areas in which nothing counted, of all pairs."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -94,7 +96,7 @@ class Comparison:
             "images": {name: score.detection.to_dict() for name, score in self.fields.items()},
             **details_of(self.fields, self.names, self.config.rule),
             "regions": len(self.config.regions),
-            "ignored_regions": len(self.config.ignored),
+            "ignored_regions": self.ignored,
             "files": self.files,
             "remarks": self.remarks,
         }
@@ -166,7 +168,8 @@ def compare(
     for pair in pairs:
         found, truth = read(pair.predicted), read(pair.reference)
         mpp = _resolution(pair, found, truth, config.mpp)
-        _add(result, pair, found.nuclei, truth.nuclei, mpp)
+        ignored = [one for document in (found, truth) for one in document.regions if one.ignored]
+        _add(result, pair, found.nuclei, truth.nuclei, mpp, [*config.ignored, *ignored])
         result.files.append(
             {
                 "name": pair.name,
@@ -180,18 +183,27 @@ def compare(
         yield result
 
 
-def _add(result: Comparison, pair: FilePair, found: Nuclei, truth: Nuclei, mpp: float) -> None:
+def _add(
+    result: Comparison, pair: FilePair, found: Nuclei, truth: Nuclei, mpp: float, ignored: Sequence[Region]
+) -> None:
     config = result.config
     regions = config.regions
-    sides = []
+    sides, left_out = [], []
     for nuclei, path in ((found, pair.predicted), (truth, pair.reference)):
-        unit = _unit_of(nuclei.yx, regions, config.ignored)
+        unit = _unit_of(nuclei.yx, regions, ignored)
+        left_out.append(int(in_any(nuclei.yx, ignored).sum()))
         marks = Marks.of(nuclei, mpp, result.classes)
         if unnamed := others(nuclei, result.classes):
             result.remarks.append(f"{path.name}: {', '.join(unnamed)} counted as detections, not as a class")
         for same in merged(nuclei, result.classes):
             result.remarks.append(f"{path.name}: {' and '.join(same)} counted as one class")
         sides.append((marks.take(unit >= 0), unit[unit >= 0]))
+    if ignored:
+        what = "1 ignored area is" if len(ignored) == 1 else f"{len(ignored):,} ignored areas are"
+        result.ignored += len(ignored)
+        result.remarks.append(
+            f"{pair.name}: {what} left out, with {left_out[0]:,} found nuclei and {left_out[1]:,} of the reference"
+        )
     (mine, mine_unit), (theirs, theirs_unit) = sides
     count = max(len(regions), 1)
     scores = score_units(

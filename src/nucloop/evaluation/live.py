@@ -43,11 +43,14 @@ class LiveConfig:
     """Classes that are counted; by default those of the reference."""
     regions: tuple[Region, ...] = ()
     """In level-0 pixels: only what lies inside one counts. Empty means everywhere."""
+    ignored: tuple[Region, ...] = ()
+    """In level-0 pixels: what lies inside one does not count."""
 
     def counted(self, yx: ArrayLike) -> NDArray[np.bool_]:
         """Which points (N, 2), level-0 pixels, count."""
         points = np.asarray(yx, np.float64).reshape(-1, 2)
-        return in_any(points, self.regions) if self.regions else np.ones(len(points), bool)
+        there = in_any(points, self.regions) if self.regions else np.ones(len(points), bool)
+        return there & ~in_any(points, self.ignored)
 
 
 @dataclass(frozen=True)

@@ -71,6 +71,8 @@ class FigureTable:
         Class of each.
     stale : (N,) bool
         Whether the nucleus has changed since it was measured.
+    region : (N,) object
+        Names of the drawn regions in which it lies, empty for none.
     columns : dict of (N,) float64 arrays
         By `FIGURES`, NaN where nothing is measured yet.
     """
@@ -79,6 +81,7 @@ class FigureTable:
         self.ids = np.asarray(ids, np.int64).reshape(-1)
         self.label = np.asarray(label, np.int16).reshape(-1)
         self.stale = np.zeros(len(self.ids), bool)
+        self.region = np.full(len(self.ids), "", object)
         self.columns: dict[str, NDArray[np.float64]] = {name: np.full(len(self.ids), np.nan) for name in FIGURES}
 
     def __len__(self) -> int:
@@ -106,6 +109,7 @@ class FigureTable:
         self.ids = np.concatenate([self.ids, ids[fresh]])[order]
         self.label = np.concatenate([self.label, label[fresh]])[order]
         self.stale = np.concatenate([self.stale, np.ones(len(empty), bool)])[order]
+        self.region = np.concatenate([self.region, np.full(len(empty), "", object)])[order]
         self.columns = {name: np.concatenate([values, empty])[order] for name, values in self.columns.items()}
 
     def drop(self, ids: ArrayLike) -> None:
@@ -113,6 +117,7 @@ class FigureTable:
         stays = np.ones(len(self.ids), bool)
         stays[self.rows_of(ids)] = False
         self.ids, self.label, self.stale = self.ids[stays], self.label[stays], self.stale[stays]
+        self.region = self.region[stays]
         self.columns = {name: values[stays] for name, values in self.columns.items()}
 
     def chosen(
@@ -130,9 +135,13 @@ class FigureTable:
         return np.flatnonzero(there)
 
     def ordered(self, rows: NDArray[np.int64], by: str | None, *, descending: bool = False) -> NDArray[np.int64]:
-        """Sort rows by a figure, by id (None) or by class ("class"); equals by id, and what is not measured last."""
+        """Sort rows by a figure, by id (None), class or region; equals by id, and what is not there last."""
         if by is None:
             return rows[::-1] if descending else rows
+        if by == "region":
+            _, place = np.unique(self.region[rows].astype(str), return_inverse=True)
+            values = np.where(self.region[rows] == "", np.nan, place)
+            return rows[np.argsort(-values if descending else values, kind="stable")]
         values = self.label[rows].astype(np.float64) if by == "class" else self.columns[by][rows]
         order = np.argsort(-values if descending else values, kind="stable")
         return rows[order]

@@ -17,6 +17,7 @@ from nucloop.formats.source.room import check_room, rows_cost
 from nucloop.formats.source.well_known import shapes_of_texts
 from nucloop.geometry import FARTHEST
 from nucloop.nuclei import Nuclei, Origin
+from nucloop.region_names import named, names_at
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "KNOWN",
+    "REGION",
     "SHAPES",
     "TEXT",
     "GrowingTable",
@@ -36,8 +38,10 @@ __all__ = [
     "outlines_of",
     "places_in",
     "places_of",
+    "regions_at",
 ]
 
+REGION = "region"
 TEXT = ("class", "origin", *NOTES)
 SHAPES = ("outline", "cell_outline", "outline_um", "cell_outline_um")
 """Columns of outlines, corners with x before y: of the nuclei, and of the cells around them."""
@@ -83,7 +87,8 @@ def outlines_of(document: Document, rows: slice = slice(None)) -> dict[str, Outl
 def frame_of(document: Document, rows: slice) -> pd.DataFrame:
     """Return rows as a table: id, y, x (or y_um, x_um), class, score, origin, the notes there are, p_<class>, figures.
 
-    Outlines follow as well-known text, polygons with x before y, where there are any.
+    The regions in which nuclei lie stand beside the class where some are drawn. Outlines follow as well-known text,
+    polygons with x before y, where there are any.
     """
     frame = document.nuclei.take(rows).to_frame()
     if document.microns:
@@ -92,11 +97,20 @@ def frame_of(document: Document, rows: slice) -> pd.DataFrame:
             frame = frame.rename(columns={name[0]: name})
     for place, (name, texts) in enumerate(document.notes.items(), frame.columns.get_loc("origin") + 1):
         frame.insert(place, name, texts[rows])
+    regions = regions_at(document, rows)
+    if regions is not None:
+        frame.insert(frame.columns.get_loc("class") + 1, REGION, regions)
     for name, values in document.measurements.items():
         frame[name] = values[rows].round(_FIGURE_DECIMALS)
     for name, outlines in outlines_of(document, rows).items():
         frame[name] = _well_known_texts(outlines)
     return frame
+
+
+def regions_at(document: Document, rows: slice = slice(None)) -> NDArray[np.object_] | None:
+    """Return the names of the regions in which nuclei lie, (N,) of str; None where none is drawn. Written, not read."""
+    regions = named(document.regions)
+    return names_at(document.nuclei.yx[rows], regions) if regions else None
 
 
 def _well_known_texts(outlines: Outlines) -> list[str]:

@@ -19,7 +19,7 @@ from nucloop.formats.document import file_header
 from nucloop.formats.planes import Planes
 from nucloop.formats.slide_info import FileHeader, SlideInfo
 from nucloop.formats.source.well_known import shapes_of_texts
-from nucloop.formats.tables.columns import SHAPES, TEXT, GrowingTable, frame_of, places_in
+from nucloop.formats.tables.columns import REGION, SHAPES, TEXT, GrowingTable, frame_of, places_in
 from nucloop.formats.tables.dialect import MARK, Dialect, check_lines, dialect_of, metadata_line
 from nucloop.formats.tables.names import IMAGE, KIND, PLANE, SHAPE
 from nucloop.geometry import FARTHEST
@@ -38,6 +38,7 @@ __all__ = ["read_csv", "read_csv_slide", "write_csv"]
 ROWS_AT_A_TIME = 100_000
 _NO_NUCLEI = r"annotation|pathannotationobject|root|root object|pathrootobject|image|tma ?core|tmacoreobject"
 _TEXTS = {*TEXT, *SHAPES, KIND, IMAGE, SHAPE}
+_WRITTEN_TEXTS = (*TEXT, REGION)
 _SENTENCE = 300
 _IN_LINE = re.compile(r"in line (\d+)")
 _QUOTED = re.compile(r"""(?:float|int\w*|string)\W+(['"])(.{1,40})\1""")
@@ -60,7 +61,8 @@ def write_csv(path: Path, document: Document) -> None:
         about = (MARK + orjson.dumps(file_header(document))).decode()
         text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
         for first in range(0, max(len(document.nuclei), 1), ROWS_AT_A_TIME):
-            rows = as_cells(frame_of(document, slice(first, first + ROWS_AT_A_TIME)), TEXT).assign(**{about: ""})
+            frame = frame_of(document, slice(first, first + ROWS_AT_A_TIME))
+            rows = as_cells(frame, _WRITTEN_TEXTS).assign(**{about: ""})
             if first == 0 and not _is_ascii(rows):
                 file.write(codecs.BOM_UTF8)
             # Python quotes a return only where it ends lines, and a spreadsheet begins a new row at each
@@ -78,7 +80,7 @@ def _holds_returns(rows: pd.DataFrame) -> bool:
 
 
 def _texts_of(rows: pd.DataFrame) -> list[object]:
-    return [*rows.columns, *(text for name in TEXT if name in rows for text in rows[name].unique())]
+    return [*rows.columns, *(text for name in _WRITTEN_TEXTS if name in rows for text in rows[name].unique())]
 
 
 def read_csv(path: Path, asked: Asked = NOTHING_ASKED) -> Document:

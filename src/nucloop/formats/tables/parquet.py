@@ -13,7 +13,17 @@ from nucloop.formats.document import file_header
 from nucloop.formats.slide_info import FileHeader, SlideInfo
 from nucloop.formats.source.room import check_room, rows_cost
 from nucloop.formats.source.well_known import shapes_of_blobs
-from nucloop.formats.tables.columns import KNOWN, SHAPES, TEXT, GrowingTable, outlines_of, places_in, places_of
+from nucloop.formats.tables.columns import (
+    KNOWN,
+    REGION,
+    SHAPES,
+    TEXT,
+    GrowingTable,
+    outlines_of,
+    places_in,
+    places_of,
+    regions_at,
+)
 from nucloop.formats.tables.names import columns_of
 from nucloop.nuclei import Origin
 
@@ -46,11 +56,12 @@ def write_parquet(path: Path, document: Document) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    nuclei = document.nuclei
+    nuclei, regions = document.nuclei, regions_at(document)
     columns: dict[str, Any] = {
         "id": nuclei.ids,
         **places_of(document),
         "class": _texts(nuclei.label, nuclei.scheme.names),
+        **({} if regions is None else {REGION: pa.array(regions, pa.string()).dictionary_encode()}),
         "score": nuclei.score,
         "origin": _texts(nuclei.origin, [origin.name.lower() for origin in Origin]),
     }

@@ -67,6 +67,9 @@ class MeasureControls(QWidget):
         self.regions = QCheckBox("Only inside drawn regions")
         self.regions.setToolTip("Counts what lies inside the shapes of the layer Regions")
         self.regions.clicked.connect(self.regions_chosen)
+        self.left_out = QLabel()
+        self.left_out.setObjectName("NucloopDim")
+        self.left_out.setWordWrap(True)
         self.flaw = QLabel()
         self.flaw.setObjectName("NucloopFlaw")
         self.flaw.setWordWrap(True)
@@ -79,8 +82,16 @@ class MeasureControls(QWidget):
         form.addRow(self.flaw)
         form.addRow("Radius", self.radius)
         form.addRow(self.regions)
+        form.addRow(self.left_out)
         self._offered: list[tuple[str, Any]] = []
         self.show_offers([], None)
+        self.show_left_out(0)
+
+    def show_left_out(self, ignored: int) -> None:
+        """Say in how many regions nothing counts."""
+        what = "1 ignored region is" if ignored == 1 else f"{ignored:,} ignored regions are"
+        self.left_out.setText(f"{what} left out of all figures, on both sides.")
+        self.left_out.setVisible(ignored > 0)
 
     def show_offers(self, offers: Sequence[tuple[str, Any]], chosen: Any) -> None:
         """Offer references by title, and show which one is chosen."""

@@ -167,7 +167,8 @@ class MeasureDock(QWidget):
             return {}
         outlines = self.outlines.figures
         fit = {} if outlines is None else {"outlines": outlines.to_dict()}
-        return {**live.report(), **fit, "dataset": reference.title}
+        left_out = {"ignored_regions": len(live.config.ignored)}
+        return {**live.report(), **fit, **left_out, "dataset": reference.title}
 
     def copy_table(self) -> None:
         """Copy the table so that a spreadsheet takes it."""
@@ -293,6 +294,7 @@ class MeasureDock(QWidget):
 
     def _show(self) -> None:
         measuring = self.measuring
+        self.parts.controls.show_left_out(len(measuring.compared_by.ignored))
         counts = {ring: self.rings.count(ring) for ring in Ring}
         self.parts.show_figures(measuring.score, measuring.then, measuring.moment, counts)
         self.rings.show()

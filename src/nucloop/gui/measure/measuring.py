@@ -10,7 +10,8 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from nucloop.errors import NucLoopError
 from nucloop.evaluation.live import LiveComparison, LiveConfig, threshold_curve
-from nucloop.gui.canvas.drawn_regions import drawn_regions
+from nucloop.gui.canvas.drawn_regions import drawn_regions, ignored_regions
+from nucloop.gui.canvas.regions_watch import RegionsWatch
 from nucloop.gui.measure.figures import Figures, count
 from nucloop.gui.measure.references import Reference, of_layer
 from nucloop.gui.widgets.jobs import How, Job
@@ -79,6 +80,8 @@ class Measuring(QObject):
             timer.setInterval(PAUSE_MS)
             timer.timeout.connect(act)
         self._curve_job: Job | None = None
+        self._watch = RegionsWatch(self)
+        self._watch.changed.connect(self._regions_edited)
 
     @property
     def score(self) -> FieldScore | None:
@@ -99,6 +102,7 @@ class Measuring(QObject):
         self._end_hearing, self.nuclei = _nothing, nuclei
         self.compare_with(None)
         self.moment, self._shown_as = None, _shown_as(nuclei)
+        self._watch.watch(None if nuclei is None else nuclei.viewer, None if nuclei is None else nuclei.image)
         if nuclei is not None:
             self._end_hearing = nuclei.session.subscribe(self._heard)
         self.start()
@@ -147,11 +151,11 @@ class Measuring(QObject):
             self.busy_changed.emit(False)
             self.changed.emit()
             return
+        config = replace(self.config, ignored=tuple(ignored_regions(nuclei.viewer, nuclei.image)))
         try:
-            config = replace(self.config, regions=self._regions(nuclei))
+            config = replace(config, regions=self._regions(nuclei))
         except NucLoopError as error:
             self.said.emit(Message(str(error), Tone.WARNING))
-            config = self.config
         self.compared_by = config
         found, truth = self._sides(nuclei, reference)
         look_back = None if self.moment is None else past_nuclei(nuclei.session, self.moment.seq)
@@ -167,6 +171,7 @@ class Measuring(QObject):
         self._end_hearing()
         self._end_hearing = _nothing
         self._follow_layer(None)
+        self._watch.watch(None, None)
         self._again.stop()
         self._curve_later.stop()
         self._stop_job()
@@ -194,6 +199,14 @@ class Measuring(QObject):
 
     def _regions(self, nuclei: NucleiLayer) -> tuple[Any, ...]:
         return tuple(drawn_regions(nuclei.viewer, nuclei.image)) if self.only_regions else ()
+
+    def _regions_edited(self) -> None:
+        """Count anew where that changes what counts."""
+        nuclei = self.nuclei
+        if nuclei is None or self.reference is None:
+            return
+        if self.only_regions or tuple(ignored_regions(nuclei.viewer, nuclei.image)) != self.compared_by.ignored:
+            self.start_later()
 
     def _sides(self, nuclei: NucleiLayer, reference: Reference) -> tuple[Nuclei, Nuclei]:
         if reference.reader is None:

@@ -19,10 +19,9 @@ if TYPE_CHECKING:
 
     from nucloop.classes import ClassScheme
 
-__all__ = ["COLUMNS", "FIRST_FIGURE", "FigureModel"]
+__all__ = ["COLUMNS", "FigureModel"]
 
-COLUMNS = ("id", "class", *FIGURES)
-FIRST_FIGURE = 2
+COLUMNS = ("id", "class", "region", *FIGURES)
 NO_CLASS = "no class"
 _NONE = QModelIndex()
 
@@ -73,8 +72,13 @@ class FigureModel(QAbstractTableModel):
         return np.flatnonzero(np.isin(self.ids, ids))
 
     @property
-    def measured(self) -> list[str]:
-        """The figures that were measured."""
+    def filled(self) -> list[str]:
+        """The columns in which something stands."""
+        names = ["id", "class", "region"] if (self.table.region != "").any() else ["id", "class"]
+        return names + self._measured
+
+    @property
+    def _measured(self) -> list[str]:
         stains = any(np.isfinite(self.table.columns[name]).any() for name in STAIN_FIGURES)
         return [name for name in FIGURES if stains or name not in STAIN_FIGURES]
 
@@ -131,18 +135,20 @@ class FigureModel(QAbstractTableModel):
         if name == "class":
             label = int(self.table.label[row])
             return NO_CLASS if label < 0 or self._scheme is None else self._scheme.names[label]
+        if name == "region":
+            return str(self.table.region[row])
         value = self.table.columns[name][row]
         return f"{value:.{FIGURES[name].decimals}f}" if np.isfinite(value) else ""
 
 
 def _side(name: str) -> Qt.AlignmentFlag:
-    side = Qt.AlignmentFlag.AlignLeft if name == "class" else Qt.AlignmentFlag.AlignRight
+    side = Qt.AlignmentFlag.AlignLeft if name in ("class", "region") else Qt.AlignmentFlag.AlignRight
     return side | Qt.AlignmentFlag.AlignVCenter
 
 
 def title_of(name: str) -> str:
     """Return what a person reads above a column, or in a list of figures."""
     if name not in FIGURES:
-        return {"id": "Nucleus", "class": "Class"}[name]
+        return {"id": "Nucleus", "class": "Class", "region": "Region"}[name]
     figure = FIGURES[name]
     return f"{figure.title}, {figure.unit}" if figure.unit else figure.title

@@ -8,13 +8,17 @@ import numpy as np
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from nucloop.errors import NucLoopError
+from nucloop.gui.canvas.drawn_regions import regions_of
 from nucloop.gui.canvas.layer_slide import slide_of_layer
+from nucloop.gui.canvas.regions_watch import RegionsWatch
 from nucloop.gui.table.table_scope import Inside, TableScope, nowhere, place_meant
+from nucloop.gui.widgets.deferred import DeferredCall
 from nucloop.gui.widgets.jobs import How, Job
 from nucloop.gui.widgets.messages import Message, Tone
 from nucloop.measurements.measuring import measured
 from nucloop.measurements.table import FigureTable
 from nucloop.outlines import Outlines
+from nucloop.region_names import named, names_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,6 +80,9 @@ class NucleusMeasuring(QObject):
         for timer, act in ((self._again, self._measure_edited), (self._read_timer, self._read)):
             timer.setSingleShot(True)
             timer.timeout.connect(act)
+        self._regions = RegionsWatch(self)
+        self._naming = DeferredCall(self._name_regions, self)
+        self._regions.changed.connect(self._naming.ask)
 
     @property
     def busy(self) -> bool:
@@ -93,6 +100,7 @@ class NucleusMeasuring(QObject):
         if nuclei is not None:
             nuclei.look_changed.connect(self._look_changed)
         self._end_hearing = (lambda: None) if nuclei is None else nuclei.session.subscribe(self._heard)
+        self._regions.watch(None if nuclei is None else nuclei.viewer, None if nuclei is None else nuclei.image)
         self.nuclei, self._inside = nuclei, nowhere
         self.table, self.asked = FigureTable(), 0
         self.rows_changed.emit()
@@ -114,6 +122,7 @@ class NucleusMeasuring(QObject):
         ids = nuclei.session.ids()
         self.table = FigureTable()
         self._take_in(ids[inside(ids)])
+        self._name_regions()
         self.rows_changed.emit()
         if self.asked and not len(self.table):
             self.said.emit(Message(_no_outlines(self.asked)))
@@ -240,6 +249,8 @@ class NucleusMeasuring(QObject):
             table.label[rows] = nuclei.shown(table.ids[rows]).label
         rows = table.rows_of(shaped)
         table.stale[rows] = True
+        if len(shaped) or len(fresh):
+            self._naming.ask()
         again = np.union1d(fresh, shaped)
         if self.stains and len(np.union1d(again, change.removed)) <= MOST_FOLLOWED:
             # their neighbours' rings have changed with them
@@ -251,6 +262,17 @@ class NucleusMeasuring(QObject):
         """Show the classes by whoever's word is shown now."""
         if self.nuclei is not None:
             self.table.label = self.nuclei.shown(self.table.ids).label
+            self.figures_changed.emit()
+
+    def _name_regions(self) -> None:
+        """Say of all rows in which regions their nuclei lie now."""
+        nuclei, table = self.nuclei, self.table
+        if nuclei is None or not len(table):
+            return
+        regions = named(regions_of(nuclei.viewer, nuclei.image))
+        names = names_at(nuclei.session.positions(table.ids), regions)
+        if not np.array_equal(names, table.region):
+            table.region = names
             self.figures_changed.emit()
 
     def _neighbours(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -9,8 +9,7 @@ from qtpy.QtCore import QItemSelection, QItemSelectionModel, Qt, Signal
 from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
-from nucloop.gui.table.figure_model import COLUMNS, FIRST_FIGURE, FigureModel
-from nucloop.measurements.table import FIGURES
+from nucloop.gui.table.figure_model import COLUMNS, FigureModel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -53,7 +52,8 @@ class TableView(QTableView):
         metrics = self.fontMetrics()
         for k, name in enumerate(COLUMNS):
             words = model.headerData(k, Qt.Orientation.Horizontal)
-            self.setColumnWidth(k, max(metrics.horizontalAdvance(words) + 26, 130 if name == "class" else 60))
+            least = 130 if name in ("class", "region") else 60
+            self.setColumnWidth(k, max(metrics.horizontalAdvance(words) + 26, least))
         header.setSortIndicator(0, Qt.SortOrder.AscendingOrder)
         self.setSortingEnabled(True)
         model.modelReset.connect(self.show_measured)
@@ -99,8 +99,8 @@ class TableView(QTableView):
         self.key_pressed.emit(event)
 
     def show_measured(self) -> None:
-        """Hide figures that were not measured."""
-        measured = set(self.figures.measured)
-        for k, name in enumerate(COLUMNS[FIRST_FIGURE:], FIRST_FIGURE):
-            if name in FIGURES and self.isColumnHidden(k) == (name in measured):
-                self.setColumnHidden(k, name not in measured)
+        """Hide figures that were not measured, and regions where none is drawn."""
+        filled = set(self.figures.filled)
+        for k, name in enumerate(COLUMNS):
+            if self.isColumnHidden(k) == (name in filled):
+                self.setColumnHidden(k, name not in filled)
