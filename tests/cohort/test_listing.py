@@ -2,10 +2,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from tests.cohort.conftest import states, write_slide
 
 from nucloop import cohort
+from nucloop.cohort.slide_entry import SlideEntry, read_slides, write_slides
 from nucloop.errors import DataError
 
 if TYPE_CHECKING:
@@ -97,3 +99,18 @@ def test_init_again_keeps_results_and_takes_new_slides(
     list(cohort.init(slides, study))
 
     assert states(study) == {"s0": "done", "s1": "done", "s2": "done", "s3": "done", "s9": "not started"}
+
+
+def test_a_list_whose_text_is_no_text_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = tmp_path / "slides.parquet"
+    write_slides(path, [SlideEntry(id="s0", path="s0.tif")])
+    table = pq.read_table(path)
+    ends = np.array([0, 2], np.int32)
+    broken = pa.Array.from_buffers(pa.string(), 1, [None, pa.py_buffer(ends), pa.py_buffer(bytes([0xAC, 0xAC]))])
+    pq.write_table(table.set_column(table.schema.get_field_index("id"), "id", broken), path)
+
+    with pytest.raises(DataError, match="missing or damaged"):
+        read_slides(path)

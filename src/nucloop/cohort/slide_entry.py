@@ -55,6 +55,8 @@ class SlideEntry:
         return self.height * self.width * (self.mpp or 0.0) ** 2 / 1e6
 
 
+MOST_SLIDES = 2_000_000
+"""A table of more is refused before it is read."""
 OWN_COLUMNS = tuple(one.name for one in fields(SlideEntry) if one.name != "labels")
 """Columns of slides.parquet that are no labels."""
 
@@ -95,6 +97,8 @@ def read_slides(path: Path) -> list[SlideEntry]:
     try:
         # not read_table, which would load pandas, and twice the time that it takes to read a large cohort
         with pq.ParquetFile(path) as file:
+            if file.metadata.num_rows > MOST_SLIDES:
+                raise DataError(f"{path} names more than {MOST_SLIDES:,} slides. Divide the cohort.")
             rows = file.read().to_pylist()
         return [
             SlideEntry(
@@ -103,7 +107,7 @@ def read_slides(path: Path) -> list[SlideEntry]:
             )
             for row in rows
         ]
-    except (OSError, pa.ArrowException, KeyError, TypeError) as error:
+    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
         raise DataError(
             f"{path} is missing or damaged. Make the project again with nucloop cohort init; results stay."
         ) from error
