@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -7,6 +8,7 @@ import pytest
 from tests.cohort.conftest import write_slide
 
 from nucloop import cohort
+from nucloop.detection.spec import CONTRAST
 from nucloop.errors import DataError
 
 if TYPE_CHECKING:
@@ -36,6 +38,24 @@ def test_a_person_makes_runs_and_reports_a_cohort(
     page = (study / "report.html").read_text()
     assert page.count("<img") == 4
     assert "http" not in page
+
+
+def test_a_slides_row_says_how_many_points_without_contrast_were_left_out_in_however_many_parts(
+    tmp_path: Path, settings: cohort.CohortSettings
+) -> None:
+    (tmp_path / "slides").mkdir()
+    write_slide(tmp_path / "slides" / "large.tif", 1, 512, 1600)
+
+    def row(name: str, contrast: float, part_mm2: float) -> dict[str, int]:
+        list(cohort.init(tmp_path / "slides", tmp_path / name, replace(settings, contrast=contrast)))
+        list(cohort.run(tmp_path / name, device="torch-cpu", part_mm2=part_mm2))
+        [found] = cohort.tables_of(cohort.open_project(tmp_path / name))[0].to_dict("records")
+        return {column: found[column] for column in ("nuclei", "without_contrast")}
+
+    whole = row("whole", CONTRAST, 100)
+    assert whole["without_contrast"] > 0
+    assert row("parts", CONTRAST, 0.1) == whole
+    assert row("all", 0, 100) == {"nuclei": sum(whole.values()), "without_contrast": 0}
 
 
 def test_a_failed_slide_is_named_with_its_sentence_and_the_command_says_that_one_failed(

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 from unittest.mock import patch
 
 import numpy as np
-from tests.gui.conftest import LONG_MS, Window
+from qtpy.QtWidgets import QScrollArea
+from tests.gui.conftest import LONG_MS, Window, at_rest, on_screen
+from tests.test_contrast import spotted
 from tests.test_new_family import CENTRES, SCHEME, picture, toy
 
 from nucloop.gui.detect.model_choice import CHOOSE
@@ -42,6 +44,24 @@ def test_a_detector_that_names_classes_and_gives_outlines_is_chosen_as_a_file_an
     assert nuclei.outlines is not None
     assert nuclei.outlines.there.all()
     assert window.dock.nuclei.legend.rows.keys() >= {0, 1}
+
+
+def test_points_without_contrast_are_left_out_with_a_word_and_come_when_that_is_switched_off(
+    window: Window, toy: Path
+) -> None:
+    window.open(spotted())
+    choose_detector(window, str(toy))
+    window.detect_and_wait()
+    assert window.said == "4 nuclei found. 1,020 points without contrast left out."
+    window.dock.more.expand(animate=False)
+    at_rest(window.qtbot, lambda: on_screen(window.dock.models))
+    contrast = window.dock.models.contrast
+    window.dock.findChild(QScrollArea).ensureWidgetVisible(contrast)
+    window.click(contrast)
+    assert not contrast.isChecked()
+    window.qtbot.waitUntil(lambda: window.dock.device.text() != window.dock.LOADING, timeout=LONG_MS)
+    window.detect_and_wait()
+    assert window.said == "1,020 nuclei added; 4 known before."
 
 
 def test_a_person_who_thinks_better_of_choosing_a_file_keeps_the_detector_they_had(window: Window) -> None:

@@ -9,6 +9,7 @@ import typer
 from rich.table import Table
 
 from nucloop.cli.terminal import (
+    CONTRAST_HELP,
     ENCODER_HELP,
     GRADES_HELP,
     HEAD_HELP,
@@ -24,6 +25,7 @@ from nucloop.cli.terminal import (
 from nucloop.cohort.project import open_project
 from nucloop.cohort.settings import CohortSettings
 from nucloop.cohort.states import State, counts_of, states_of
+from nucloop.detection.spec import CONTRAST
 from nucloop.errors import DataError, NucLoopError
 
 __all__ = ["cohort"]
@@ -43,6 +45,7 @@ def init_command(
     encoder: Annotated[str | None, typer.Option(help=ENCODER_HELP)] = None,
     head: Annotated[str | None, typer.Option(help=HEAD_HELP)] = None,
     threshold: Annotated[float | None, typer.Option(min=0.01, max=0.99, help="Detection score.")] = None,
+    contrast: Annotated[float, typer.Option(min=0, max=1, help=CONTRAST_HELP)] = CONTRAST,
     outlines: Annotated[bool, typer.Option("--outlines", help=OUTLINES_HELP)] = False,
     shape: Annotated[str | None, typer.Option(help=SHAPE_HELP)] = None,
     measurements: Annotated[
@@ -76,6 +79,7 @@ def init_command(
                 encoder=_place(encoder),
                 head=_place(head),
                 threshold=threshold,
+                contrast=contrast,
                 outlines=outlines or measurements,
                 shape=_place(shape),
                 measurements=measurements,

@@ -7,6 +7,7 @@ import typer
 
 from nucloop.cli.annotations import drawn_areas
 from nucloop.cli.terminal import (
+    CONTRAST_HELP,
     ENCODER_HELP,
     HEAD_HELP,
     IMAGE_HELP,
@@ -19,8 +20,9 @@ from nucloop.cli.terminal import (
     progress_bar,
     say,
 )
+from nucloop.detection.contrast import without_contrast
 from nucloop.detection.pipeline import Pipeline
-from nucloop.detection.spec import InferenceConfig, PipelineSpec
+from nucloop.detection.spec import CONTRAST, InferenceConfig, PipelineSpec
 from nucloop.errors import NucLoopError
 from nucloop.formats import FORMATS, SlideInfo, write_nuclei
 from nucloop.geometry import Region
@@ -46,6 +48,7 @@ def detect(
     outlines: Annotated[bool, typer.Option("--outlines", help=OUTLINES_HELP)] = False,
     shape: Annotated[str | None, typer.Option(help=SHAPE_HELP)] = None,
     threshold: Annotated[float | None, typer.Option(min=0.01, max=0.99, help="Detection score.")] = None,
+    contrast: Annotated[float, typer.Option(min=0, max=1, help=CONTRAST_HELP)] = CONTRAST,
     file_format: Annotated[str, typer.Option("--format", help=f"One of {', '.join(FORMATS)}.")] = "csv",
 ) -> None:
     """Detect and classify the nuclei of slides; one file per slide."""
@@ -56,7 +59,8 @@ def detect(
     if regions is not None:
         parts = [*(parts or []), *drawn_areas(regions)]
     check_writable(out)
-    spec = PipelineSpec(detector, encoder, head, device, InferenceConfig(threshold=threshold), outlines, shape)
+    config = InferenceConfig(threshold=threshold, contrast=contrast)
+    spec = PipelineSpec(detector, encoder, head, device, config, outlines, shape)
     pipeline = Pipeline.open(spec)
     failed = 0
     for path, target in zip(slides, targets, strict=True):
@@ -97,14 +101,15 @@ def _detect_one(
     tables = []
     with progress_bar() as bar:
         task = bar.add_task(slide.name, total=None, note="")
-        found = 0
+        found = without = 0
         for tile in pipeline.run(slide, parts):
             tables.append(tile.nuclei)
-            found += len(tile.nuclei)
+            found, without = found + len(tile.nuclei), without + tile.without_contrast
             bar.update(task, completed=tile.done, total=tile.total, note=f"{found:,} nuclei")
     nuclei = Nuclei.concatenate(tables, pipeline.scheme).numbered()
     write_nuclei(target, nuclei, SlideInfo.of(slide), file_format, weights=pipeline.weights)
     counts = ", ".join(f"{count:,} {name}" for name, count in nuclei.counts().items())
     for notice in pipeline.notices:
         complain(notice, about=slide.name)
-    say(f"{target}: {len(nuclei):,} nuclei ({counts})")
+    left_out = f"; {without_contrast(without)}" if without else ""
+    say(f"{target}: {len(nuclei):,} nuclei ({counts}){left_out}")

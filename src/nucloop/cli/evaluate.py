@@ -12,6 +12,7 @@ from nucloop.cli.score import RULES_HELP, check_rule
 from nucloop.cli.session_data import SESSION, session_dataset
 from nucloop.cli.tables import check_table_name, confusion_table, outline_line, score_table, write_table
 from nucloop.cli.terminal import (
+    CONTRAST_HELP,
     ENCODER_HELP,
     HEAD_HELP,
     OUTLINES_HELP,
@@ -23,7 +24,7 @@ from nucloop.cli.terminal import (
     write_json,
 )
 from nucloop.detection.pipeline import Pipeline
-from nucloop.detection.spec import InferenceConfig, PipelineSpec
+from nucloop.detection.spec import CONTRAST, InferenceConfig, PipelineSpec
 from nucloop.errors import DataError
 from nucloop.evaluation.dataset import Evaluation, evaluate
 from nucloop.metrics.report import details_of, table_rows
@@ -62,6 +63,7 @@ def evaluate_command(
     outlines: Annotated[bool, typer.Option("--outlines", help=OUTLINES_HELP)] = False,
     shape: Annotated[str | None, typer.Option(help=SHAPE_HELP)] = None,
     threshold: Annotated[float | None, typer.Option(min=0.01, max=0.99, help="Detection score.")] = None,
+    contrast: Annotated[float, typer.Option(min=0, max=1, help=CONTRAST_HELP)] = CONTRAST,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
 ) -> None:
     """Measure detection and class F1 (Boolean one-to-one rule), outlines, s/mm2 and peak memory."""
@@ -73,7 +75,7 @@ def evaluate_command(
         if path is not None:
             check_writable(path.parent)
     reports, rows = [], []
-    config = InferenceConfig(threshold=threshold)
+    config = InferenceConfig(threshold=threshold, contrast=contrast)
     for names in named_models(models) or [(detector, encoder, head)]:
         pipeline = Pipeline.open(PipelineSpec(*names, device, config, outlines, shape))
         for dataset, fields in zip(datasets, chosen, strict=True):

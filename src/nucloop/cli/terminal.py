@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from nucloop.slides import Box, Slide
 
 __all__ = [
+    "CONTRAST_HELP",
     "ENCODER_HELP",
     "GRADES_HELP",
     "HEAD_HELP",
@@ -35,6 +36,7 @@ __all__ = [
     "write_json",
 ]
 
+CONTRAST_HELP = "Optical density by which a nucleus is darker than its surroundings; 0 keeps points on bare glass."
 ENCODER_HELP = "Name or .safetensors file; a foundation model, NAME=PATH. By default what the detector needs."
 GRADES_HELP = "With --dab: densities from which 2+ and 3+ begin, as 0.8,1.2."
 HEAD_HELP = "Name or .safetensors file. By default what the detector needs."

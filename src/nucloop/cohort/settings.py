@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from nucloop.configuration import read_strictly
-from nucloop.detection.spec import InferenceConfig, PipelineSpec
+from nucloop.detection.spec import CONTRAST, InferenceConfig, PipelineSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +25,8 @@ class CohortSettings:
     head: str | None = None
     threshold: float | None = None
     """Detection score; the detector's own where nobody says one."""
+    contrast: float = CONTRAST
+    """Optical density by which a nucleus must be darker than its surroundings; 0 keeps points on bare glass as well."""
     outlines: bool = False
     """Whether nuclei get outlines."""
     shape: str | None = None
@@ -57,7 +59,7 @@ class CohortSettings:
 
     def spec(self, device: str) -> PipelineSpec:
         """Return the pipeline on a device."""
-        config = InferenceConfig(threshold=self.threshold)
+        config = InferenceConfig(threshold=self.threshold, contrast=self.contrast)
         return PipelineSpec(self.detector, self.encoder, self.head, device, config, self.outlines, self.shape)
 
     def to_dict(self) -> dict[str, Any]:

@@ -82,6 +82,7 @@ def _figures(figures: dict[str, Any]) -> dict[str, Any]:
         "tissue_mm2": area,
         "nuclei": figures["nuclei"],
         "per_mm2": _over(figures["nuclei"], area),
+        "without_contrast": figures["without_contrast"],
         **_index(ki67),
         "ki67_by": ki67.get("by", ""),
         **_ends("ki67_with_errors", ki67.get("with_errors_95")),

@@ -25,9 +25,9 @@ from nucloop.errors import DataError, DeviceError, NucLoopError, SlideError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from nucloop.cohort.part_file import Part
     from nucloop.detection.pipeline import Pipeline
     from nucloop.geometry import Region
-    from nucloop.nuclei import Nuclei
     from nucloop.slides import Slide
     from nucloop.slides.tissue import TissueMap
 
@@ -121,8 +121,8 @@ def _slide(job: Job) -> None:
 
     with _opened(job) as slide, _pipeline(job) as pipeline:
         regions, tissue = _regions(job), map_tissue(slide)
-        nuclei = _found(pipeline, slide, regions, tissue, 0, 1)
-        _write(job, pipeline, slide, regions, tissue, nuclei)
+        part = _found(pipeline, slide, regions, tissue, 0, 1)
+        _write(job, pipeline, slide, regions, tissue, [part])
 
 
 def _part(job: Job, number: int) -> None:
@@ -137,20 +137,18 @@ def _part(job: Job, number: int) -> None:
 
 def _join(job: Job) -> None:
     from nucloop.cohort.part_file import read_part
-    from nucloop.nuclei import Nuclei
     from nucloop.slides.tissue import map_tissue
 
     if not job.target.exists():
         with _opened(job) as slide, _pipeline(job) as pipeline:
-            tables = []
+            parts = []
             for number in range(job.parts):
-                table = read_part(job.part(number), pipeline.scheme)
-                if table is None:
+                part = read_part(job.part(number), pipeline.scheme)
+                if part is None:
                     job.part(number).unlink(missing_ok=True)
                     raise DataError(f"Part {number + 1} of {job.entry.id} has gone. Run again: it is found anew.")
-                tables.append(table)
-            nuclei = Nuclei.concatenate(tables, pipeline.scheme)
-            _write(job, pipeline, slide, _regions(job), map_tissue(slide), nuclei)
+                parts.append(part)
+            _write(job, pipeline, slide, _regions(job), map_tissue(slide), parts)
     shutil.rmtree(job.part(0).parent, ignore_errors=True)
 
 
@@ -183,23 +181,37 @@ def _regions(job: Job) -> list[Region]:
 
 def _found(
     pipeline: Pipeline, slide: Slide, regions: Sequence[Region], tissue: TissueMap, number: int, parts: int
-) -> Nuclei:
-    """Return the nuclei of one part of a slide's tiles, those of empty glass left out unread.
+) -> Part:
+    """Return what is found in one part of a slide's tiles, those of empty glass left out unread.
 
     The tiles are the same ones in however many parts, and so is what is found in them.
     """
+    from nucloop.cohort.part_file import Part
     from nucloop.nuclei import Nuclei
 
     areas = list(regions) or None
     tiles = [tile for tile, box in pipeline.plan(slide, areas) if not tissue.is_empty(box)]
     mine = tiles[len(tiles) * number // parts : len(tiles) * (number + 1) // parts]
-    return Nuclei.concatenate([one.nuclei for one in pipeline.run(slide, areas, tiles=mine)], pipeline.scheme)
+    tables, without_contrast = [], 0
+    for one in pipeline.run(slide, areas, tiles=mine):
+        tables.append(one.nuclei)
+        without_contrast += one.without_contrast
+    return Part(Nuclei.concatenate(tables, pipeline.scheme), without_contrast)
 
 
 def _write(
-    job: Job, pipeline: Pipeline, slide: Slide, regions: Sequence[Region], tissue: TissueMap, nuclei: Nuclei
+    job: Job, pipeline: Pipeline, slide: Slide, regions: Sequence[Region], tissue: TissueMap, parts: Sequence[Part]
 ) -> None:
     from nucloop.cohort.writing import Found, write_result
+    from nucloop.nuclei import Nuclei
 
-    found = Found(slide, tissue, nuclei.numbered(), tuple(regions), pipeline.weights, tuple(pipeline.notices))
+    found = Found(
+        slide=slide,
+        tissue=tissue,
+        nuclei=Nuclei.concatenate([part.nuclei for part in parts], pipeline.scheme).numbered(),
+        regions=tuple(regions),
+        weights=pipeline.weights,
+        notices=tuple(pipeline.notices),
+        without_contrast=sum(part.without_contrast for part in parts),
+    )
     write_result(job.target, job.entry, job.settings, found, job.session)

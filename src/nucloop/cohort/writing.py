@@ -58,6 +58,8 @@ class Found:
     regions: tuple[Region, ...]
     weights: Weights
     notices: tuple[str, ...] = ()
+    without_contrast: int = 0
+    """Points that were left out, because they are no darker than their surroundings."""
 
 
 def write_result(
@@ -105,6 +107,7 @@ def _figures(entry: SlideEntry, settings: CohortSettings, found: Found) -> dict[
         "mpp": mpp,
         "nuclei": len(found.nuclei),
         "counts": found.nuclei.counts(),
+        "without_contrast": found.without_contrast,
         "quality": quality_figures(quality, found.nuclei),
         "ki67": ki67,
         "regions": counts_by_region(found.nuclei, found.regions, mpp),

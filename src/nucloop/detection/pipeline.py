@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nucloop.detection.classifier import Classifier
+from nucloop.detection.contrast import has_contrast
 from nucloop.detection.outliner import Outliner
 from nucloop.detection.proposer import Proposer
 from nucloop.detection.spec import InferenceConfig, PipelineSpec, chosen_models
@@ -57,6 +58,8 @@ class TileResult:
     """Tiles finished, this one included."""
     total: int
     """Tiles of this run."""
+    without_contrast: int = 0
+    """Points that were left out, because they are no darker than their surroundings."""
 
 
 @dataclass(frozen=True)
@@ -230,9 +233,9 @@ class Pipeline:
         done = 0
         with ThreadPoolExecutor(1, thread_name_prefix="nucloop-read") as reading:
             for batch in self._read_ahead(reading, slide, tiles):
-                for seen, (nuclei, features) in zip(batch, self._batch(slide, region, batch), strict=True):
+                for seen, (nuclei, features, pale) in zip(batch, self._batch(slide, region, batch), strict=True):
                     done += 1
-                    yield TileResult(nuclei, features, _owned(seen.tile, step, slide.box), done, len(tiles))
+                    yield TileResult(nuclei, features, _owned(seen.tile, step, slide.box), done, len(tiles), pale)
 
     def _read_ahead(
         self, reading: ThreadPoolExecutor, slide: Slide, tiles: Iterable[Tile]
@@ -253,8 +256,8 @@ class Pipeline:
 
     def _batch(
         self, slide: Slide, region: TiledRegion, batch: list[_TileInput]
-    ) -> Iterator[tuple[Nuclei, NDArray[np.float32] | None]]:
-        """Nuclei and their features, tile by tile; tiles of empty glass cost nothing."""
+    ) -> Iterator[tuple[Nuclei, NDArray[np.float32] | None, int]]:
+        """Nuclei, their features and how many were left out, tile by tile; tiles of empty glass cost nothing."""
         end = slide.working_shape(self._detector.mpp)
         stained = [_holds_tissue(seen, end) for seen in batch]
         pixels = [seen.pixels for seen, holds in zip(batch, stained, strict=True) if holds]
@@ -264,7 +267,7 @@ class Pipeline:
                 yield self._classify(slide, region, seen, *next(proposals))
             else:
                 width = None if self._classifier is None else self._classifier.head.features
-                yield Nuclei.empty(self.scheme), None if width is None else np.zeros((0, width), np.float32)
+                yield Nuclei.empty(self.scheme), None if width is None else np.zeros((0, width), np.float32), 0
 
     def _classify(
         self,
@@ -273,7 +276,7 @@ class Pipeline:
         seen: _TileInput,
         found: Proposals,
         maps: NDArray[np.float32] | None,
-    ) -> tuple[Nuclei, NDArray[np.float32] | None]:
+    ) -> tuple[Nuclei, NDArray[np.float32] | None, int]:
         step = self._detector.mpp / slide.require_mpp()
         found = found.moved(seen.window.origin)
         found = found.take(seen.tile.owns(found.yx))
@@ -282,6 +285,8 @@ class Pipeline:
         # as the table will have them: what is asked of it later gets the same answer on a border
         inside = region.contains(level0.astype(np.float32))
         found, level0 = found.take(inside), level0[inside]
+        dark = has_contrast(slide, (seen.window, seen.pixels), found.yx, self._detector.mpp, self.config.contrast)
+        found, level0 = found.take(dark), level0[dark]
         table = Nuclei.from_points(self.scheme, level0, score=found.score)
         features = None
         if self._classifier is None:
@@ -293,7 +298,8 @@ class Pipeline:
             table = replace(table, label=label, probability=probability).take(nucleus)
             found, features = found.take(nucleus), features[nucleus]
         outlines = self._outlines(slide, seen, found, maps)
-        return replace(table, outlines=None if outlines is None else outlines.scaled(step)), features
+        table = replace(table, outlines=None if outlines is None else outlines.scaled(step))
+        return table, features, int((~dark).sum())
 
     def _outlines(
         self, slide: Slide, seen: _TileInput, found: Proposals, maps: NDArray[np.float32] | None

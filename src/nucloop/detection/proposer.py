@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nucloop.detection.contrast import REACH_UM
 from nucloop.detection.points import suppress_non_maxima
 from nucloop.detection.stage import Stage, align_up
 from nucloop.models.files.cards import family_of, scheme_of
@@ -84,6 +85,9 @@ class Proposer:
         margin = self._radius + self.family.reach(self._shape)
         if shape is not None and self.shares:
             margin = max(margin, reach(shape[0].config))
+        if config.contrast:
+            # the network sees as far as its halo; what is left of a point's surroundings comes on top of it
+            margin = max(margin, REACH_UM / self.mpp + 1 - self.stage.card.halo)
         self._margin = align_up(margin, self.align)
 
     @property

@@ -93,7 +93,7 @@ class Detection(QObject):
         self._image: Image | None = None
         self._pipeline: Pipeline | None = None
         self._head: LinearHead | None = None
-        self._found = self._new = self._outlined = 0
+        self._found = self._new = self._outlined = self._pale = 0
         self._began = 0.0
         self._unfinished: Unfinished | None = None
         self.message: Message | None = None
@@ -159,7 +159,8 @@ class Detection(QObject):
         pipeline = loaded_pipeline(choice)
         if pipeline is not None:
             check_scheme(self.nuclei_of(image), pipeline)
-        self._image, self._pipeline, self._found, self._new, self._outlined = image, pipeline, 0, 0, 0
+        self._image, self._pipeline = image, pipeline
+        self._found = self._new = self._outlined = self._pale = 0
         self._began = time.monotonic()
         centre = view_centre(self._viewer, image)
         session = self.sessions.session_of(image)
@@ -241,6 +242,7 @@ class Detection(QObject):
             self._forget_run(Message(str(error), Tone.ERROR))
             return
         self._found, self._new, self._outlined = self._run.found, self._run.new, self._run.outlined
+        self._pale += sum(tile.without_contrast for tile in tiles)
         kept = 0
         if self._unfinished is not None:
             self._unfinished.add(tiles, self._run, self.sessions.session_of(self._image))
@@ -292,7 +294,7 @@ class Detection(QObject):
     def _end(self, ending: Ending) -> None:
         if self._image is not None:
             self._leave(done=ending.how is How.DONE)
-            self._say(last_word(ending, self._found, self._new, self._outlined))
+            self._say(last_word(ending, self._found, self._new, self._outlined, self._pale))
         for notice in self._pipeline.notices if self._pipeline is not None else []:
             self._say(Message(notice, Tone.WARNING))
         self._image, self._job, self._run = None, None, None

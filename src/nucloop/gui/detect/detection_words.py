@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from nucloop.detection.contrast import without_contrast
 from nucloop.errors import DataError
 from nucloop.gui.widgets.jobs import Ending, How
 from nucloop.gui.widgets.messages import Message, Tone
@@ -39,10 +41,15 @@ def goes_on(tiles: int) -> Message:
     return Message(f"Goes on where it was stopped: {were} finished before, and their nuclei are kept.")
 
 
-def last_word(ending: Ending, found: int, new: int, outlined: int = 0) -> Message:
-    """Say in a sentence how a run has ended."""
+def last_word(ending: Ending, found: int, new: int, outlined: int = 0, without: int = 0) -> Message:
+    """Say how a run has ended, and how many points without contrast were left out."""
     if ending.how is How.FAILED:
         return Message(ending.message, Tone.ERROR, ending.details)
+    message = _last_word(ending, found, new, outlined)
+    return replace(message, text=f"{message.text} {without_contrast(without)}.") if without else message
+
+
+def _last_word(ending: Ending, found: int, new: int, outlined: int) -> Message:
     if ending.how is How.CANCELLED:
         if not new:
             return Message("Cancelled before anything new was found.")

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QFileDialog, QFormLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QFormLayout, QWidget
 
-from nucloop.detection.spec import PipelineSpec
+from nucloop.detection.spec import InferenceConfig, PipelineSpec
 from nucloop.gui.detect.pipelines import DEVICES
 from nucloop.gui.widgets.place_field import first_folder, remember_folder
 
@@ -46,11 +46,17 @@ class ModelChoice(QWidget):
             layout.addRow(label, box)
             self.boxes[field] = box
             self._fill(field)
+        self.contrast = QCheckBox("Points need contrast")
+        self.contrast.setToolTip("Leave out points no darker than their surroundings: bare glass, specks of dust")
+        self.contrast.setChecked(True)
+        self.contrast.toggled.connect(self.changed)
+        layout.addRow(self.contrast)
 
     @property
     def choice(self) -> PipelineSpec:
         """What is chosen."""
-        return PipelineSpec(**self._chosen)  # type: ignore[arg-type]
+        config = InferenceConfig() if self.contrast.isChecked() else InferenceConfig(contrast=0)
+        return PipelineSpec(**self._chosen, config=config)  # type: ignore[arg-type]
 
     def show_offer(self, offer: Offer) -> None:
         """Offer what this machine and this installation have; what was chosen stays chosen."""
