@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from qtpy.QtCore import Qt
+from tests.gui.conftest import at_rest, on_screen
 
 from nucloop.formats import write_document
 from nucloop.gui.canvas.docks import open_detect_dock, open_ki67_dock
@@ -15,12 +16,14 @@ from nucloop.gui.canvas.drawn_regions import add_regions, draw_regions, drawn_re
 from nucloop.gui.detect.detection import DetectionScope
 from nucloop.gui.sessions.kept_regions import KeptRegions
 from nucloop.gui.table.table_scope import TableScope, place_meant
+from nucloop.gui.viewing.slide_view import SlideView
 from nucloop.session.exchange import document_of, kept_regions
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from napari.layers import Shapes
+    from qtpy.QtCore import QRect
     from tests.gui.conftest import Bench
 
     from nucloop.gui.detect.detect_dock import DetectDock
@@ -128,3 +131,46 @@ def test_what_is_ignored_is_neither_detected_in_nor_counted(bench: Bench, detect
     bench.settle()
     assert [one.area for one in drawn_regions(bench.viewer, bench.image)] == pytest.approx([200 * 150] * 2)
     bench.qtbot.waitUntil(lambda: counted() == {"tumour 1": 1, "invasive front": 1, "all": 2}, timeout=LONG_MS)
+
+
+def test_names_stand_on_the_picture_as_large_at_every_zoom_and_follow_their_regions(
+    bench: Bench, detect: DetectDock
+) -> None:
+    labels = SlideView.of(bench.viewer).labels
+
+    def shown() -> dict[str, QRect]:
+        return labels.shown
+
+    layer = drawn(bench, LEFT, RIGHT)
+    choose(bench, detect, "tumour")
+    bench.qtbot.keyClicks(detect.region.name, "hot spot")
+    bench.qtbot.keyClick(detect.region.name, Qt.Key.Key_Return)
+    heights = set()
+    for pixels in (4000, 1500, 600):
+        bench.look_at(250, 250, pixels)
+        bench.qtbot.waitUntil(lambda: set(shown()) == {"region 1", "hot spot"}, timeout=LONG_MS)
+        for name, corner in (("region 1", LEFT[0]), ("hot spot", RIGHT[0])):
+            place = bench.at(corner)
+            bench.qtbot.waitUntil(
+                lambda name=name, place=place: abs(shown()[name].left() - place.x()) <= 3, timeout=LONG_MS
+            )
+            at = shown()[name]
+            assert abs(at.bottom() - place.y()) <= 2 * at.height() + 8, "above its region, or below another name"
+            heights.add(at.height())
+    assert len(heights) == 1
+    # light letters on a dark ground of their own, whatever the tissue
+    at = shown()["hot spot"]
+    seen = at_rest(bench.qtbot, lambda: on_screen(bench.canvas))
+    part = seen[at.top() : at.bottom(), at.left() + 6 : at.right()]
+    assert part.max() > 240
+    assert np.median(part) < 70
+    bench.look_at(250, 325, 60)
+    bench.qtbot.waitUntil(lambda: set(shown()) == {"hot spot"}, timeout=LONG_MS)
+    assert bench.canvas.rect().contains(shown()["hot spot"]), "also where its border is out of sight"
+    layer.visible = False
+    bench.qtbot.waitUntil(lambda: shown() == {}, timeout=LONG_MS)
+    layer.visible = True
+    layer.selected_data = {1}
+    layer.remove_selected()
+    bench.look_at(250, 250, 600)
+    bench.qtbot.waitUntil(lambda: set(shown()) == {"region 1"}, timeout=LONG_MS)

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     Ring = NDArray[np.float64]
 
 __all__ = [
+    "EDGE",
     "KIND_EDGES",
     "REGIONS_NAME",
     "add_regions",

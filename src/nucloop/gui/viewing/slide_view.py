@@ -18,6 +18,7 @@ from nucloop.gui.napari_private.view_state import camera_of, scale_bar_of, set_b
 from nucloop.gui.viewing.magnification import PRESETS, magnification_of, magnify, pixels_on_screen
 from nucloop.gui.viewing.overview_map import OverviewMap
 from nucloop.gui.viewing.quality_view import QualityView
+from nucloop.gui.viewing.region_labels import RegionLabels
 from nucloop.gui.viewing.slide_look import Look, SlideLook
 from nucloop.gui.viewing.thumbnail import Thumbnail, thumbnail_steps
 from nucloop.gui.viewing.view_choices import ViewChoices
@@ -66,6 +67,7 @@ class SlideView(QObject):
         if self._canvas is None:
             return
         self.map, self.corner = OverviewMap(self._canvas), ViewCorner(self._canvas)
+        self.labels = RegionLabels(viewer, self._canvas, (self.map, self.corner), self)
         self.map.asked.connect(self._lead)
         panel = self.corner.panel
         panel.magnification_asked.connect(self.magnify)
@@ -168,6 +170,7 @@ class SlideView(QObject):
         self.image = next((image for image in images if image.visible), None)
         if self.image is not None:
             self.quality.follow(self.image)
+        self.labels.watch(self.image)
         if self.image is not None and self.image not in self._thumbnails:
             self._make_thumbnail(self.image)
         self._show_choices()
@@ -214,6 +217,7 @@ class SlideView(QObject):
 
     def _follow_view(self) -> None:
         image = self.image
+        self.labels.place()
         if image is None or image not in self.viewer.layers:
             return
         seen, whole = viewport_of(self.viewer, image), whole_box(image)
