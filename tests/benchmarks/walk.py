@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ WINDOW = (1440, 900)
 def measure(models: Models, repeat: int) -> dict[str, list[float]]:
     """Walk through the hour once, with the models that ship.
 
-    The first import of the networks is left out: the walk begins when they are there.
+    The first import of the networks is left out: the walk begins when they are there. What each step took is printed.
     """
     with TemporaryDirectory() as folder:
         os.environ["NAPARI_CONFIG"] = str(Path(folder) / "napari.yaml")
@@ -29,21 +30,10 @@ def _walked(folder: Path) -> dict[str, float]:
     """Return the longest freeze of each step, ms."""
     import napari
     from skimage import data
-    from tests.gui.whole_hour import CORRECTED, Hour, write_slides
+    from tests.gui.hour_walk import walk
+    from tests.gui.whole_hour import CORRECTED
 
-    plain, large = write_slides(folder, np.asarray(data.immunohistochemistry()))
-    hour = Hour(napari.Viewer(title="NucLoop"), WINDOW, "dark")
-    hour.open(plain)
-    hour.detect()
-    hour.dock.sessions.set_author("Ann")
-    hour.correct_many(CORRECTED)
-    hour.undo_and_redo()
-    hour.review()
-    hour.learn()
-    hour.second_reader()
-    hour.measure("Ann")
-    hour.ki67()
-    hour.export(folder / "nuclei.geojson")
-    hour.open(large)
-    hour.quit_in_mid_run()
-    return {step: longest for step, longest in hour.freezes.longest_ms.items() if step}
+    longest = walk(napari.Viewer, folder, np.asarray(data.immunohistochemistry()), WINDOW, "dark", CORRECTED)
+    for step, milliseconds in sorted(longest.items(), key=lambda pair: -pair[1]):
+        sys.stdout.write(f"  {milliseconds:6.0f} ms  {step}\n")
+    return longest

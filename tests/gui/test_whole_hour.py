@@ -2,74 +2,56 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.gui.whole_hour import CORRECTED, Hour, write_slides
-
-from nucloop.session import Session, session_path
+from tests.gui.hour_walk import FEW, walk
+from tests.gui.whole_hour import CORRECTED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     import napari
     import numpy as np
     from numpy.typing import NDArray
 
 pytestmark = pytest.mark.gui
+ROOT = Path(__file__).parents[2]
+LONGEST_S = 550
 
 
-def first_part(hour: Hour, plain: Path) -> None:
-    """Open, answer, detect, correct."""
-    hour.open(plain)
-    hour.detect()
-    assert hour.shown() == {"plain.png", "Nuclei · plain.png"}
-    hour.dock.sessions.set_author("Ann")
-    hour.correct_many(CORRECTED)
-    hour.undo_and_redo()
-
-
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    ("size", "theme", "corrected"), [((1440, 900), "dark", CORRECTED), ((1024, 700), "light", FEW)]
+)
 def test_an_hour_of_work_is_there_again_after_the_window_was_closed(
-    make_napari_viewer: Callable[..., napari.Viewer], tmp_path: Path, tissue: NDArray[np.uint8]
-) -> None:
-    plain, large = write_slides(tmp_path, tissue)
-    hour = Hour(make_napari_viewer(show=True), (1440, 900), "dark")
-    first_part(hour, plain)
-    hour.review()
-    hour.learn()
-    hour.second_reader()
-    hour.measure("Ann")
-    hour.ki67()
-    hour.export(tmp_path / "nuclei.geojson")
-    session = hour.nuclei.session
-    labels, readers = session.nuclei().label.copy(), session.readers
-    hour.open(large)
-    assert hour.shown() <= {"large.tif", "Nuclei · large.tif"}, "the slide before is out of sight"
-    seen = hour.quit_in_mid_run()
-    with Session.open(session_path(large), read_only=True) as kept:
-        assert len(kept) >= seen, "what was seen is kept"
-
-    again = Hour(make_napari_viewer(show=True), (1440, 900), "dark")
-    again.open(plain)
-    again.until(lambda: again.count() == len(labels), "the nuclei are there again")
-    assert not again.dock.question.isVisible()
-    assert (again.nuclei.session.nuclei().label == labels).all()
-    assert set(again.nuclei.session.readers) >= set(readers)
-    second = again.open(large)
-    again.until(lambda: again.count() >= seen, "so are those of the other slide")
-    again.remove(second)
-    again.until(lambda: again.shown() == {"plain.png", "Nuclei · plain.png"}, "the first slide is seen again")
-    assert again.count() == len(labels)
-
-
-@pytest.mark.parametrize(("size", "theme"), [((1024, 700), "light")])
-def test_the_first_steps_work_in_a_small_window_too(
     make_napari_viewer: Callable[..., napari.Viewer],
     tmp_path: Path,
     tissue: NDArray[np.uint8],
     size: tuple[int, int],
     theme: str,
+    corrected: int,
 ) -> None:
-    plain, _ = write_slides(tmp_path, tissue)
-    first_part(Hour(make_napari_viewer(show=True), size, theme), plain)
+    walk(lambda: make_napari_viewer(show=True), tmp_path, tissue, size, theme, corrected)
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.skipif(shutil.which("xvfb-run") is None, reason="needs a virtual screen of its own")
+def test_the_hour_is_the_same_on_a_screen_of_twice_the_pixels(tmp_path: Path) -> None:
+    screen = ["xvfb-run", "-a", "-s", "-screen 0 2880x1800x24"]
+    own = {"QT_SCALE_FACTOR": "2", "NAPARI_CONFIG": str(tmp_path / "napari.yaml"), "XDG_CONFIG_HOME": str(tmp_path)}
+    walked = subprocess.run(
+        [*screen, sys.executable, "-m", "tests.gui.hour_walk", str(tmp_path), "1440", "900", "light"],
+        cwd=ROOT,
+        env=os.environ | own,
+        capture_output=True,
+        text=True,
+        timeout=LONGEST_S,
+        check=False,
+    )
+    assert walked.returncode == 0, walked.stderr[-3000:]

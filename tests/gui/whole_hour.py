@@ -5,6 +5,7 @@ Each step does something and returns when the person sees it done; what they see
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from PIL import Image as Picture
 from qtpy.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
 from qtpy.QtGui import QDropEvent, QMouseEvent
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QApplication
+from qtpy.QtWidgets import QApplication, QScrollArea
 from tests.benchmarks.stopwatch import wait, wait_until
 from tifffile import imwrite
 
@@ -38,6 +39,10 @@ READ_AGAIN = 12
 HAND_MS = 20
 """No hand moves a mouse again sooner, and vispy leaves out what comes sooner."""
 TICK_MS = 5
+SEEN = 1.1
+"""Of the canvas that a slide may take and count as seen whole: docks that come with it take some of the canvas."""
+SETTLED_MS = 1000
+"""Before a picture is taken: what the last step has changed is laid out."""
 
 
 def write_slides(folder: Path, tissue: NDArray[np.uint8]) -> tuple[Path, Path]:
@@ -76,11 +81,37 @@ class Freezes:
         self._last = now
 
 
+class Album:
+    """Pictures of the window after each step, in the folder that NUCLOOP_WALK_PICTURES names; none where none is."""
+
+    def __init__(self, viewer: napari.Viewer, title: str) -> None:
+        self._viewer, self._title, self._count = viewer, title, 0
+        self._folder = os.environ.get("NUCLOOP_WALK_PICTURES", "")
+
+    def keep(self, step: str) -> None:
+        """Take a picture."""
+        if self._folder and step:
+            wait(SETTLED_MS)
+            self._count += 1
+            name = f"{self._title}-{self._count:02d}-{step.replace(' ', '-')}.png"
+            self._viewer.window._qt_window.grab().save(str(Path(self._folder) / name))
+
+
+def scroll_to(widget: Any) -> None:
+    """Turn the wheel of the dock until a widget is seen, as a person does where the dock is higher than the window."""
+    parent = widget.parentWidget()
+    while parent is not None:
+        if isinstance(parent, QScrollArea):
+            parent.ensureWidgetVisible(widget)
+        parent = parent.parentWidget()
+
+
 class Hour:
     """A window with a person before it."""
 
     def __init__(self, viewer: napari.Viewer, size: tuple[int, int], theme: str) -> None:
-        self.viewer = viewer
+        self.viewer, self.size = viewer, size
+        self.album = Album(viewer, f"{size[0]}x{size[1]}-{theme}")
         viewer.theme = theme
         viewer.window.resize(*size)
         viewer.window._qt_window.activateWindow()
@@ -96,6 +127,12 @@ class Hour:
         wait_until(condition, what)
 
     def step(self, name: str) -> None:
+        """Begin a step; the one before has left the window as large as it was."""
+        window = self.viewer.window._qt_window
+        assert (window.width(), window.height()) == self.size, f"{self.freezes.step} has made the window another size"
+        done = self.freezes.step
+        self.freezes.begin("")
+        self.album.keep(done)
         self.freezes.begin(name)
 
     @property
@@ -117,7 +154,9 @@ class Hour:
 
     def press(self, widget: Any) -> None:
         self.until(lambda: widget.isVisible() and widget.isEnabled(), f"{widget.text()} can be pressed")
+        scroll_to(widget)
         wait(30)
+        assert not widget.visibleRegion().isEmpty(), f"{widget.text()} is nowhere to be seen"
         QTest.mouseClick(widget, Qt.MouseButton.LeftButton)
 
     def key(self, key: Qt.Key, keys: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier) -> None:
@@ -165,10 +204,16 @@ class Hour:
         image = self.viewer.layers[path.name]
         wait(100)
         assert image.visible
-        middle = np.asarray(image.world_to_data(camera_of(self.viewer).center[-2:]))
-        shape = (image.data[0] if image.multiscale else image.data).shape
-        np.testing.assert_allclose(middle, np.array(shape[:2]) / 2, atol=2), "it is in the middle of the view"
+        assert self.in_view(image), f"{path.name} is in the middle of the view, as large as it can be"
         return image
+
+    def in_view(self, image: Any) -> bool:
+        """Whether a slide is in the middle of the canvas and takes most of its height or width."""
+        camera = camera_of(self.viewer)
+        shape = np.array((image.data[0] if image.multiscale else image.data).shape[:2])
+        middle = np.asarray(image.world_to_data(camera.center[-2:]))
+        share = shape * np.asarray(image.scale)[-2:] * camera.zoom / canvas_size_of(self.viewer)
+        return bool(np.allclose(middle, shape / 2, atol=2) and 0.7 < share.max() <= SEEN)
 
     def detect(self) -> None:
         """Press Detect and wait for the nuclei, their colours and their counts."""
@@ -298,6 +343,7 @@ class Hour:
         self.press(self.dock.controls.detect)
         self.until(lambda: self.count() > 0, "the first nuclei are seen")
         seen = self.count()
+        self.step("")
         self.freezes.stop()
         self.viewer.close()
         return seen

@@ -69,9 +69,9 @@ class Lesson:
         return f"{self.said.sentence()}; {self.change.changed:,} nuclei would change class; {gain}"
 
     def gain_sentence(self) -> str:
-        """Say what it gains, first on the slide, then on the answers; nothing where nobody knows."""
-        parts = [part.sentence() for part in (self.slide, self.gain) if part is not None]
-        return "; ".join(parts)
+        """Say what it gains on the slide, or where nobody knows that, on the answers."""
+        known = self.gain if self.slide is None else self.slide
+        return "" if known is None else known.sentence()
 
 
 def learn(

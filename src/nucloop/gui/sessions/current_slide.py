@@ -98,7 +98,8 @@ class CurrentSlide(QObject):
             for one in others:
                 self._hide(one)
             self._show(image)
-            if before is not None or others:
+            # napari shows the first slide by itself; one that is left when another was removed is where it was
+            if before is not None or others or image in self._views:
                 self._look_at(image)
             if image_under(self._viewer.layers.selection.active) is None:
                 self.choose(image)

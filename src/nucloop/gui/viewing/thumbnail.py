@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,7 +38,7 @@ class Thumbnail:
 
     pixels: NDArray[np.uint8]
 
-    @property
+    @cached_property
     def glass(self) -> tuple[int, int, int] | None:
         """Colour of the empty glass, 0 to 255; None where none is in the picture."""
         empty = self.pixels[self.pixels.min(-1) >= GLASS]
@@ -46,7 +47,7 @@ class Thumbnail:
         red, green, blue = np.median(empty, 0).round().astype(int).tolist()
         return red, green, blue
 
-    @property
+    @cached_property
     def background(self) -> tuple[int, int, int] | None:
         """The colour that belongs around a brightfield slide; None for any other image."""
         if np.percentile(self.pixels.max(-1), 75) < _BRIGHT:
@@ -64,4 +65,7 @@ def thumbnail_steps(level: Any) -> Iterator[Thumbnail]:
     share = min(1.0, LONGEST / max(pixels.shape[:2]))
     height, width = (max(1, round(side * share)) for side in pixels.shape[:2])
     small = Picture.fromarray(np.ascontiguousarray(pixels)).resize((width, height), Picture.Resampling.BOX)
-    yield Thumbnail(np.asarray(small))
+    thumbnail = Thumbnail(np.asarray(small))
+    # looked for here, where nobody waits; it is asked for whenever a slide comes or goes
+    _ = thumbnail.background
+    yield thumbnail
