@@ -30,9 +30,10 @@ fuzz: setup
 bench: setup
 	@$(IN_WINDOW) $(PYTHON_ENV) -m tests.benchmarks
 
-# Kills 120 windows at work, 20 at each kind, and compares what they had said with what is kept.
+# Kills 120 windows at work, 20 at each kind, and 30 cohorts, and compares what they had said with what is kept.
 kills: setup
 	@NUCLOOP_KILLS=20 $(IN_WINDOW) $(PYTHON_ENV) -m pytest tests/gui/test_killed_window.py
+	@NUCLOOP_KILLS=10 $(PYTHON_ENV) -m pytest tests/cohort/test_killed.py
 
 # Works on five slides in one window for 20 minutes, and measures what memory that leaves taken.
 soak: setup

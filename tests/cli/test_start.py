@@ -37,6 +37,25 @@ def test_how_far_a_cohort_is_is_told_without_loading_what_works_on_slides(study:
     assert "loaded: []" in done.stdout
 
 
+def test_the_client_of_a_cluster_knows_the_work_by_name_and_loads_nothing_of_it() -> None:
+    pytest.importorskip("distributed", reason="distributed is not installed: pip install 'napari-nucloop[cluster]'")
+    told = (
+        "import sys\n"
+        "from nucloop.cohort import client_of, run\n"
+        "from nucloop.cohort.cluster import outcomes_of_cluster\n"
+        "from distributed import Client, LocalCluster\n"
+        "from distributed.protocol.pickle import dumps\n"
+        "from nucloop.cohort.work import do_part, do_slide, join_parts\n"
+        "print('as they travel:', max(len(dumps(work)) for work in (do_part, do_slide, join_parts)))\n"
+        f"print('loaded:', [name for name in {HEAVY!r} if name in sys.modules and name != 'distributed'])"
+    )
+
+    done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
+
+    assert "loaded: []" in done.stdout
+    assert int(done.stdout.split()[3]) < 200
+
+
 def test_every_command_is_there_and_says_what_it_is_for() -> None:
     for name in _COMMANDS:
         told = CliRunner().invoke(app, [name, "--help"])
