@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from PIL import Image
+from tests.toy_outlines import disc_places, discs, small_network
 
 from nucloop.classes import ClassScheme, NucleusClass
 from nucloop.learning.examples import is_taught
@@ -15,6 +17,7 @@ from nucloop.learning.session_heads import SessionHeads
 from nucloop.models.files.cards import load_encoder
 from nucloop.nuclei import Nuclei, Origin
 from nucloop.session import EditKind, Session
+from nucloop.session.outlining import draw_outline
 from nucloop.slides import open_slide
 
 if TYPE_CHECKING:
@@ -159,3 +162,36 @@ def test_a_head_is_trained_on_a_data_set_and_keeps_examples_for_later(nucloop, b
     before, after = LearnedHead.open(str(weights / "head.safetensors")), LearnedHead.open(str(same))
     np.testing.assert_array_equal(before.head.weight, after.head.weight)
     assert len(after.replay) == 20
+
+
+def test_outlines_are_learned_from_a_sessions_points_kept_used_again_and_applied(nucloop, tmp_path):
+    slide, out = tmp_path / "discs.png", tmp_path / "mine.safetensors"
+    Image.fromarray(discs(240)).save(slide)
+    places = disc_places(240)
+    with open_slide(slide, mpp=0.5) as picture, Session.for_slide(picture, SCHEME, author="Ann") as session:
+        session.begin_run({"detector": {"name": "test", "sha256": "0" * 64}}, 1.0).add(
+            Nuclei.from_points(SCHEME, places, label=0, score=0.9)
+        )
+        draw_outline(session, 1, [(2, 2), (2, 20), (20, 20)])
+    before = session.path.read_bytes()
+    with small_network():
+        run = nucloop("learn-outlines", slide, "--mpp", 0.5, "--out", out)
+    assert run.code == 0, run.err
+    assert "nuclei would get their first outline, 0 another one. 1 keep the one that a person drew." in run.out
+    assert session.path.read_bytes() == before, "without --apply a session is only read"
+
+    run = nucloop("learn-outlines", session.path, "--mpp", 0.5, "--network", out, "--apply")
+    assert run.code == 0, run.err
+    with Session.open(session.path) as opened:
+        assert opened.has_outline(opened.ids()).mean() > 0.9
+        assert len(opened.nuclei([1], outlines=True).outlines[0]) == 3
+        assert opened.history(1)[0].details["weights"]["outlines"]["name"] == "mine"
+        opened.undo()
+        assert opened.has_outline(opened.ids()).sum() == 1
+
+
+def test_learning_outlines_asks_for_a_place_or_for_a_network(nucloop, session, tmp_path):
+    run = nucloop("learn-outlines", session)
+    assert run.code == 1
+    assert "Say either where the network goes (--out) or which one to use (--network)." in run.err
+    assert nucloop("learn-outlines", session, "--out", tmp_path / "mine.pt").code == 1

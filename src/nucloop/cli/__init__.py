@@ -19,6 +19,7 @@ _COMMANDS = {
     "detect": "detect.detect",
     "classify": "classify.classify",
     "learn": "learn.learn_command",
+    "learn-outlines": "learn_outlines.learn_outlines_command",
     "train": "train.train",
     "evaluate": "evaluate.evaluate_command",
     "compare-detectors": "compare_detectors.compare_detectors_command",

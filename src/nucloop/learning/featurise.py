@@ -13,7 +13,7 @@ from nucloop.detection.classifier import TURNS
 from nucloop.detection.spec import InferenceConfig
 from nucloop.detection.stage import Stage, read_window
 from nucloop.models.encoder import sample_at
-from nucloop.slides.tiling import Tile
+from nucloop.slides.tiling import Tile, points_by_tile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,15 +70,9 @@ def features_at(slide: Slide, stage: Stage, yx: NDArray[np.floating], side: int 
     scale = slide.require_mpp() / stage.mpp
     there = np.flatnonzero(slide.box.contains(yx))
     points = (np.asarray(yx, np.float64)[there] + 0.5) * scale - 0.5
-    cells, inverse, counts = np.unique(
-        np.floor((points + 0.5) / side).astype(np.int64), axis=0, return_inverse=True, return_counts=True
-    )
-    order = np.argsort(inverse.reshape(-1), kind="stable")
-    ends = np.cumsum(counts)
     done = 0
-    for cell in np.argsort(-counts, kind="stable"):
-        rows = order[ends[cell] - counts[cell] : ends[cell]].astype(np.int64)
-        features = _in_tile(slide, stage, points[rows], cells[cell] * side, side)
+    for corner, rows in points_by_tile(points, side):
+        features = _in_tile(slide, stage, points[rows], corner, side)
         done += len(rows)
         yield FeaturePart(there[rows], features, done, len(points))
 

@@ -1,4 +1,7 @@
-"""From maps of nuclear pixels and of boxes to nuclei: each pixel goes to a detection, within the ellipse in its box."""
+"""From maps of nuclear pixels and of boxes to nuclei: each pixel goes to a detection, within the ellipse in its box.
+
+Where nuclei are may be known already, by points that a person or a detector put: pixels then go to these.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,8 @@ import numpy as np
 from scipy import ndimage
 from scipy.special import expit
 
-from nucloop.models.segmented import Sizes, flooded, proposals_of
+from nucloop.models.segmented import Sizes, flooded, proposals_of, traced
+from nucloop.outlines import Outlines
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -16,7 +20,7 @@ if TYPE_CHECKING:
     from nucloop.models.donuseg import DonusegConfig
     from nucloop.models.proposals import Proposals
 
-__all__ = ["propose", "reach"]
+__all__ = ["outlined", "propose", "reach"]
 
 FINER = 2
 """How much finer than the network's answer outlines are drawn."""
@@ -24,8 +28,42 @@ FINER = 2
 
 def propose(output: NDArray[np.float32], config: DonusegConfig, threshold: float) -> Proposals:
     """Turn one window's output (7, h, w) into nuclei with outlines; the score is the detection's."""
-    cells = output[1:, ::2, ::2]
-    yx, score, boxes = _detected(cells, config, threshold)
+    yx, score, boxes = _detected(_cells(output), config, threshold)
+    labels, probability = _grown(output, config, yx, boxes)
+    return proposals_of(labels, probability, config.cut, score, _sizes(config))
+
+
+def outlined(output: NDArray[np.float32], config: DonusegConfig, yx: NDArray[np.floating]) -> Outlines:
+    """Outlines of points (K, 2) in working pixels of a window, from the network's output (7, h, w) for it.
+
+    None where the network sees no nucleus at a point, or one that is too small or too large.
+    """
+    cells, stride = _cells(output), 2 * config.stride
+    cell = np.floor((yx + 0.5) / stride).astype(np.int64).clip(0, np.array(cells.shape[1:]) - 1)
+    labels, probability = _grown(output, config, yx, _halves(cells[2:, cell[:, 0], cell[:, 1]], stride))
+    _, outlines, kept = traced(labels, len(yx), probability, config.cut, _sizes(config))
+    # behind the last one stands none
+    with_none = Outlines.concatenate([outlines, Outlines.none(1)])
+    return with_none.take(np.where(kept, np.arange(len(yx)), len(yx)))
+
+
+def _cells(output: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return what the detection says of each of its cells, (6, h / 2, w / 2)."""
+    return output[1:, ::2, ::2]
+
+
+def _sizes(config: DonusegConfig) -> Sizes:
+    step = config.stride / FINER
+    return Sizes(step=step, mpp=config.mpp, least_um2=config.least_um2, largest_um=config.largest_um)
+
+
+def _grown(
+    output: NDArray[np.float32], config: DonusegConfig, yx: NDArray[np.floating], boxes: NDArray[np.floating]
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Give nuclear pixels to the nuclei at `yx` (K, 2): labels 1 to K, and the probability of nucleus, (h, w) each.
+
+    Both are finer than `output` by `FINER`. `boxes` are halves of the nuclei's boxes, (K, 2), working pixels.
+    """
     probability = _finer(expit(output[0]))
     step = config.stride / FINER
     inside = ndimage.binary_fill_holes(probability >= config.cut)
@@ -34,10 +72,9 @@ def propose(output: NDArray[np.float32], config: DonusegConfig, threshold: float
     places = places.clip(0, np.array(inside.shape) - 1)
     seeds[tuple(places.T)] = np.arange(1, len(yx) + 1)
     labels = flooded(-ndimage.gaussian_filter(probability, 1.0), seeds, inside | (seeds > 0))
-    labels = _within(labels, places, boxes * config.box / step)
+    labels = _within(labels, places, np.asarray(boxes, np.float64) * config.box / step)
     labels[~inside] = 0
-    sizes = Sizes(step=step, mpp=config.mpp, least_um2=config.least_um2, largest_um=config.largest_um)
-    return proposals_of(labels, probability, config.cut, score, sizes)
+    return labels, probability
 
 
 def _detected(
@@ -55,8 +92,13 @@ def _detected(
     # the middle of the box, unless that lies beyond the cell's neighbours
     middle = ((boxes[:, 2:] - boxes[:, :2]) / 2).clip(-stride, stride)
     yx = cell * stride + (stride - 1) / 2 + middle
-    half = np.maximum((boxes[:, :2] + boxes[:, 2:]) / 2, 1.0)
-    return yx, score[cell[:, 0], cell[:, 1]], half
+    return yx, score[cell[:, 0], cell[:, 1]], _halves(boxes.T / stride, stride)
+
+
+def _halves(sides: NDArray[np.floating], stride: int) -> NDArray[np.float64]:
+    """Halves of boxes (K, 2), working pixels, from how far they reach up, left, down and right (4, K), in cells."""
+    half: NDArray[np.float64] = np.maximum((sides[:2] + sides[2:]).T.astype(np.float64) * (stride / 2), 1.0)
+    return half
 
 
 def _within(labels: NDArray[np.int32], places: NDArray[np.int64], half: NDArray[np.float64]) -> NDArray[np.int32]:

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Sizes", "centres_of", "extents_of", "flooded", "means_of", "proposals_of", "sizes_of"]
+    from nucloop.outlines import Outlines
+
+__all__ = ["Sizes", "centres_of", "extents_of", "flooded", "means_of", "proposals_of", "sizes_of", "traced"]
 
 TOLERANCE = 0.15
 """How far a corner that is left out may lie from the outline, pixels of the label image."""
@@ -106,15 +108,29 @@ def proposals_of(
     probability : (K, C), optional
         Of each class.
     """
-    count = len(score)
-    pixel_um = sizes.step * sizes.mpp
-    centres = centres_of(labels, count)
-    outlines = outlines_of(labels, count, surface, cut, TOLERANCE)
-    kept = (sizes_of(labels, count) >= sizes.least_um2 / pixel_um**2) & outlines.there
-    kept &= (extents_of(labels, centres) <= sizes.largest_um / pixel_um) & (score >= threshold)
+    centres, outlines, kept = traced(labels, len(score), surface, cut, sizes)
+    kept &= score >= threshold
     return Proposals(
         (centres[kept] + 0.5) * sizes.step - 0.5,
         score[kept].astype(np.float32),
         None if probability is None else probability[kept],
-        outlines.take(kept).scaled(sizes.step),
+        outlines.take(kept),
     )
+
+
+def traced(
+    labels: NDArray[np.int32], count: int, surface: NDArray[np.floating], cut: float, sizes: Sizes
+) -> tuple[NDArray[np.float64], Outlines, NDArray[np.bool_]]:
+    """Trace labels 1 to `count`, (h, w), where they were cut from `surface`.
+
+    Returns
+    -------
+    (count, 2), Outlines, (count,) bool
+        Centres in pixels of the label image, outlines in working pixels, and which labels have the size of a nucleus.
+    """
+    pixel_um = sizes.step * sizes.mpp
+    centres = centres_of(labels, count)
+    outlines = outlines_of(labels, count, surface, cut, TOLERANCE)
+    kept = (sizes_of(labels, count) >= sizes.least_um2 / pixel_um**2) & outlines.there
+    kept &= extents_of(labels, centres) <= sizes.largest_um / pixel_um
+    return centres, outlines.scaled(sizes.step), kept

@@ -1,7 +1,8 @@
-"""Outlines that a person draws, cuts and joins on a slide: which nuclei they mean, and the edit that follows."""
+"""Outlines that a person draws, cuts, joins or has learned: which nuclei they mean, and the edit that follows."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,12 +19,14 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
     from shapely import Polygon
 
+    from nucloop.formats.slide_info import Weights
+    from nucloop.nuclei import Nuclei
     from nucloop.session.change import Change
     from nucloop.session.session import Session
 
     Ids = NDArray[np.int64]
 
-__all__ = ["add_outlined", "cut_along", "draw_around", "draw_outline", "merge", "split"]
+__all__ = ["add_outlined", "cut_along", "draw_around", "draw_outline", "give_outlines", "merge", "split"]
 
 REACH_UM = 30.0
 """No nucleus's border is farther from its centre."""
@@ -76,6 +79,25 @@ def merge(session: Session, ids: ArrayLike) -> Change:
     there = np.unique(np.asarray(ids, np.int64))
     rows = there[session.contains(there)] - 1
     return session.record(EditKind.MERGE, reshaping.merged(session.ledger.state, session.editor, rows))
+
+
+def give_outlines(session: Session, nuclei: Nuclei, weights: Weights) -> Change:
+    """Give nuclei the outlines that a network found, as one step, in place of those that they had.
+
+    A person's own stay, and so do those of nuclei that were moved or deleted meanwhile, or for which it found none.
+
+    Parameters
+    ----------
+    nuclei : Nuclei
+        Of this session, each once, where they were when they were looked at, with outlines.
+    weights : dict
+        The network, with its sha256.
+    """
+    columns = session.ledger.state.columns
+    known = nuclei.take((nuclei.ids > 0) & (nuclei.ids <= columns.size))
+    # what grows outlines knows no cells
+    patch = reshaping.given(session.ledger.state, replace(known, cell_outlines=None))
+    return session.record(EditKind.OUTLINE, patch, details={"weights": weights, "did": "learned outlines"})
 
 
 def draw_around(

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from nucloop.session.outlines import NewOutlines
     from nucloop.session.view import State
 
-__all__ = ["added", "merged", "redrawn", "shape_of", "split"]
+__all__ = ["added", "given", "merged", "redrawn", "shape_of", "split"]
 
 SMOOTH_PIXELS = 0.3
 """A hand's line is kept this exactly, level-0 pixels."""
@@ -70,6 +70,21 @@ def added(state: State, editor: Editor, ring: ArrayLike, code: int) -> Patch:
 def redrawn(state: State, editor: Editor, row: int, ring: ArrayLike) -> Patch:
     """Give a nucleus another outline."""
     return _reshaped(state, editor, row, shape_of(ring))
+
+
+def given(state: State, nuclei: Nuclei) -> Patch:
+    """Give nuclei the outlines that a model found; not those that were drawn by hand, or that are elsewhere by now."""
+    columns, order = state.columns, np.argsort(nuclei.ids, kind="stable")
+    outlines = Outlines.none(len(nuclei)) if nuclei.outlines is None else nuclei.outlines
+    rows = nuclei.ids[order] - 1
+    takes = outlines.there[order] & columns.alive(rows) & (columns.values("drawn", rows) == 0)
+    takes &= (columns["yx"][rows] == nuclei.yx[order]).all(1)
+    rows, source = rows[takes], order[takes]
+    shift = columns["found"][rows].astype(np.float64) - columns["yx"][rows]
+    numbers, new = state.outlines.numbered(nuclei.take(source), shift=shift)
+    if new is None:
+        return Patch()
+    return replace(Patch.change(columns, rows, {"outline": numbers["outline"]}), outlines=new)
 
 
 def split(state: State, editor: Editor, row: int, line: ArrayLike) -> Patch:

@@ -13,7 +13,7 @@ from nucloop.errors import RegionError
 from nucloop.geometry import Region, as_region, in_any
 from nucloop.slides.box import Box
 
-__all__ = ["Tile", "TiledRegion", "plan_tiles"]
+__all__ = ["Tile", "TiledRegion", "plan_tiles", "points_by_tile"]
 
 
 @dataclass(frozen=True)
@@ -124,6 +124,23 @@ def plan_tiles(
     if len(tiles) > 1 or (tiles and tiles[0].height * tiles[0].width > side * side // 2):
         tiles[:1] = [part for part in _parts(tiles[0], align) if region.meets(part, step)]
     return tiles
+
+
+def points_by_tile(points: NDArray[np.floating], side: int) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Sort points (N, 2), in working pixels, into square tiles on multiples of `side`, those with most points first.
+
+    Returns
+    -------
+    list of (2,) int64, (K,) int64
+        Of each tile that holds any its first pixel, and the rows of its points, ascending.
+    """
+    cells, inverse, counts = np.unique(
+        np.floor((np.asarray(points) + 0.5) / side).astype(np.int64), axis=0, return_inverse=True, return_counts=True
+    )
+    rows = np.argsort(inverse.reshape(-1), kind="stable").astype(np.int64)
+    ends = np.cumsum(counts)
+    fullest = np.argsort(-counts, kind="stable").tolist()
+    return [(cells[k] * side, rows[ends[k] - counts[k] : ends[k]]) for k in fullest]
 
 
 def _aligned(low: float, high: float, align: int) -> tuple[int, int]:

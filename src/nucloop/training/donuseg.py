@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nucloop.configuration import read_strictly
+from nucloop.errors import WeightsError
+from nucloop.models.backbone import Backbone
 from nucloop.models.donuseg import BOX_LEVEL, DonusegConfig, DonusegNet
 from nucloop.training.instance_targets import nearest
 from nucloop.training.product import save_family
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from nucloop.models.backbone import Backbone
     from nucloop.models.files.cards import Card
     from nucloop.training.crops import Crops
     from nucloop.training.product import Origins
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DonusegRecipe",
     "DonusegTask",
+    "begun_with",
     "chosen",
     "contrast",
     "location_loss",
@@ -133,6 +135,27 @@ class DonusegTask(TrainingTask[DonusegRecipe, DonusegNet]):
         """Write it with its card."""
         threshold = self.recipe.threshold
         return save_family(files["detector"], model, self.recipe, origins, family="donuseg", threshold=threshold)
+
+
+def begun_with(known: nn.Module, config: DonusegConfig) -> DonusegNet:
+    """Return a network whose encoder begins as that of another network, which has the same one.
+
+    Raises
+    ------
+    WeightsError
+        If the other has another encoder.
+    """
+    net = DonusegNet(config)
+    theirs = getattr(known, "backbone", None)
+    missing = ["all"]
+    if isinstance(theirs, Backbone) and theirs.name == config.backbone:
+        missing = net.backbone.net.load_state_dict(theirs.net.state_dict(), strict=False).missing_keys
+    if missing:
+        raise WeightsError(
+            f"The network to begin with has another encoder than {config.backbone} down to stride "
+            f"{max(config.strides)}. Choose one that has it, or give none."
+        )
+    return net
 
 
 def point_labels(away_um: Tensor, inner: float, outer: float, exhaustive: Tensor) -> Tensor:

@@ -16,9 +16,20 @@ from nucloop.training.provenance import notice_of, program_commit, stains_of
 from nucloop.training.recipe import DetectorRecipe, EncoderRecipe, EndToEndRecipe, Recipe, recipe_record
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from nucloop.classes import ClassScheme
 
-__all__ = ["Origins", "measured_halo", "save_detector", "save_encoder", "save_family", "save_shape"]
+__all__ = [
+    "Origins",
+    "family_card",
+    "halo_tries",
+    "measured_halo",
+    "save_detector",
+    "save_encoder",
+    "save_family",
+    "save_shape",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,9 +48,16 @@ class Origins:
     """What it was trained on."""
 
 
-@torch.no_grad()
 def measured_halo(net: nn.Module, align: int, tolerance: float = 1e-3, core: int = 128, widest: int = 288) -> int:
-    """Working pixels around a tile that change what is inside it by more than `tolerance`.
+    """Working pixels around a tile that change what is inside it; see `halo_tries`."""
+    tries = halo_tries(net, align, tolerance, core, widest)
+    return next(halo for halo in tries if halo is not None)
+
+
+def halo_tries(
+    net: nn.Module, align: int, tolerance: float = 1e-3, core: int = 128, widest: int = 288
+) -> Iterator[int | None]:
+    """Yield None before each try, then how many pixels around a tile change its inside by more than `tolerance`.
 
     Compares the middle of a large random image with the same pixels in a smaller window; the outputs are
     measured in their own standard deviations.
@@ -55,6 +73,7 @@ def measured_halo(net: nn.Module, align: int, tolerance: float = 1e-3, core: int
     coarse = torch.rand(1, 3, side // 8, side // 8, generator=generator)
     image = 255 * nn.functional.interpolate(coarse, size=(side, side), mode="bicubic").clamp(0, 1)
 
+    @torch.no_grad()
     def middle(window: Tensor, halo: int) -> Tensor:
         out: Tensor = net(window)
         stride = window.shape[-1] // out.shape[-1]
@@ -63,12 +82,15 @@ def measured_halo(net: nn.Module, align: int, tolerance: float = 1e-3, core: int
 
     whole = middle(image, widest)
     spread = whole.std(dim=(0, 2, 3), keepdim=True) + 1e-6
-    for halo in range(align, widest, align):
-        cut = widest - halo
-        error = (middle(image[..., cut : side - cut, cut : side - cut], halo) - whole).abs() / spread
-        if error.max() <= tolerance:
-            return halo
-    return widest
+    # what lies farther away changes less: each try halves what is left
+    too_few, enough = 0, -(-widest // align)
+    while enough - too_few > 1:
+        yield None
+        tried = (too_few + enough) // 2
+        cut = widest - tried * align
+        error = (middle(image[..., cut : side - cut, cut : side - cut], tried * align) - whole).abs() / spread
+        too_few, enough = (too_few, tried) if error.max() <= tolerance else (tried, enough)
+    yield min(enough * align, widest)
 
 
 def _recipe(recipe: Recipe, origins: Origins) -> dict[str, Any]:
@@ -114,16 +136,32 @@ def save_family(
     scheme : ClassScheme, optional
         The classes that it names itself.
     """
+    halo = measured_halo(net, alignment(recipe.model))
+    card = family_card(out.stem, recipe, origins, family=family, threshold=threshold, halo=halo, scheme=scheme)
+    return save_module(out, net, card)
+
+
+def family_card(
+    name: str,
+    recipe: Recipe,
+    origins: Origins,
+    *,
+    family: str,
+    threshold: float,
+    halo: int,
+    scheme: ClassScheme | None = None,
+) -> Card:
+    """Return the card of a detector of any family, see `save_family`."""
     config = asdict(recipe.model)
     backbone = getattr(recipe.model, "backbone", "")
-    card = Card(
+    return Card(
         kind="detector",
-        name=out.stem,
+        name=name,
         architecture=", ".join(part for part in (FAMILIES[family].architecture, backbone) if part),
         family="" if family == DEFAULT_FAMILY else family,
         mpp=config.pop("mpp"),
         config=config,
-        halo=measured_halo(net, alignment(recipe.model)),
+        halo=halo,
         threshold=threshold,
         classes=None if scheme is None else scheme.to_dict(),
         training_data=origins.data,
@@ -131,7 +169,6 @@ def save_family(
         commit=program_commit(),
         notice=_notice(origins),
     )
-    return save_module(out, net, card)
 
 
 def save_encoder(

@@ -20,11 +20,14 @@ from nucloop.gui.layer.viewport import MOST_POINTS, Viewport, viewport_of
 from nucloop.gui.napari_private.view_state import view_events_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from napari.components import ViewerModel
     from napari.layers import Image, Points
     from numpy.typing import NDArray
 
     from nucloop.gui.layer.shown_nuclei import ShownNuclei
+    from nucloop.nuclei import Nuclei
     from nucloop.outlines import Outlines
 
 __all__ = ["OUTLINES_NAME", "OutlineDrawing", "outline_picture"]
@@ -87,6 +90,7 @@ class OutlineDrawing(QObject):
         self._points, self._viewer, self._image = points, viewer, image
         self.picture = ViewPicture(viewer, image, OUTLINES_NAME, smooth=False)
         self._wanted = self._drawn_by_hand = self._following = False
+        self._tried: Callable[[Nuclei], Nuclei] | None = None
         self._drawn: Viewport | None = None
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -111,8 +115,14 @@ class OutlineDrawing(QObject):
         self._drawn_by_hand = True
         self._switch()
 
+    def try_on(self, tried: Callable[[Nuclei], Nuclei] | None) -> None:
+        """Show nuclei as `tried` returns them, with other outlines than they have; None ends that."""
+        self._tried = tried
+        self._switch()
+        self.follow()
+
     def _switch(self) -> None:
-        follows = self._wanted or self._drawn_by_hand
+        follows = self._wanted or self._drawn_by_hand or self._tried is not None
         if follows == self._following:
             return
         self._following = follows
@@ -130,6 +140,7 @@ class OutlineDrawing(QObject):
     def close(self) -> list[Image]:
         """Stop drawing; return the layer, if there is one, for somebody to take out of the viewer."""
         self._wanted = self._drawn_by_hand = False
+        self._tried = None
         self._switch()
         return self.picture.release()
 
@@ -156,6 +167,8 @@ class OutlineDrawing(QObject):
             self._hide()
             return
         table = nuclei.session.with_outlines(nuclei.shown(nuclei.visible_ids(ids)))
+        if self._tried is not None:
+            table = self._tried(table)
         if table.outlines is None or not table.outlines.there.any():
             self._hide()
             return

@@ -13,6 +13,7 @@ from nucloop.gui.learn.head_list import HeadList
 from nucloop.gui.learn.learn_controls import LearnControls, MethodChoice
 from nucloop.gui.learn.learning import Learning
 from nucloop.gui.learn.lesson_panel import LessonPanel
+from nucloop.gui.learn.outline_part import OutlinePart
 from nucloop.gui.learn.tuning_curve import TuningCurve
 from nucloop.gui.napari_private.parts import itself
 from nucloop.gui.widgets.appearance import style_sheet
@@ -70,13 +71,14 @@ class LearnDock(QWidget):
         self.heads = HeadList()
         self.method = MethodChoice()
         self.more = section("More", self.method)
+        self.outlines = OutlinePart(self.viewer)
         inside = QWidget()
         column = QVBoxLayout(inside)
         column.setContentsMargins(12, 10, 12, 10)
         column.setSpacing(10)
         for widget in (self.controls, self.curve, self.messages, self.lesson, self.more, self.undo):
             column.addWidget(widget)
-        for widget in (line(), self.heads):
+        for widget in (line(), self.outlines, line(), self.heads):
             column.addWidget(widget)
         column.addStretch()
         show_scrolled(self, inside)
@@ -97,6 +99,7 @@ class LearnDock(QWidget):
         self.heads.export_clicked.connect(self._export)
         self.heads.import_clicked.connect(self._import)
         self.undo.said.connect(self.messages.say)
+        self.outlines.said.connect(self.messages.say)
         self._show_timer = QTimer(self)
         self._show_timer.setSingleShot(True)
         self._show_timer.timeout.connect(self._show)

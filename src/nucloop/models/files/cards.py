@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from contextlib import suppress
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save, save_file
 from torch import nn
 
 from nucloop.classes import ClassScheme
@@ -38,6 +39,7 @@ __all__ = [
     "load_head",
     "load_head_with_extra",
     "load_shape",
+    "module_sha256",
     "read_card",
     "save_head",
     "save_module",
@@ -173,7 +175,7 @@ def _save(path: Path, tensors: dict[str, np.ndarray], card: Card) -> Card:
     temporary, card_part = path.with_name(path.name + ".part"), path.with_suffix(".json.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file({key: np.ascontiguousarray(value) for key, value in tensors.items()}, str(temporary))
+        save_file(_laid_out(tensors), str(temporary))
         temporary.chmod(0o644)  # the library writes for its user alone; weights are shared
         card = replace(card, sha256=file_sha256(temporary))
         card_part.write_text(json.dumps(asdict(card), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -189,7 +191,20 @@ def _save(path: Path, tensors: dict[str, np.ndarray], card: Card) -> Card:
 
 def save_module(path: Path, module: nn.Module, card: Card) -> Card:
     """Write a network and its card; return the card with its sha256."""
-    return _save(path, {key: value.detach().cpu().numpy() for key, value in module.state_dict().items()}, card)
+    return _save(path, _arrays(module), card)
+
+
+def module_sha256(module: nn.Module) -> str:
+    """SHA-256 of the file that `save_module` would write, hexadecimal."""
+    return hashlib.sha256(save(_laid_out(_arrays(module)))).hexdigest()
+
+
+def _arrays(module: nn.Module) -> dict[str, np.ndarray]:
+    return {key: value.detach().cpu().numpy() for key, value in module.state_dict().items()}
+
+
+def _laid_out(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {key: np.ascontiguousarray(value) for key, value in tensors.items()}
 
 
 def save_head(path: Path, head: LinearHead, card: Card, extra: Mapping[str, np.ndarray] | None = None) -> Card:
