@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
+import shapely
 
 from nucloop.metrics.points import match_points
 from nucloop.nuclei import Origin
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 Nucleus = dict[str, object]
-Ring = list[tuple[int, int]]
+Ring = list[tuple[float, float]]
 Point = tuple[tuple[int, int], str, "Ring | None"]
 """Place, class and outline of a nucleus that comes from elsewhere."""
 P, A, C, K, I = Origin.PREDICTED, Origin.ADDED, Origin.CONFIRMED, Origin.CORRECTED, Origin.IMPORTED  # noqa: E741
@@ -32,6 +33,8 @@ class Reference:
     authors: dict[int, str] = field(default_factory=dict)
     steps: int = 0
     last_id: int = 0
+    outlines: int = 0
+    """Outlines that were drawn or learned: each is another one, whatever its corners."""
 
     def state(self) -> dict[int, Nucleus]:
         """Return every nucleus that is or was there."""
@@ -168,6 +171,63 @@ class Reference:
         pairs = match_points(np.array(places, float), np.array([p for p, _ in bringing], float), radius)
         return {bare[i]: drawn(places[i], bringing[j][1]) for i, j in pairs.tolist()}
 
+    def draw(self, author: str, number: int, ring: Ring) -> None:
+        """Give a nucleus an outline that lies around its place."""
+        self.edit(author, {number: self.shaped(author, self.alive()[number]["yx"], ring)})
+
+    def learn(self, author: str, rings: dict[int, Ring]) -> None:
+        """Give nuclei outlines, but those whose own a person drew."""
+        alive = self.alive()
+        takes = {k: ring for k, ring in rings.items() if k in alive and not alive[k].get("hand")}
+        self.edit(author, {k: drawn(alive[k]["yx"], ring) | self.another() for k, ring in takes.items()})
+
+    def split(self, author: str, number: int, x: float) -> bool:
+        """Cut a box in two at a column; the wider part stays. False where one would be too small to be a nucleus."""
+        n = self.alive()[number]
+        top, left, bottom, right = box_of(outline_now(n))
+        parts = [(top, left, bottom, x), (top, x, bottom, right)]
+        small, large = sorted(parts, key=lambda part: part[3] - part[1])
+        if (bottom - top) * (small[3] - small[1]) < 4:
+            return False
+        place = n["yx"] if large[1] < n["yx"][1] < large[3] else middle(large)
+        label = n.get("label")
+        said = {} if label is None else {f"said {author}": label}
+        other = {"found": middle(small), "label": label, "model": n.get("model"), "origin": A, **said}
+        halves = {number: self.shaped(author, place, ring_of(large))}
+        self.edit(author, halves | self.new([other | self.shaped(author, middle(small), ring_of(small))]))
+        return True
+
+    def merge(self, author: str, ids: list[int]) -> bool:
+        """Make one of several nuclei that have boxes or no outlines; False where they are too far apart to be one."""
+        alive = self.alive()
+        kept = self.stays(ids)
+        boxes = [shapely.Polygon(ring) for k in ids if (ring := outline_now(alive[k])) is not None]
+        if boxes:
+            shape = shapely.union_all(boxes)
+            if shape.geom_type != "Polygon":
+                hull = shapely.convex_hull(shape)
+                if hull.area > 1.5 * shape.area:
+                    return False
+                shape = hull
+            ring = [tuple(corner) for corner in shape.exterior.simplify(0.3).coords[:-1]]
+            now = self.shaped(author, alive[kept]["yx"], ring)
+        else:
+            now = {"yx": tuple(np.mean([alive[k]["yx"] for k in ids], 0).tolist())}
+        self.edit(author, {kept: now} | {k: {"removed": True} for k in ids if k != kept})
+        return True
+
+    def stays(self, ids: list[int]) -> int:
+        """Return which of several nuclei stays: one that a person spoke about, else the largest, else the first."""
+        alive = self.alive()
+        return min(ids, key=lambda k: (alive[k]["origin"] == P, -size(outline_now(alive[k])), k))
+
+    def shaped(self, author: str, place: tuple[float, float], ring: Ring) -> Nucleus:
+        return {"yx": place, "hand": author} | drawn(place, ring) | self.another()
+
+    def another(self) -> Nucleus:
+        self.outlines += 1
+        return {"outline number": self.outlines}
+
     def relabel(self, author: str, labels: dict[int, str], force: bool) -> None:
         alive, wanted = self.alive(), {}
         for k, label in labels.items():
@@ -197,7 +257,7 @@ class Reference:
             self.done.append(self.undone.pop())
 
 
-def drawn(yx: tuple[int, int], ring: Ring | None) -> Nucleus:
+def drawn(yx: tuple[float, float], ring: Ring | None) -> Nucleus:
     """An outline, and where its nucleus was when it got it."""
     return {} if ring is None else {"outline": tuple(ring), "drawn at": yx}
 
@@ -208,6 +268,35 @@ def outline_now(nucleus: Nucleus) -> Ring | None:
         return None
     (y, x), (old_y, old_x) = nucleus["yx"], nucleus["drawn at"]
     return [[a + y - old_y, b + x - old_x] for a, b in nucleus["outline"]]
+
+
+def box_of(ring: Ring | None) -> tuple[float, float, float, float] | None:
+    """Top, left, bottom and right of an outline that is a box; None of any other."""
+    if ring is None:
+        return None
+    (top, left), (bottom, right) = np.min(ring, 0).tolist(), np.max(ring, 0).tolist()
+    return (top, left, bottom, right) if same_ring(ring) == same_ring(ring_of((top, left, bottom, right))) else None
+
+
+def ring_of(box: tuple[float, float, float, float]) -> Ring:
+    top, left, bottom, right = box
+    return [(top, left), (top, right), (bottom, right), (bottom, left)]
+
+
+def middle(box: tuple[float, float, float, float]) -> tuple[float, float]:
+    return ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
+
+
+def size(ring: Ring | None) -> float:
+    return 0.0 if ring is None else shapely.Polygon(ring).area
+
+
+def same_ring(ring: Ring | None) -> Ring | None:
+    """Write an outline in one way, wherever it begins and whichever way round it goes."""
+    if ring is None:
+        return None
+    ways = [[tuple(corner) for corner in way] for way in (ring, ring[::-1])]
+    return min(way[k:] + way[:k] for way in ways for k in range(len(way)))
 
 
 NOTHING = "(no class)"

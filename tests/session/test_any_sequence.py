@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +13,14 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from tests.session.conftest import SCHEME, SLIDE, WEIGHTS
-from tests.session.reference_model import Point, Reference, Ring, outline_now
+from tests.session.reference_model import Point, Reference, Ring, box_of, outline_now, ring_of, same_ring
 
 from nucloop.classes import ClassScheme, NucleusClass
 from nucloop.errors import SessionError
 from nucloop.nuclei import UNLABELLED, Nuclei, Origin
 from nucloop.outlines import Outlines
 from nucloop.session import ModelRun, Session
+from nucloop.session.outlining import draw_outline, give_outlines, merge, split
 
 RADIUS = 2.0
 places = st.tuples(st.integers(0, 9), st.integers(0, 9))
@@ -30,7 +32,7 @@ somebody = st.tuples(st.sampled_from(AUTHORS), st.booleans())
 """Who edits, and whether blinded."""
 
 
-def ring_around(place: tuple[int, int], k: int) -> Ring:
+def ring_around(place: tuple[float, float], k: int) -> Ring:
     """An outline with a few corners, other than those of the nuclei beside it."""
     y, x = place
     return [(y - 1, x - k), (y - 1, x + 3), (y + 2, x + 1), (y + k, x - 1)][: 3 + k % 2]
@@ -38,7 +40,7 @@ def ring_around(place: tuple[int, int], k: int) -> Ring:
 
 def rings_of(nuclei: Nuclei) -> list[Ring | None]:
     outlines = Outlines.none(len(nuclei)) if nuclei.outlines is None else nuclei.outlines
-    return [None if ring is None else ring.tolist() for ring in outlines]
+    return [None if ring is None else same_ring(ring.tolist()) for ring in outlines]
 
 
 class AnySequence(RuleBasedStateMachine):
@@ -65,6 +67,10 @@ class AnySequence(RuleBasedStateMachine):
         """Ids that were given, whatever numbers were drawn: else most edits would meet nobody."""
         last = self.reference.last_id
         return list(dict.fromkeys(k % last + 1 for k in ids)) if last else []
+
+    def there(self, ids: list[int]) -> list[int]:
+        """Those of them that are there."""
+        return [k for k in self.known(ids) if k in self.reference.alive()]
 
     def name(self, number: int, nothing: bool = True) -> str | None:
         names = [*self.reference.scheme(), *([None] if nothing else [])]
@@ -142,6 +148,54 @@ class AnySequence(RuleBasedStateMachine):
         self.session.relabel(ids, labels, p, weights=WEIGHTS, force=force)
         self.reference.relabel(self.author, {k: scheme.names[n] for k, n in zip(ids, labels, strict=True)}, force)
 
+    @rule(ids=some_ids, sides=st.tuples(*[st.integers(1, 3)] * 4), who=somebody)
+    def draw_around(self, ids: list[int], sides: tuple[int, int, int, int], who: tuple[str, bool]) -> None:
+        self.session.author, self.session.blinded = who
+        for number in self.there(ids)[:1]:
+            (y, x), (up, left, down, right) = self.reference.alive()[number]["yx"], sides
+            ring = ring_of((y - up, x - left, y + down, x + right))
+            draw_outline(self.session, number, ring)
+            self.reference.draw(self.author, number, ring)
+
+    @rule(ids=some_ids, wide=st.integers(1, 5))
+    def split_a_box(self, ids: list[int], wide: int) -> None:
+        boxes = {k: box_of(outline_now(self.reference.alive()[k])) for k in self.there(ids)}
+        for number, box in list(boxes.items())[:1]:
+            if box is None or wide >= box[3] - box[1] or 2 * wide == box[3] - box[1]:
+                continue
+            x, line = box[1] + wide, [(box[0] - 1, box[1] + wide), (box[2] + 1, box[1] + wide)]
+            if self.reference.split(self.author, number, x):
+                split(self.session, number, line)
+            else:
+                with pytest.raises(SessionError, match="does not cut"):
+                    split(self.session, number, line)
+
+    @rule(ids=some_ids)
+    def merge_some(self, ids: list[int]) -> None:
+        alive, ids = self.reference.alive(), sorted(self.there(ids)[:3])
+        if len(ids) < 2:
+            with pytest.raises(SessionError, match="Select two"):
+                merge(self.session, ids)
+            return
+        rings = [outline_now(alive[k]) for k in ids]
+        if any(ring is not None and box_of(ring) is None for ring in rings):
+            return
+        if outline_now(alive[self.reference.stays(ids)]) is None and (any(rings) or len(ids) > 2):
+            # it would go to a middle that is no whole number
+            return
+        if self.reference.merge(self.author, ids):
+            merge(self.session, ids)
+        else:
+            with pytest.raises(SessionError, match="too far apart"):
+                merge(self.session, ids)
+
+    @rule(ids=some_ids, number=pick)
+    def learn_outlines(self, ids: list[int], number: int) -> None:
+        nuclei = self.session.nuclei(self.there(ids))
+        rings = [ring_around(tuple(yx), number + k) for k, yx in enumerate(nuclei.yx.tolist())]
+        give_outlines(self.session, replace(nuclei, outlines=Outlines.of(rings)), WEIGHTS)
+        self.reference.learn(self.author, dict(zip(nuclei.ids.tolist(), rings, strict=True)))
+
     @precondition(lambda self: len(self.session.scheme) < 6)
     @rule()
     def add_class(self) -> None:
@@ -206,7 +260,8 @@ class AnySequence(RuleBasedStateMachine):
         assert nuclei.ids.tolist() == sorted(alive)
         expected = [alive[k] for k in sorted(alive)]
         assert nuclei.yx.tolist() == [list(n["yx"]) for n in expected]
-        assert rings_of(session.with_outlines(nuclei)) == [outline_now(n) for n in expected]
+        assert rings_of(session.with_outlines(nuclei)) == [same_ring(outline_now(n)) for n in expected]
+        assert session.drawn_by(nuclei.ids) == [n.get("hand", "") for n in expected]
         # a run may have gone on with a class whose addition was undone since: nobody sees it until that is redone
         labels = [word if (word := n.get("label")) in names else None for n in expected]
         assert [called[k] for k in nuclei.label] == labels
@@ -215,7 +270,9 @@ class AnySequence(RuleBasedStateMachine):
         assert session.unlabelled == labels.count(None)
         assert len(session) == len(expected)
         assert sum(session.origins.values()) == len(expected)
-        assert session.in_box(0, 0, 7, 7).tolist() == [k for k in sorted(alive) if max(alive[k]["yx"]) < 7]
+        assert session.in_box(0, 0, 7, 7).tolist() == [
+            k for k in sorted(alive) if min(alive[k]["yx"]) >= 0 and max(alive[k]["yx"]) < 7
+        ]
         for reader in AUTHORS:
             said = [n.get(f"said {reader}") or n.get("model") for n in expected]
             seen = [called[k] for k in session.labels_of(reader, nuclei.ids)]
