@@ -36,7 +36,7 @@ def disc_places(side: int) -> NDArray[np.float64]:
 @contextmanager
 def small_network(steps: int = 60) -> Iterator[None]:
     """Within it, outlines are learned by a small network in so many small steps, whatever the clock says."""
-    from nucloop.learning import own_outlines
+    from nucloop.learning.outlines import learned as own_outlines
     from nucloop.models.backbone import Backbone
     from nucloop.models.donuseg import DonusegConfig
     from nucloop.models.files.cards import Card

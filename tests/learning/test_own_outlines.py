@@ -13,10 +13,10 @@ from tests.toy_outlines import disc_places, discs, small_network
 
 from nucloop.classes import ClassScheme
 from nucloop.errors import DataError, WeightsError
-from nucloop.learning import own_outlines
-from nucloop.learning.outline_proposal import OutlineChange, OutlineProposal, OutlineStep
-from nucloop.learning.own_outlines import OutlineNetwork, learn_outlines, outlines_at
-from nucloop.learning.point_fields import MOST_FIELDS, point_fields
+from nucloop.learning.outlines import learned as own_outlines
+from nucloop.learning.outlines.learned import OutlineNetwork, learn_outlines, outlines_at
+from nucloop.learning.outlines.point_fields import MOST_FIELDS, point_fields
+from nucloop.learning.outlines.proposal import OutlineChange, OutlineProposal, OutlineStep
 from nucloop.models.donuseg import DonusegConfig
 from nucloop.models.files.cards import find_weights, load_encoder
 from nucloop.nuclei import Nuclei

@@ -8,8 +8,8 @@ import typer
 
 from nucloop.cli.terminal import check_writable, progress_bar, say
 from nucloop.errors import DataError, WeightsError
-from nucloop.learning.outline_proposal import OutlineProposal, OutlineStep
-from nucloop.learning.own_outlines import OutlineNetwork, learn_outlines, outlines_at
+from nucloop.learning.outlines.learned import OutlineNetwork, learn_outlines, outlines_at
+from nucloop.learning.outlines.proposal import OutlineProposal, OutlineStep
 from nucloop.learning.several_sessions import Corrected, open_corrected
 
 __all__ = ["learn_outlines_command"]

@@ -14,7 +14,7 @@ from nucloop.gui.napari_private.parts import keeper_of
 from nucloop.gui.sessions.open_sessions import OpenSessions
 from nucloop.gui.widgets.jobs import Ending, How, Job
 from nucloop.gui.widgets.messages import Message, Tone
-from nucloop.learning.outline_proposal import FoundOutlines, OutlineProposal, OutlineStep
+from nucloop.learning.outlines.proposal import FoundOutlines, OutlineProposal, OutlineStep
 from nucloop.learning.preparing import prepare_torch
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from napari.layers import Image
 
     from nucloop.gui.layer.nuclei_layer import NucleiLayer
-    from nucloop.learning.own_outlines import OutlineNetwork
+    from nucloop.learning.outlines.learned import OutlineNetwork
     from nucloop.nuclei import Nuclei
 
     Place = tuple[float, float]
@@ -224,7 +224,7 @@ def _seen_by(nuclei: NucleiLayer) -> Nuclei:
 
 def _learned_steps(image: Image, nuclei: Nuclei, minutes: float, centre: Place) -> Iterator[object]:
     prepare_torch()
-    from nucloop.learning.own_outlines import OutlineNetwork, learn_outlines, outlines_at
+    from nucloop.learning.outlines.learned import OutlineNetwork, learn_outlines, outlines_at
 
     with closing(slide_of_layer(image)) as slide:
         for step in learn_outlines(slide, nuclei, minutes=minutes):
@@ -235,7 +235,7 @@ def _learned_steps(image: Image, nuclei: Nuclei, minutes: float, centre: Place) 
 
 def _kept_steps(image: Image, nuclei: Nuclei, path: Path, centre: Place) -> Iterator[object]:
     prepare_torch()
-    from nucloop.learning.own_outlines import OutlineNetwork, outlines_at
+    from nucloop.learning.outlines.learned import OutlineNetwork, outlines_at
 
     network = OutlineNetwork.open(path)
     yield network

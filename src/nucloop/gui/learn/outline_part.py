@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QFileDialog, QFrame, QHBoxLayout, QLabel, QPushButton
 from nucloop.gui.learn.outline_learning import OutlineLearning
 from nucloop.gui.widgets.dock_layout import column_of, heading
 from nucloop.gui.widgets.running import ProgressRow, time_left
-from nucloop.learning.outline_proposal import FoundOutlines, OutlineStep
+from nucloop.learning.outlines.proposal import FoundOutlines, OutlineStep
 
 if TYPE_CHECKING:
     import napari

@@ -17,8 +17,8 @@ from nucloop.detection.cores import available_cores
 from nucloop.detection.engines import available_devices
 from nucloop.detection.stage import Stage, read_window
 from nucloop.errors import DataError, WeightsError
-from nucloop.learning.outline_proposal import FoundOutlines, OutlineStep
-from nucloop.learning.point_fields import point_fields
+from nucloop.learning.outlines.point_fields import point_fields
+from nucloop.learning.outlines.proposal import FoundOutlines, OutlineStep
 from nucloop.models import boxed
 from nucloop.models.donuseg import DonusegNet
 from nucloop.models.families import alignment
