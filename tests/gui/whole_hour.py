@@ -39,8 +39,8 @@ READ_AGAIN = 12
 HAND_MS = 20
 """No hand moves a mouse again sooner, and vispy leaves out what comes sooner."""
 TICK_MS = 5
-SEEN = 1.1
-"""Of the canvas that a slide may take and count as seen whole: docks that come with it take some of the canvas."""
+SEEN = 1.2
+"""Of the canvas that a slide may take and count as seen: controls of layers that come with it take a little of it."""
 SETTLED_MS = 1000
 """Before a picture is taken: what the last step has changed is laid out."""
 
