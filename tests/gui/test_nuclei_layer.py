@@ -378,3 +378,14 @@ def test_a_blinded_reader_sees_no_class_but_their_own(nuclei: NucleiLayer, run: 
     assert nuclei.counts()[1] == 1
     settled(nuclei, qtbot)
     assert nuclei.layer.features["class"].tolist() == ["no class yet", SCHEME.names[1], "no class yet", "no class yet"]
+
+
+def test_a_hidden_layer_loses_nuclei_and_shows_other_classes(nuclei: NucleiLayer, run: ModelRun) -> None:
+    nuclei.layer.visible = False
+
+    nuclei.session.delete([3, 4])
+    nuclei.hidden = frozenset([0])
+    nuclei.layer.visible = True
+
+    np.testing.assert_array_equal(nuclei.layer.data, PLACES[:2])
+    assert len(nuclei.layer._view_face_color) == 2

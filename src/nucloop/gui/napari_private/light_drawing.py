@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from nucloop.gui.napari_private.access import has_parts, part
 from nucloop.gui.napari_private.partial_drawing import PartialDrawing
 from nucloop.gui.napari_private.parts import node_of
-from nucloop.gui.napari_private.points_parts import colours_in_view
+from nucloop.gui.napari_private.points_parts import colours_in_view, is_drawn_from_others
 from nucloop.gui.napari_private.software_opengl import draws_in_software, where_software
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ def draw_image_lightly(viewer: ViewerModel, image: Image) -> None:
 
 def draw_colours(viewer: ViewerModel, layer: Points) -> None:
     """Draw the points of a layer in the colours that they have by now; napari would prepare all else of them anew."""
+    if is_drawn_from_others(layer):
+        return
     markers = _markers_of(node_of(viewer, layer)) if draws_in_software(viewer) else None
     drawn, colours = getattr(markers, "_data", None), colours_in_view(layer)
     if markers is None or drawn is None or colours is None or not len(colours[0]) == len(colours[1]) == len(drawn):

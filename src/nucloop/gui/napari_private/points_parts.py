@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from nucloop.gui.napari_private.access import has_parts, part
 
 if TYPE_CHECKING:
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
     from napari.layers import Points
     from numpy.typing import NDArray
 
-__all__ = ["colours_in_view", "paste_copied_points", "rows_in_view", "told_nobody"]
+__all__ = ["colours_in_view", "is_drawn_from_others", "paste_copied_points", "rows_in_view", "told_nobody"]
 
 
 @contextmanager
@@ -32,6 +34,12 @@ def told_nobody(layer: Points) -> Iterator[None]:
 def rows_in_view(layer: Points) -> NDArray[Any] | None:
     """Return the rows of the points that are drawn, (K,); None in another napari."""
     return part(layer, "_view_indices", "_indices_view")
+
+
+def is_drawn_from_others(layer: Points) -> bool:
+    """Whether what is drawn are rows that the layer has no more: napari looks at a hidden layer again when it is shown."""
+    rows = rows_in_view(layer)
+    return rows is not None and len(rows) > 0 and int(np.max(rows)) >= len(layer.data)
 
 
 def colours_in_view(layer: Points) -> tuple[NDArray[Any], NDArray[Any]] | None:

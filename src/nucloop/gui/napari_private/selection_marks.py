@@ -11,7 +11,7 @@ import numpy as np
 
 from nucloop.gui.napari_private.access import has_parts, part
 from nucloop.gui.napari_private.parts import node_of
-from nucloop.gui.napari_private.points_parts import rows_in_view
+from nucloop.gui.napari_private.points_parts import is_drawn_from_others, rows_in_view
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -59,7 +59,7 @@ def mark_selection(viewer: ViewerModel, layer: Points) -> None:
 def _highlighted(layer: Points) -> NDArray[np.intp]:
     """Return the rows that napari marks, (K,); none in another napari, whose own marks stay."""
     marked, in_view = part(layer, "_highlight_index"), rows_in_view(layer)
-    if marked is None or in_view is None:
+    if marked is None or in_view is None or is_drawn_from_others(layer):
         return np.zeros(0, np.intp)
     return in_view[np.asarray(marked, np.intp)]
 
