@@ -93,6 +93,21 @@ def test_the_region_that_was_just_drawn_gets_a_class_and_a_name_and_keeps_them(
     ]
 
 
+def test_a_polygon_that_comes_to_nothing_takes_no_name_of_another(bench: Bench, detect: DetectDock) -> None:
+    layer = drawn(bench, LEFT)
+    choose(bench, detect, "tumour")
+    bench.qtbot.waitUntil(lambda: kept(bench) == [("", "tumour")], timeout=LONG_MS)
+
+    layer.mode = "add_polygon"
+    bench.click([450, 300])
+    bench.qtbot.keyClick(bench.canvas, Qt.Key.Key_Escape)
+    bench.qtbot.waitUntil(lambda: layer.nshapes == 1, timeout=LONG_MS)
+    bench.qtbot.keyClicks(detect.region.name, "front")
+    bench.qtbot.keyClick(detect.region.name, Qt.Key.Key_Return)
+
+    bench.qtbot.waitUntil(lambda: kept(bench) == [("front", "tumour")], timeout=LONG_MS)
+
+
 def test_regions_of_a_session_come_back_with_their_looks(bench: Bench, detect: DetectDock) -> None:
     drawn(bench, LEFT, PEN)
     choose(bench, detect, "ignore")

@@ -50,6 +50,7 @@ __all__ = [
     "regions_of",
     "set_resolution",
     "ties_of",
+    "write_ties",
 ]
 
 REGIONS_NAME = "Regions"
@@ -141,8 +142,7 @@ def add_regions(viewer: ViewerModel, image: Image, regions: Sequence[Region]) ->
             face_color=[inside for _, inside in looks],
             edge_color=[edge for edge, _ in looks],
         )
-    layer.features = layer.features.assign(**ties)
-    layer.feature_defaults = layer.feature_defaults.assign(**TIES)
+    write_ties(layer, ties)
     _remember(layer, image, before, rings)
     layer.events.data.connect(_holes_go_with_their_outline)
     layer.events.data(
@@ -220,8 +220,18 @@ def _regions_in(layer: Shapes, image: Image) -> list[Region]:
 def ties_of(layer: Shapes) -> dict[str, list[Any]]:
     """Return what ties shapes, one list a column; what was drawn in a layer without the columns is tied to nothing."""
     table, count = layer.features, layer.nshapes
-    known = table if len(table) == count else table[:0]
-    return {name: known[name].tolist() if name in known else [value] * count for name, value in TIES.items()}
+    # napari keeps a row for a polygon that was begun and came to nothing
+    return {
+        name: [*table[name].tolist()[:count], *[value] * (count - len(table))] if name in table else [value] * count
+        for name, value in TIES.items()
+    }
+
+
+def write_ties(layer: Shapes, ties: dict[str, list[Any]]) -> None:
+    """Write what ties shapes, one list of a value for every shape a column, and what ties those drawn from now on."""
+    rows = layer.features.reindex(range(layer.nshapes))
+    layer.features = rows.assign(**ties)
+    layer.feature_defaults = layer.feature_defaults.assign(**TIES)
 
 
 def _holes_go_with_their_outline(event: Any) -> None:

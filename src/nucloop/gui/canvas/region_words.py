@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from napari.layers.base import ActionType
 from napari.utils.colormaps.standardize_color import transform_color
 
-from nucloop.gui.canvas.drawn_regions import TIES, look_of, ties_of
+from nucloop.gui.canvas.drawn_regions import look_of, ties_of, write_ties
 
 if TYPE_CHECKING:
     from napari.layers import Shapes
@@ -40,8 +40,7 @@ def describe(layer: Shapes, *, name: str | None = None, kind: str | None = None)
     for column, text in said.items():
         for row in rows:
             ties[column][row] = text
-    layer.features = layer.features.assign(**ties)
-    layer.feature_defaults = layer.feature_defaults.assign(**TIES)
+    write_ties(layer, ties)
     if kind is not None:
         edges, insides = layer.edge_color, layer.face_color
         for row in rows:
