@@ -37,7 +37,7 @@ def rows_in_view(layer: Points) -> NDArray[Any] | None:
 
 
 def is_drawn_from_others(layer: Points) -> bool:
-    """Whether what is drawn are rows that the layer has no more: napari looks at a hidden layer again when it is shown."""
+    """Whether what is drawn are rows that the layer has no more: napari looks again when a hidden layer is shown."""
     rows = rows_in_view(layer)
     return rows is not None and len(rows) > 0 and int(np.max(rows)) >= len(layer.data)
 
