@@ -14,6 +14,7 @@ from PIL import Image as Picture
 
 from nucloop.classes import ClassScheme
 from nucloop.garbage import search_everywhere
+from nucloop.gui.canvas.layer_slide import mpp_of_layer
 from nucloop.gui.canvas.slide_layers import image_layer_of
 from nucloop.gui.sessions.open_sessions import OpenSessions
 from nucloop.gui.sessions.session_places import Answer, trouble_with
@@ -149,6 +150,20 @@ def test_an_edit_of_a_session_that_is_only_looked_at_is_said_and_taken_back(
     nuclei.layer.add([[5, 5]])
     qtbot.waitUntil(lambda: len(nuclei.layer.data) == 1, timeout=20_000)
     assert "read-only" in said[0].text
+
+
+def test_a_resolution_that_is_said_while_only_looking_is_kept_by_the_window_alone(slide: Path, opened: Open) -> None:
+    first, image = opened(slide)
+    first.open(image, SCHEME)
+    second, other = opened(slide)
+    second.open(other)
+    second.answer(other, Answer.READ_ONLY)
+    second.open(other)
+
+    second.say_resolution(other, 0.25)
+
+    assert mpp_of_layer(other) == pytest.approx(0.25)
+    assert first.nuclei_of(image).session.slide.info.mpp == pytest.approx(0.5)
 
 
 def test_a_damaged_session_can_be_set_aside_and_stays(slide: Path, opened: Open) -> None:

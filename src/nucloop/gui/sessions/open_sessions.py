@@ -203,7 +203,7 @@ class OpenSessions(QObject):
         if features is not None:
             features.close()
         set_resolution(self._viewer, image, mpp)
-        if session is not None:
+        if session is not None and not session.read_only:
             session.set_resolution(mpp)
             forget_features(session)
         if shown:
