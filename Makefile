@@ -2,7 +2,7 @@
 PYTHON_ENV := .venv/bin/python
 IN_WINDOW := tools/in-window.sh
 
-.PHONY: run test fuzz bench kills soak docs clean setup lint lock update
+.PHONY: run test fuzz monkey bench kills soak docs clean setup lint lock update
 .DEFAULT_GOAL := run
 
 setup:
@@ -25,6 +25,11 @@ test: lint
 fuzz: MINUTES := 30
 fuzz: setup
 	@nice -n 10 $(PYTHON_ENV) -m tests.fuzz --minutes $(MINUTES)
+
+# Anything pressed in a window with every dock; what was done stands in build/monkey.
+monkey: MINUTES := 9
+monkey: setup
+	@$(IN_WINDOW) $(PYTHON_ENV) -m tests.monkey --minutes $(MINUTES)
 
 # Prints the table and writes build/benchmarks.json.
 bench: setup

@@ -402,6 +402,10 @@ def test_a_project_is_made_of_a_folder_and_its_slides_can_be_worked_on(
     assert dialog.folder.path == tmp_path / "slides project"
     dialog.slides.line.setText(str(slides / "nowhere"))
     assert "There is no" in dialog.fault.text()
+    dialog.slides.line.setText("ä" * 200)
+    assert "There is no" in dialog.fault.text()
+    dialog.slides.line.setText("~nobody-of-that-name/slides")
+    assert "There is no" in dialog.fault.text()
     dialog.slides.line.setText(str(slides / "list.csv"))
     assert dialog.folder.path == slides / "list project"
     desk.dock.work.make(slides / "list.csv", dialog.folder.path, dialog.settings, dialog.resolution)

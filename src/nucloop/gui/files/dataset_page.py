@@ -34,7 +34,7 @@ from nucloop.gui.canvas.layer_slide import slide_of_layer
 from nucloop.gui.files.class_table import ClassTable
 from nucloop.gui.files.slide_list import SlideList
 from nucloop.gui.widgets.messages import Message, Tone
-from nucloop.gui.widgets.place_field import PlaceField, first_folder, remember_folder
+from nucloop.gui.widgets.place_field import PlaceField, first_folder, is_folder, is_there, remember_folder
 from nucloop.session.exchange import keep_regions, kept_regions, slide_of_session
 from nucloop.session.training_sources import source_of
 
@@ -141,7 +141,7 @@ class DatasetPage(QWidget):
         path = self.folder.path
         if path is None:
             return "Name a new folder."
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        if is_there(path) and (not is_folder(path) or any(path.iterdir())):
             return f"{path.name} is not empty. Name a new folder, so that no old file is taken for a new one."
         return f"Say what {self.table.open[0]} stands for." if self.table.open else ""
 

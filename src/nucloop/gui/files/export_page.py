@@ -19,7 +19,7 @@ from nucloop.formats.scope import select
 from nucloop.gui.canvas.drawn_regions import drawn_regions, regions_of
 from nucloop.gui.files.class_table import ClassTable
 from nucloop.gui.widgets.messages import Message, Tone
-from nucloop.gui.widgets.place_field import PlaceField, first_folder, remember_folder
+from nucloop.gui.widgets.place_field import PlaceField, first_folder, is_file, is_folder, remember_folder
 from nucloop.session.exchange import document_of
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ class FilePage(QWidget):
         path = self.file.path
         if path is None:
             return "Give the file a name."
-        if path.is_dir():
+        if is_folder(path):
             return f"{path.name} is a folder. Give the file a name."
         if self._missing:
             return self._missing
@@ -256,7 +256,7 @@ class FilePage(QWidget):
     def show_place(self) -> None:
         """Say what is in the chosen place by now."""
         path = self.file.path
-        there = path is not None and path != self._written and path.is_file()
+        there = path is not None and path != self._written and is_file(path)
         self.hint.setText("This file is there already and will be replaced." if there else "")
         self.hint.setVisible(there)
         self.changed.emit()

@@ -40,7 +40,7 @@ from nucloop.gui.files.importing import (
 from nucloop.gui.widgets.appearance import style_sheet
 from nucloop.gui.widgets.jobs import Ending, How, Job
 from nucloop.gui.widgets.messages import Message, MessageLine, Tone
-from nucloop.gui.widgets.place_field import PlaceField, first_folder, remember_folder
+from nucloop.gui.widgets.place_field import PlaceField, first_folder, is_file, remember_folder
 from nucloop.learning.session_heads import shipped_classes
 from nucloop.session.exchange import is_session
 
@@ -107,7 +107,7 @@ class ImportDialog(QDialog):
         if self._job is not None:
             self._job.abandon()
             self._job = None
-        if path is not None and path.is_file():
+        if path is not None and is_file(path):
             slide, are_nuclei = self._slide, self.areas.isChecked()
             self._job = Job(lambda: read_steps(path, slide, areas_are_nuclei=are_nuclei), self)
             self._job.items.connect(self._found)

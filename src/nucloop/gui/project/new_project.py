@@ -23,7 +23,7 @@ from qtpy.QtWidgets import (
 from nucloop.cohort.preparing import init
 from nucloop.cohort.settings import CohortSettings
 from nucloop.gui.widgets.appearance import style_sheet
-from nucloop.gui.widgets.place_field import PlaceField, first_folder, remember_folder
+from nucloop.gui.widgets.place_field import PlaceField, first_folder, is_file, is_there, remember_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,7 +94,7 @@ class NewProject(QDialog):
     def settings(self) -> CohortSettings | None:
         """What a new project works with; None leaves those of one that is there."""
         place = self.folder.path
-        if place is not None and (place / "project.yaml").exists():
+        if place is not None and is_there(place / "project.yaml"):
             return None
         return CohortSettings(outlines=self.outlines.isChecked(), sessions=True)
 
@@ -131,14 +131,14 @@ class NewProject(QDialog):
     def _check(self) -> None:
         slides, place = self.slides.path, self.folder.path
         fault = ""
-        if slides is not None and not slides.exists():
+        if slides is not None and not is_there(slides):
             fault = f"There is no {slides}."
-        elif place is not None and place.is_file():
+        elif place is not None and is_file(place):
             fault = f"{place} is a file. Name a folder."
-        elif place is not None and (place / "project.yaml").exists():
+        elif place is not None and is_there(place / "project.yaml"):
             fault = "This project is there already: its list becomes this one, its settings and all results stay."
         self.fault.setText(fault)
-        ready = slides is not None and place is not None and slides.exists() and not place.is_file()
+        ready = slides is not None and place is not None and is_there(slides) and not is_file(place)
         self.buttons.button(QDialogButtonBox.StandardButton.Ok).setEnabled(ready)
 
 

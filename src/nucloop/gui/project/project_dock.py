@@ -25,7 +25,7 @@ from nucloop.gui.widgets.appearance import style_sheet
 from nucloop.gui.widgets.deferred import DeferredCall
 from nucloop.gui.widgets.messages import Message
 from nucloop.gui.widgets.own_settings import own_settings
-from nucloop.gui.widgets.place_field import first_folder, remember_folder
+from nucloop.gui.widgets.place_field import first_folder, is_folder, remember_folder
 from nucloop.session.glance import BY_A_PERSON, SessionGlance
 from nucloop.session.people import person
 
@@ -204,7 +204,7 @@ class ProjectDock(QWidget):
         self.parts.body.setVisible(project is not None)
         self.parts.empty.setVisible(project is None)
         last = str(own_settings().value(_LAST, ""))
-        self.parts.empty.last.setVisible(bool(last) and Path(last).is_dir())
+        self.parts.empty.last.setVisible(bool(last) and is_folder(Path(last)))
         self.parts.empty.last.setText(f"Open {Path(last).name}")
         self.parts.empty.last.setToolTip(last)
         if project is not None:

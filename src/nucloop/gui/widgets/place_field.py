@@ -13,7 +13,7 @@ from nucloop.gui.widgets.own_settings import own_settings
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["PlaceField", "first_folder", "remember_folder"]
+__all__ = ["PlaceField", "first_folder", "is_file", "is_folder", "is_there", "remember_folder"]
 
 _GROUP = "places"
 
@@ -49,7 +49,10 @@ class PlaceField(QWidget):
     def path(self) -> Path | None:
         """What stands there, None for nothing."""
         text = self.line.text().strip()
-        return Path(text).expanduser() if text else None
+        try:
+            return Path(text).expanduser() if text else None
+        except RuntimeError:  # the home of somebody whom this computer does not know
+            return Path(text)
 
     def show_path(self, path: Path) -> None:
         """Put a path there, its end in sight."""
@@ -61,12 +64,36 @@ class PlaceField(QWidget):
             self.line.setText(chosen)
 
 
+def is_file(path: Path) -> bool:
+    """Whether there is a file; of a path that cannot be looked at, or that no disk can hold, there is none."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def is_folder(path: Path) -> bool:
+    """Whether there is a folder, as `is_file`."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is anything, as `is_file`."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
 def first_folder(beside: Path | None, purpose: str) -> Path:
     """Return where a person went last for a purpose, else the folder of their slide, else their home."""
     last = str(own_settings().value(f"{_GROUP}/{purpose}", ""))
-    if last and Path(last).is_dir():
+    if last and is_folder(Path(last)):
         return Path(last)
-    return beside.parent if beside is not None and beside.parent.is_dir() else Path.home()
+    return beside.parent if beside is not None and is_folder(beside.parent) else Path.home()
 
 
 def remember_folder(folder: Path, purpose: str) -> None:
