@@ -25,6 +25,12 @@ SUBJECTS: dict[str, dict[str, str]] = {
         "view_nuclei": "nuclei",
     },
     "walk": {"walk_freeze_ms": "ms"},
+    "project": {
+        "project_open_s": "s",
+        "project_read_s": "s",
+        "project_freeze_ms": "ms",
+        "project_scroll_freeze_ms": "ms",
+    },
     "correcting": {
         **{f"edit_{size}_{step}ms": "ms" for size in ("1e5", "1e6") for step in ("", *EDIT_STEPS)},
         "repaint_ms": "ms",

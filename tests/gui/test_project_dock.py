@@ -360,7 +360,9 @@ def test_a_run_in_a_process_of_its_own_fills_the_list_and_leaves_a_person_s_work
     before = session_path("s1.tif", study / "sessions")
     with open_slide(slides / "s1.tif") as slide, Session.for_slide(slide, SCHEME, folder=before.parent) as session:
         session.add([(30.0, 100.0)], 2)
+    desk.double_click("s2")
     desk.double_click("s5")
+    assert desk.sessions.active is None
 
     press(desk.qtbot, desk.parts.run)
     assert desk.parts.progress.isVisible()
@@ -378,6 +380,30 @@ def test_a_run_in_a_process_of_its_own_fills_the_list_and_leaves_a_person_s_work
     with Session.open(before, read_only=True) as session:
         assert len(session) > 1
         assert session.labels([1]).tolist() == [2]
+    # what was found on slides that are open here is in their sessions, too
+    for slide in ("s2", "s5"):
+        desk.double_click(slide)
+        desk.wait(lambda: desk.sessions.active is not None)
+        assert len(desk.sessions.active.session) == int(desk.cell(slide, "nuclei"))
+    assert "open in another window" not in "".join(one.sentence for one in desk.dock.reading.slides.values())
+
+
+def test_a_result_that_a_session_did_not_get_comes_when_the_slide_is_opened_and_only_once(
+    desk: Desk, study: Path, slides: Path
+) -> None:
+    with open_slide(slides / "s2.tif") as slide, Session.for_slide(slide, SCHEME, folder=study / "sessions") as session:
+        session.add([PLACES[0]], 2)
+    desk.open(study)
+    for _ in range(2):
+        desk.double_click("s2")
+        nuclei = desk.sessions.active
+        assert nuclei is not None
+        # the nucleus that a person added is the same one
+        assert len(nuclei.session) == 6
+        assert nuclei.session.labels([1]).tolist() == [2]
+        assert [edit.kind.value for edit in nuclei.session.history()] == ["add", "model run"]
+        desk.viewer.layers.clear()
+        desk.rest()
 
 
 def test_a_run_is_stopped_and_says_what_stays(desk: Desk, study: Path) -> None:

@@ -40,6 +40,8 @@ class Orders:
     workers: int | None = None
     """On this machine; as many as there is room for unless said, none where Dask is not installed."""
     device: str = "auto"
+    no_session: tuple[str, ...] = ()
+    """Ids of slides whose sessions whoever began it has open: it adds to them itself."""
 
     def line(self) -> bytes:
         """Return them as the process reads them."""
@@ -79,7 +81,7 @@ def _work(orders: Orders, tell: Any) -> None:
     project = open_project(folder)
     workers = 0 if orders.workers is None and find_spec("distributed") is None else orders.workers
     with client_of(workers=workers) as client:
-        for step in run(project, client, device=orders.device, only=orders.only):
+        for step in run(project, client, device=orders.device, only=orders.only, no_session=orders.no_session):
             tell(step=asdict(step))
     tell(report=[str(path) for path in write_report(open_project(folder))])
 

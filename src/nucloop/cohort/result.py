@@ -17,11 +17,25 @@ if TYPE_CHECKING:
 
     from nucloop.cohort.project import Project
 
-__all__ = ["FIGURES", "drop_older", "kept_keys", "read_figures", "result_folder", "sweep", "whole_folder"]
+__all__ = [
+    "FIGURES",
+    "drop_older",
+    "kept_keys",
+    "key_of_folder",
+    "read_figures",
+    "result_folder",
+    "sweep",
+    "whole_folder",
+]
 
 FIGURES = "slide.json"
 """The file of a result that holds its figures."""
 _UNFINISHED = ".unfinished-"
+
+
+def key_of_folder(folder: Path) -> str:
+    """Return the key of the result that a folder holds."""
+    return folder.name.rpartition(".")[2]
 
 
 def result_folder(results: Path, slide: str, key: str) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from nucloop.cohort.failures import Failure, forget_failure, keep_failure
@@ -48,6 +48,7 @@ def run(
     device: str = "auto",
     part_mm2: float = PART_MM2,
     only: Sequence[str] | None = None,
+    no_session: Sequence[str] = (),
 ) -> Iterator[Step]:
     """Work on all slides of a cohort that are not done; yield each as it is finished or given up.
 
@@ -64,6 +65,8 @@ def run(
         Slides larger than this are worked on in parts, mm². Results do not depend on it.
     only : sequence of str, optional
         Ids of slides; all unless given.
+    no_session : sequence of str
+        Ids of slides whose sessions are left to whoever has them open (`nucloop.cohort.bringing`).
 
     Raises
     ------
@@ -86,6 +89,7 @@ def run(
         todo.sort(key=lambda one: -one.entry.area_mm2)
         hashes = model_hashes(project.settings)
         jobs = [_job(project, one, hashes, device, part_mm2) for one in todo]
+        jobs = [replace(job, session=None) if job.entry.id in no_session else job for job in jobs]
         by_id = {one.entry.id: one for one in todo}
         numbers = itertools.count(1)
         for outcome, attempts in _outcomes(jobs, client):

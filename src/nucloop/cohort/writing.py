@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
+from nucloop.cohort.bringing import AUTHOR, NUCLEI, Brought
 from nucloop.cohort.density_map import write_density_map
 from nucloop.cohort.figures import counts_by_region, ki67_figures, quality_figures
-from nucloop.cohort.result import FIGURES, whole_folder
-from nucloop.detection.overlap import SAME_NUCLEUS_UM
+from nucloop.cohort.result import FIGURES, key_of_folder, whole_folder
 from nucloop.errors import SessionError
 from nucloop.formats import Document, SlideInfo, write_document
 from nucloop.formats.atomic import replacing
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NUCLEI", "THUMBNAIL", "Found", "write_result"]
 
-NUCLEI, THUMBNAIL = "nuclei.parquet", "thumbnail.jpg"
+THUMBNAIL = "thumbnail.jpg"
 _THUMBNAIL_SIDE = 224
 _COLOURS = {
     Ground.GLASS: (255, 255, 255),
@@ -91,7 +91,7 @@ def write_result(
         _write_picture(folder / THUMBNAIL, _thumbnail(found.slide))
         figures = _figures(entry, settings, found)
         if session is not None:
-            figures["notices"] += _into_session(session, found)
+            figures["notices"] += _into_session(session, found, key_of_folder(target))
         with replacing(folder / FIGURES) as file:
             file.write(json.dumps(figures, indent=1, ensure_ascii=False).encode() + b"\n")
 
@@ -129,15 +129,12 @@ def _measurements(found: Found) -> dict[str, NDArray[np.float64]]:
     return {**figures, **stains}
 
 
-def _into_session(path: Path, found: Found) -> list[str]:
+def _into_session(path: Path, found: Found, key: str) -> list[str]:
     """Put what is new into the slide's session, whatever people did there stays; return what could not be done."""
-    slide, nuclei = found.slide, found.nuclei
+    slide, scheme = found.slide, found.nuclei.scheme
     try:
-        with Session.open(
-            path, slide=SlideIdentity.of(slide), scheme=nuclei.scheme, author="nucloop cohort"
-        ) as session:
-            run = session.begin_run(found.weights, SAME_NUCLEUS_UM / slide.require_mpp())
-            run.add(replace(nuclei, ids=np.zeros_like(nuclei.ids)))
+        with Session.open(path, slide=SlideIdentity.of(slide), scheme=scheme, author=AUTHOR) as session:
+            Brought(found.nuclei, found.weights, slide.require_mpp(), key).add_to(session)
     except SessionError as error:
         return [str(error)]
     return []

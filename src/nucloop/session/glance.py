@@ -41,6 +41,8 @@ class SessionGlance:
     """Who has said something about nuclei, the last one first."""
     detected: bool = False
     """Whether a model has run."""
+    results: frozenset[str] = frozenset()
+    """Keys of results of a cohort that were brought in."""
 
 
 def glance_at(path: Path) -> SessionGlance | None:
@@ -71,9 +73,16 @@ def _read(connection: sqlite3.Connection, path: Path) -> SessionGlance:
             room.take(len(details))
             if "taken_in_by" in json.loads(details):
                 latest[reader] = seq
+        # the facts of a run stand in its first edit
+        query = "SELECT details FROM edits WHERE kind = ? AND seq = step"
+        runs = [details for (details,) in connection.execute(query, (EditKind.MODEL_RUN.value,))]
     for kind, reader, seq in counted:
         if kind in BY_A_PERSON:
             latest[reader] = max(seq, latest.get(reader, 0))
     said = sorted(latest, key=lambda reader: -latest[reader])
     detected = any(kind == EditKind.MODEL_RUN for kind, _, _ in counted)
-    return SessionGlance(tuple(str(names[reader]) for reader in said if reader in names), detected)
+    room.take(sum(map(len, runs)))
+    results = {str(json.loads(details).get("result", "")) for details in runs}
+    return SessionGlance(
+        tuple(str(names[reader]) for reader in said if reader in names), detected, frozenset(results - {""})
+    )

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from nucloop.cohort.result import read_figures
+from nucloop.cohort.bringing import read_result
 from nucloop.cohort.sessions import session_of
-from nucloop.cohort.writing import NUCLEI
 from nucloop.errors import DataError
-from nucloop.formats import read_document
 from nucloop.session import Session, SlideIdentity
 
 if TYPE_CHECKING:
@@ -19,7 +15,6 @@ if TYPE_CHECKING:
     from nucloop.cohort.project import Project
     from nucloop.cohort.slide_entry import SlideEntry
     from nucloop.cohort.states import SlideState
-    from nucloop.nuclei import Nuclei
     from nucloop.slides import Slide
 
 __all__ = ["AUTHOR", "begin_master", "master_path", "open_master"]
@@ -33,8 +28,8 @@ def master_path(project: Project, entry: SlideEntry) -> Path:
     return session_of(project, entry)
 
 
-def begin_master(project: Project, state: SlideState, slide: Slide, path: Path | None = None) -> None:
-    """Make the session of a slide from its result, where there is none; in its usual place unless one is named.
+def begin_master(project: Project, state: SlideState, slide: Slide) -> None:
+    """Make the session of a slide from its result, where there is none.
 
     Raises
     ------
@@ -43,16 +38,14 @@ def begin_master(project: Project, state: SlideState, slide: Slide, path: Path |
     SessionError
         If the session cannot be written.
     """
-    path = path or master_path(project, state.entry)
+    path = master_path(project, state.entry)
     if path.exists():
         return
     if state.folder is None:
         raise DataError(f"{state.entry.id} is {state.state.value}. Run the cohort first: nucloop cohort run.")
-    nuclei: Nuclei = read_document(state.folder / NUCLEI).nuclei
-    weights = read_figures(state.folder)["weights"]
-    with Session.open(path, slide=SlideIdentity.of(slide), scheme=nuclei.scheme, author=AUTHOR) as session:
-        # nuclei of one run are never too near to each other: all of them are taken
-        session.begin_run(weights, float(np.finfo(np.float32).eps)).add(nuclei)
+    found = read_result(state.folder)
+    with Session.open(path, slide=SlideIdentity.of(slide), scheme=found.nuclei.scheme, author=AUTHOR) as session:
+        found.add_to(session)
 
 
 def open_master(project: Project, entry: SlideEntry) -> Session:

@@ -2,38 +2,41 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QEvent
-from qtpy.QtWidgets import QDialog, QFileDialog, QInputDialog, QWidget
+from qtpy.QtCore import QEvent, QPoint, Qt
+from qtpy.QtWidgets import QDialog, QMenu, QWidget
 
-from nucloop.cohort.marks import READ
-from nucloop.cohort.overview import Overview, Stage
+from nucloop.cohort.marks import IN_REVIEW, READ
+from nucloop.gui.canvas.view import image_layers
 from nucloop.gui.correct.correcting import Correcting
 from nucloop.gui.napari_private.parts import itself, window_of
 from nucloop.gui.project.new_project import PURPOSE, NewProject
+from nucloop.gui.project.project_asking import ask_project, ask_table, ask_tags
 from nucloop.gui.project.project_parts import ProjectParts
 from nucloop.gui.project.project_reading import ProjectReading
 from nucloop.gui.project.project_run import ProjectRun
 from nucloop.gui.project.project_work import ProjectWork
 from nucloop.gui.project.slide_keys import SlideKeys
-from nucloop.gui.project.slide_opening import SlideOpening, shows
+from nucloop.gui.project.slide_opening import SlideOpening
 from nucloop.gui.widgets.appearance import style_sheet
 from nucloop.gui.widgets.deferred import DeferredCall
 from nucloop.gui.widgets.messages import Message
 from nucloop.gui.widgets.own_settings import own_settings
-from nucloop.gui.widgets.place_field import first_folder, is_folder, remember_folder
+from nucloop.gui.widgets.place_field import is_folder, remember_folder
 from nucloop.session.glance import BY_A_PERSON, SessionGlance
 from nucloop.session.people import person
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import napari
     from napari.layers import Image
     from qtpy.QtGui import QResizeEvent
 
+    from nucloop.cohort.overview import Overview
     from nucloop.gui.sessions.session_places import Answer
     from nucloop.session import Change
 
@@ -59,9 +62,13 @@ class ProjectDock(QWidget):
         self.correcting = Correcting.of(self.viewer)
         self.sessions = self.correcting.sessions
         self.reading, self.run = ProjectReading.of(self.viewer), ProjectRun.of(self.viewer)
-        self.work, self.opening = ProjectWork(self.reading, self.run, self), SlideOpening(self.viewer, self)
+        self.work, self.opening = (
+            ProjectWork(self.reading, self.run, self),
+            SlideOpening(self.viewer, self.reading, self),
+        )
         self.parts = ProjectParts(self)
-        self._end_hearing = lambda: None
+        self._end_hearing: Callable[[], object] = lambda: None
+        self._followed: tuple[object, object, object] = (None, None, None)
         acts = {
             "next slide": lambda: self.step(+1),
             "previous slide": lambda: self.step(-1),
@@ -93,6 +100,7 @@ class ProjectDock(QWidget):
         opening.opened.connect(self._slide_opened)
         work.progressed.connect(parts.progress.show_done)
         work.busy_changed.connect(self._show_busy)
+        work.found_here.connect(self._found_here)
         parts.progress.cancel_clicked.connect(work.stop)
         parts.empty.new.clicked.connect(self.ask_new)
         parts.empty.open.clicked.connect(self.ask_open)
@@ -100,6 +108,8 @@ class ProjectDock(QWidget):
         parts.filter.changed.connect(self._filter)
         parts.rows.opened.connect(self.open_slide)
         parts.rows.selection_changed.connect(self.counting.ask)
+        parts.rows.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        parts.rows.customContextMenuRequested.connect(self._ask_what)
         parts.run.clicked.connect(self.start)
         parts.bar.back.clicked.connect(lambda: self.step(-1))
         parts.bar.forth.clicked.connect(lambda: self.step(+1))
@@ -164,8 +174,11 @@ class ProjectDock(QWidget):
     def start(self) -> None:
         """Run on the selected slides; on all that are not done where at most one is selected."""
         chosen = self.parts.rows.selected
-        here = {one.entry.id for one in self.reading.slides.values() if self._is_open(one)}
-        self.work.start(chosen if len(chosen) > 1 else None, here)
+        self._start(chosen if len(chosen) > 1 else None)
+
+    def _start(self, slides: list[str] | None) -> None:
+        here = [one.id for one in map(self.opening.entry_of, image_layers(self.viewer)) if one is not None]
+        self.work.start(slides, here)
 
     def ask_new(self) -> None:
         """Ask for slides and a folder, and make a project."""
@@ -178,10 +191,9 @@ class ProjectDock(QWidget):
 
     def ask_open(self) -> None:
         """Ask for the folder of a project, and open it."""
-        at = str(first_folder(None, PURPOSE))
-        chosen = QFileDialog.getExistingDirectory(self, "Folder of a project, or of its results", at)
-        if chosen:
-            self.open(Path(chosen))
+        chosen = ask_project(self)
+        if chosen is not None:
+            self.open(chosen)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Show all columns where there is room."""
@@ -218,6 +230,10 @@ class ProjectDock(QWidget):
         self._show_busy()
         self.following.ask()
 
+    def _found_here(self, slide: str) -> None:
+        if self.reading.project is not None:
+            self.opening.bring(self.reading.project, slide)
+
     def _looked(self, slides: list[Overview]) -> None:
         self.parts.model.update(slides)
         self.counting.ask()
@@ -236,15 +252,17 @@ class ProjectDock(QWidget):
         """Mark the slide that is on screen, and hear of its edits."""
         if self._closed:
             return
-        self._end_hearing()
-        self._end_hearing = lambda: None
         image = self.sessions.current.image
-        one = None if image is None else next((s for s in self.reading.slides.values() if shows(image, s.entry)), None)
-        self.parts.model.show_current("" if one is None else one.entry.id)
-        self.parts.question.ask(None if one is None else self.sessions.trouble_with(image))
         session = self.sessions.session_of(image)
-        if one is not None and session is not None:
-            self._end_hearing = session.subscribe(self._heard)
+        self.parts.question.ask(self.sessions.trouble_with(image) if self.parts.model.current else None)
+        if (image, session, self.reading.project) == self._followed:
+            return
+        self._followed = image, session, self.reading.project
+        one = None if image is None else self.opening.entry_of(image)
+        self.parts.model.show_current("" if one is None else one.id)
+        self.parts.question.ask(None if one is None else self.sessions.trouble_with(image))
+        self._end_hearing()
+        self._end_hearing = session.subscribe(self._heard) if one is not None and session is not None else lambda: None
         self.counting.ask()
 
     def _heard(self, change: Change) -> None:
@@ -274,26 +292,9 @@ class ProjectDock(QWidget):
         self._show_state()
 
     def _show_state(self) -> None:
-        parts, slides = self.parts, self.reading.slides
-        if self.reading.project is None:
-            return
-        counts = Counter(one.stage for one in slides.values())
-        parts.filter.offer({stage: counts[stage] for stage in Stage if counts[stage]}, parts.model.tags)
-        shown, chosen = len(parts.model.shown), len(parts.rows.selected)
-        words = f"{len(slides):,} slides" if shown == len(slides) else f"{shown:,} of {len(slides):,} slides"
-        words = words.replace(" slides", " slide") if len(slides) == 1 else words
-        told = [f"{counts[stage]:,} {stage.value}" for stage in Stage if counts[stage]]
-        parts.count.setText(f"{words}: {', '.join(told)}" if told else "No slides")
-        parts.run.setText(f"Run on {chosen:,}" if chosen > 1 else "Run on all")
-        parts.run.setToolTip(
-            "Detects and classifies on the selected slides, in the background"
-            if chosen > 1
-            else "Detects and classifies on all slides that have no result yet, in the background"
-        )
-        parts.run.setEnabled(not self.work.running and bool(slides))
-        for widget in (parts.bar.open, parts.bar.tag):
-            widget.setEnabled(chosen > 0)
-        self._show_keys()
+        if self.reading.project is not None:
+            self.parts.show_slides(list(self.reading.slides.values()), running=self.work.running)
+            self._show_keys()
 
     def _show_keys(self) -> None:
         bar, keys = self.parts.bar, self.keys
@@ -304,35 +305,40 @@ class ProjectDock(QWidget):
             button.setToolTip(f"{words} ({keys.written(name)})" if keys.written(name) else words)
 
     def _ask_table(self) -> None:
-        project = self.reading.project
-        if project is None:
-            return
-        at = str(first_folder(None, "tables of slides") / f"{project.folder.name}.csv")
-        chosen, _ = QFileDialog.getSaveFileName(self, "Export the slides that are shown", at, "Table (*.csv)")
-        if chosen:
-            path = Path(chosen)
-            remember_folder(path.parent, "tables of slides")
-            self.work.export(path if path.suffix else path.with_suffix(".csv"), list(self.parts.model.shown))
+        path = None if self.reading.project is None else ask_table(self, self.reading.project)
+        if path is not None:
+            self.work.export(path, list(self.parts.model.shown))
 
     def _ask_tags(self) -> None:
         chosen = self._meant()
         sets = [set(self.reading.slides[one].mark.tags) for one in chosen]
         common = sorted(set.intersection(*sets)) if sets else []
-        words = (
-            f"Tags of {len(chosen):,} slides, with commas between" if len(chosen) > 1 else "Tags, with commas between"
-        )
-        text, agreed = QInputDialog.getText(self, "Tags", f"{words}, with commas between", text=", ".join(common))
-        if agreed:
-            wanted = [tag.strip() for tag in text.split(",") if tag.strip()]
+        wanted = ask_tags(self, len(chosen), common)
+        if wanted is not None:
             self.work.tag(chosen, wanted, set(common) - set(wanted))
+
+    def _ask_what(self, place: QPoint) -> None:
+        """Show what can be done with the slide under the mouse, and with others that are selected."""
+        chosen = self.parts.rows.selected
+        if not chosen:
+            return
+        menu = QMenu(self)
+        many = f"on {len(chosen):,} slides" if len(chosen) > 1 else "on this slide"
+        for words, act in (
+            ("Open", self._open_selected),
+            (f"Run {many}", lambda: self._start(chosen)),
+            ("Done", lambda: self.mark(READ)),
+            ("In review", lambda: self.mark(IN_REVIEW)),
+            ("Tag …", self._ask_tags),
+        ):
+            menu.addAction(words).triggered.connect(lambda _=False, act=act: act())
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu.popup(self.parts.rows.viewport().mapToGlobal(place))
 
     def _meant(self) -> list[str]:
         """Return the slides that a person means: the selected ones, else the one on screen."""
         current = self.parts.model.current
         return self.parts.rows.selected or ([current] if current else [])
-
-    def _is_open(self, one: Overview) -> bool:
-        return self.sessions.session_of(self.opening.image_of(one.entry)) is not None
 
     def _restyle(self, event: object = None) -> None:
         self.setStyleSheet(style_sheet(self.viewer.theme))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt, Signal
@@ -18,6 +19,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from nucloop.cohort.overview import Stage
 from nucloop.gui.project.project_menu import ProjectMenu
 from nucloop.gui.project.slide_model import SlideModel
 from nucloop.gui.project.slide_view import SlideView
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
 
     from qtpy.QtGui import QResizeEvent
 
-    from nucloop.cohort.overview import Stage
+    from nucloop.cohort.overview import Overview
 
 __all__ = ["ProjectParts"]
 
@@ -194,6 +196,23 @@ class ProjectParts:
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         dock.setMinimumWidth(LEAST_WIDTH)
         FittedWords(dock)
+
+    def show_slides(self, slides: Sequence[Overview], *, running: bool) -> None:
+        """Say how far slides are, what the filter can choose, and what the button would run on."""
+        counts = Counter(one.stage for one in slides)
+        there = {stage: counts[stage] for stage in Stage if counts[stage]}
+        self.filter.offer(there, self.model.tags)
+        shown, chosen = len(self.model.shown), len(self.rows.selected)
+        words = f"{len(slides):,} slide{'s' * (len(slides) != 1)}"
+        words = words if shown == len(slides) else f"{shown:,} of {words}"
+        told = ", ".join(f"{number:,} {stage.value}" for stage, number in there.items())
+        self.count.setText(f"{words}: {told}" if told else "No slides")
+        self.run.setText(f"Run on {chosen:,}" if chosen > 1 else "Run on all")
+        which = "the selected slides" if chosen > 1 else "all slides that have no result that stands"
+        self.run.setToolTip(f"Detects and classifies on {which}, in the background")
+        self.run.setEnabled(not running and bool(slides))
+        for button in (self.bar.open, self.bar.tag):
+            button.setEnabled(chosen > 0)
 
 
 def _fill(box: QComboBox, entries: Sequence[tuple[str, str]]) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nucloop.cohort.overview import Overview
+    from nucloop.cohort.running import Step
     from nucloop.cohort.settings import CohortSettings
     from nucloop.cohort.slide_entry import SlideEntry
     from nucloop.gui.project.project_reading import ProjectReading
@@ -39,6 +40,8 @@ class ProjectWork(QObject):
     progressed = Signal(int, int, str)
     """How much is done, of how much (0 while nobody knows), in words; all of it when nothing is done any more."""
     busy_changed = Signal()
+    found_here = Signal(str)
+    """Id of a slide on which a run was finished, and whose session is open in this window."""
 
     def __init__(self, reading: ProjectReading, run: ProjectRun, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -49,6 +52,7 @@ class ProjectWork(QObject):
         """Of runs; as many as there is room for unless said."""
         self._making: Job | None = None
         self._seen = 0
+        self._open_here: frozenset[str] = frozenset()
         self._exporting: Job | None = None
         self._looking = QTimer(self)
         self._looking.setSingleShot(True)
@@ -80,20 +84,14 @@ class ProjectWork(QObject):
         self.progressed.emit(0, 0, "Looking at slides …")
 
     def start(self, slides: Collection[str] | None, open_here: Collection[str]) -> None:
-        """Run on slides, on all that are not done where none are named; those that are open in this window are left."""
+        """Run on slides, on all that are not done where none are named; this window has some of them open."""
         project = self._reading.project
         if project is None or self.running:
             return
-        wanted = [one.id for one in project.slides if slides is None or one.id in slides]
-        only = [one for one in wanted if one not in open_here]
-        left = len(wanted) - len(only)
-        words = f"{left:,} of them {'is' if left == 1 else 'are'} open in this window and left out: detect there."
-        if not only:
-            self.said.emit(Message("The slide is open in this window: detect there, or close it first.", Tone.WARNING))
-            return
-        self.said.emit(Message(f"Running on {len(only):,} slides. {words}", Tone.INFO) if left else None)
-        every = len(only) == len(project.slides)
-        self._run.start(Orders(str(project.folder), None if every else only, self.workers, self.device))
+        only = None if slides is None else [one.id for one in project.slides if one.id in slides]
+        self._open_here = frozenset(open_here)
+        self.said.emit(None)
+        self._run.start(Orders(str(project.folder), only, self.workers, self.device, tuple(sorted(open_here))))
         self.progressed.emit(0, 0, "Starting …")
 
     def stop(self) -> None:
@@ -162,10 +160,12 @@ class ProjectWork(QObject):
             self.said.emit(Message(ending.message, Tone.ERROR, ending.details))
         self.busy_changed.emit()
 
-    def _stepped(self, step: object) -> None:
+    def _stepped(self, step: Step) -> None:
         done, failed, total = self._run.progress
         words = f"{done + failed:,} of {total:,} slides" + (f", {failed:,} failed" if failed else "")
         self.progressed.emit(done + failed, total, words)
+        if step.slide in self._open_here and not step.sentence:
+            self.found_here.emit(step.slide)
         if not self._looking.isActive():
             self._looking.start(LOOK_MS)
 

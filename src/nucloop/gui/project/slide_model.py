@@ -69,10 +69,10 @@ class SlideModel(QAbstractTableModel):
         rows = [self._rows[one.entry.id] for one in known if one.entry.id in self._rows]
         for row in rows:
             self.shown[row] = self.slides[self.shown[row].entry.id]
-        columns = columns_of(list(self.slides.values()))
-        if [one.name for one in columns] != [one.name for one in self.columns]:
+        # a column comes with the first slide that has something in it
+        if {one.name for one in columns_of(known)} - {one.name for one in self.columns}:
             self.beginResetModel()
-            self.columns = columns
+            self.columns = columns_of(list(self.slides.values()))
             self.endResetModel()
         elif rows:
             self.dataChanged.emit(self.index(min(rows), 0), self.index(max(rows), len(self.columns) - 1))

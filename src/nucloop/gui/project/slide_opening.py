@@ -10,9 +10,11 @@ from weakref import ref
 from napari.layers import Image
 from qtpy.QtCore import QObject, Signal
 
-from nucloop.cohort.packages.masters import begin_master
+from nucloop.cohort.bringing import Brought, add_missing_result, read_result
 from nucloop.cohort.places import is_address
+from nucloop.cohort.project import Project, open_project
 from nucloop.cohort.sessions import session_of
+from nucloop.cohort.states import states_of
 from nucloop.errors import DataError, NucLoopError, SlideError
 from nucloop.gui.canvas.slide_layers import image_layer_of
 from nucloop.gui.canvas.view import image_layers
@@ -20,7 +22,7 @@ from nucloop.gui.detect.detection import Detection
 from nucloop.gui.sessions.open_sessions import OpenSessions
 from nucloop.gui.widgets.jobs import Ending, How, Job
 from nucloop.gui.widgets.messages import Message, Tone
-from nucloop.session import PlaceNotWritable
+from nucloop.session import PlaceNotWritable, SessionInUse
 from nucloop.session.keeping.place import ELSEWHERE, require_writable
 from nucloop.slides import Slide, open_slide
 
@@ -30,8 +32,8 @@ if TYPE_CHECKING:
     import napari
 
     from nucloop.cohort.overview import Overview
-    from nucloop.cohort.project import Project
     from nucloop.cohort.slide_entry import SlideEntry
+    from nucloop.gui.project.project_reading import ProjectReading
 
 __all__ = ["MOST_OPEN", "SlideOpening"]
 
@@ -55,9 +57,9 @@ class SlideOpening(QObject):
     opened = Signal(object)
     """An Image that is on screen now."""
 
-    def __init__(self, viewer: napari.Viewer, parent: QObject | None = None) -> None:
+    def __init__(self, viewer: napari.Viewer, reading: ProjectReading, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._viewer = viewer
+        self._viewer, self._reading = viewer, reading
         self._sessions = OpenSessions.of(viewer)
         self._job: Job | None = None
         self._kept: list[ref[Image]] = []
@@ -83,11 +85,27 @@ class SlideOpening(QObject):
         self._job.ended.connect(self._ended)
         self._job.start()
 
+    def bring(self, project: Project, slide: str) -> None:
+        """Add what a run has just found to the session of a slide that is open here, as detecting here would."""
+        entry = next((one for one in project.slides if one.id == slide), None)
+        if entry is None:
+            return
+        job = Job(lambda: _found(project.folder, slide), self)
+        job.items.connect(lambda items: self._add(items[-1], entry))
+        job.ended.connect(self._brought)
+        job.start()
+
     def close(self) -> None:
         """Leave what is being opened."""
         if self._job is not None:
             self._job.abandon()
             self._job = None
+
+    def entry_of(self, image: Image) -> SlideEntry | None:
+        """Return the slide of the project that an image shows, if it shows one."""
+        path = image.metadata.get("nucloop", {}).get("path")
+        found = [] if not path else [one.entry for one in self._reading.slides.values() if one.entry.path == path]
+        return next((entry for entry in found if shows(image, entry)), None)
 
     def image_of(self, entry: SlideEntry) -> Image | None:
         """Return the image that shows a slide; None where it is not open."""
@@ -121,6 +139,25 @@ class SlideOpening(QObject):
         self._sessions.current.choose(image)
         self.opened.emit(image)
 
+    def _add(self, brought: Brought, entry: SlideEntry) -> None:
+        image = self.image_of(entry)
+        if image is None:
+            # closed meanwhile: it is added when the slide is opened the next time
+            return
+        nuclei = self._sessions.open(image, brought.nuclei.scheme)
+        if nuclei is None or nuclei.session.read_only:
+            return
+        try:
+            new = brought.add_to(nuclei.session)
+        except NucLoopError as error:
+            self.said.emit(Message(str(error), Tone.WARNING))
+            return
+        self.said.emit(Message(f"{new:,} nuclei were added to {entry.id}, which is open here."))
+
+    def _brought(self, ending: Ending) -> None:
+        if ending.how is How.FAILED:
+            self.said.emit(Message(ending.message, Tone.ERROR, ending.details))
+
     def _close_the_oldest(self) -> None:
         busy = Detection.of(self._viewer).image
         for kept in list(self._kept)[: -MOST_OPEN or None]:
@@ -144,6 +181,13 @@ def shows(image: Image, entry: SlideEntry) -> bool:
     return not entry.image or str(about.get("image")) == entry.image
 
 
+def _found(folder: Path, slide: str) -> Iterator[Brought]:
+    """Read the newest result of a slide. Runs in a job's thread."""
+    for state in states_of(open_project(folder)):
+        if state.entry.id == slide and state.folder is not None:
+            yield read_result(state.folder)
+
+
 def _prepare(project: Project, one: Overview) -> Iterator[_Prepared]:
     """Open the file, and see that there is a session with what a run has found."""
     entry = one.entry
@@ -156,9 +200,12 @@ def _prepare(project: Project, one: Overview) -> Iterator[_Prepared]:
         )
     slide = open_slide(entry.path, mpp=entry.mpp, image=entry.image or None)
     place, only_look, note = _place(project, entry)
-    if not place.exists() and one.state.folder is not None:
+    if one.state.folder is not None and not only_look:
         try:
-            begin_master(project, one.state, slide, place)
+            add_missing_result(place, one.state.folder, slide)
+        except SessionInUse:
+            # that is asked about when the window opens it
+            pass
         except NucLoopError as error:
             note = str(error)
     yield _Prepared(slide, place, only_look, note)
