@@ -45,7 +45,7 @@ class KeyDialog(QDialog):
             form.setVerticalSpacing(6)
             for command in commands:
                 form.addRow(command.words, self._field(command))
-            columns.addLayout(form, 1)
+            columns.addLayout(form)
         self.fault = QLabel()
         self.fault.setWordWrap(True)
         self.buttons = QDialogButtonBox(

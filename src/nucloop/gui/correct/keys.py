@@ -81,7 +81,7 @@ CLASS_COMMANDS = tuple(
     Command(f"class {key}", f"Class {key}", str(key), _giving(key)) for key in range(1, MOST_KEYS + 1)
 )
 SLIDE_COMMANDS = (
-    Command("next slide", "Next slide of the project", "Ctrl+PgDown", lambda _c, _p, _r: None, anywhere=True),
+    Command("next slide", "Next slide", "Ctrl+PgDown", lambda _c, _p, _r: None, anywhere=True),
     Command("previous slide", "Previous slide", "Ctrl+PgUp", lambda _c, _p, _r: None, anywhere=True),
     Command("slide done", "Slide is done, next one", "Ctrl+Return", lambda _c, _p, _r: None, anywhere=True),
 )

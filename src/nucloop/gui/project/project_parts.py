@@ -45,6 +45,7 @@ _EMPTY = (
 )
 
 _SMALL_PIXELS = 28
+_FILTER_PIXELS = 400
 _BAR_PIXELS = 284
 """From this width on, what is done with slides stands in one line."""
 
@@ -82,12 +83,21 @@ class FilterRow(QWidget):
         self.tags.setToolTip("The tag of the slides that are shown")
         for box in (self.stages, self.tags):
             box.activated.connect(lambda _: self.changed.emit())
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(6)
-        row.addWidget(self.words, 2)
-        row.addWidget(self.stages, 1)
-        row.addWidget(self.tags, 1)
+        self._rows = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
+        self._rows.setContentsMargins(0, 0, 0, 0)
+        self._rows.setSpacing(6)
+        boxes = QHBoxLayout()
+        boxes.setSpacing(6)
+        boxes.addWidget(self.stages, 1)
+        boxes.addWidget(self.tags, 1)
+        self._rows.addWidget(self.words, 1)
+        self._rows.addLayout(boxes, 1)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Put the boxes below the words where there is no room beside them."""
+        wide = self.width() >= _FILTER_PIXELS
+        self._rows.setDirection(QBoxLayout.Direction.LeftToRight if wide else QBoxLayout.Direction.TopToBottom)
+        super().resizeEvent(event)
 
     def offer(self, counts: dict[Stage, int], tags: Sequence[str]) -> None:
         """Offer the states that slides have, with their numbers, and the tags."""

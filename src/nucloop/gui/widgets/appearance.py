@@ -75,8 +75,10 @@ QLabel#NucloopBig {{ color: {text}; font-size: 26px; font-weight: 600; }}
 QLabel#NucloopFlaw {{ background: {panel}; border-left: 3px solid #e69f00; border-radius: 3px; padding: 6px 8px; }}
 QPushButton#NucloopMain {{ background: {accent}; color: white; font-weight: 600; padding: 4px 14px; }}
 QPushButton#NucloopMain:hover {{ background: {accent_hover}; }}
+QPushButton#NucloopMain:disabled {{ background: {panel}; color: {dim}; border: none; padding: 4px 14px; }}
 QTableView#NucloopRows {{ background: transparent; border: none; alternate-background-color: {panel}; color: {text};
     selection-background-color: {accent}; selection-color: white; }}
+QTableView#NucloopRows::item:selected {{ background: {accent}; color: white; }}
 QTableView#NucloopRows QHeaderView, QTableView#NucloopRows QHeaderView::section {{
     background: {background}; border: none; color: {dim}; padding: 3px 4px;
 }}
