@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from qtpy.QtCore import QEvent, QPoint, QPointF, Qt, QTimer
 from qtpy.QtGui import QMouseEvent
-from qtpy.QtWidgets import QApplication, QLineEdit, QMenu
+from qtpy.QtWidgets import QApplication, QDialog, QLineEdit, QMenu
 
-from nucloop.classes import NucleusClass
+from nucloop.classes import ClassScheme, NucleusClass
 from nucloop.gui.canvas.docks import open_detect_dock, open_gallery_dock, open_ki67_dock, open_measure_dock
 from nucloop.gui.correct.class_colours import OFFERED
 from nucloop.gui.correct.class_dialogs import DeleteDialog, SchemeDialog
@@ -289,3 +289,56 @@ def test_figures_follow_the_classes(field: Bench) -> None:
     field.qtbot.waitUntil(lambda: not ki67.measuring.busy, timeout=LONG_MS)
     assert ki67.measuring.settings.positive == {"tumour"}
     assert measure.isVisible()
+
+
+def test_the_legend_of_the_detect_dock_shows_the_keys_that_work(field: Bench) -> None:
+    detect = open_detect_dock(field.viewer)
+
+    def keys() -> dict[str, str]:
+        rows = detect.nuclei.legend.rows
+        return {row.name.text(): row.key.text() for label, row in rows.items() if label != UNLABELLED}
+
+    field.qtbot.waitUntil(lambda: keys() == dict(zip(FIRST, "123", strict=True)), timeout=LONG_MS)
+    field.correcting.set_keys({**field.correcting.keys, "class 2": "T"})
+    field.qtbot.waitUntil(lambda: keys() == dict(zip(FIRST, "1T3", strict=True)), timeout=LONG_MS)
+    field.hover(A)
+    field.key(Qt.Key.Key_T)
+    assert field.label(1) == 1
+    field.correcting.set_keys({**field.correcting.keys, "class 2": ""})
+    field.qtbot.waitUntil(lambda: keys() == dict(zip(FIRST, ("1", "", "3"), strict=True)), timeout=LONG_MS)
+    assert not detect.nuclei.legend.rows[1].key.isVisible()
+
+
+def test_classes_are_chosen_before_a_slide_has_any_nucleus(bench: Bench) -> None:
+    detect = open_detect_dock(bench.viewer)
+    bench.qtbot.waitUntil(lambda: detect.correct.isVisible() and detect.correct.text() == "Choose classes …")
+    assert bench.dock.palette_rows.isVisible(), "the palette is there without nuclei"
+    assert "beforehand" in bench.dock.empty.text()
+    bench.push(bench.dock.palette_rows.add)
+    write(bench, "mitosis")
+    choose(bench, "stromal", "Rename")
+    write(bench, "fibroblast")
+    assert bench.session.scheme.names == ("lymphocyte", "tumour", "fibroblast", "mitosis")
+    # by hand, and by a model that knows the old name
+    bench.correcting.focus()
+    bench.look_at(230, 230, 200)
+    bench.hover(A)
+    bench.key(Qt.Key.Key_A)
+    bench.hover(A)
+    bench.key(Qt.Key.Key_4)
+    assert bench.session.nuclei().label.tolist() == [3]
+    bench.find([C, D], [2, 1])
+    assert bench.session.nuclei().label.tolist() == [3, 2, 1]
+    assert not bench.dock.empty.isVisible()
+    bench.qtbot.waitUntil(lambda: detect.correct.text() == "Correct them …", timeout=LONG_MS)
+
+
+def test_a_model_gives_no_class_that_was_left_out_beforehand(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    scheme = ClassScheme("two", (NucleusClass("tumour", "#d55e00"), NucleusClass("mitosis", "#009e73")))
+    monkeypatch.setattr(SchemeDialog, "exec", lambda _: QDialog.DialogCode.Accepted)
+    monkeypatch.setattr(SchemeDialog, "chosen", scheme)
+    bench.push(bench.dock.palette_rows.scheme)
+    assert bench.session.scheme.names == ("tumour", "mitosis")
+    assert bench.session.missing_classes(ClassScheme.named("brca-m2c")) == [], "detection is not refused"
+    bench.find([A, B, C], [0, 1, 2])
+    assert bench.session.nuclei().label.tolist() == [UNLABELLED, 0, UNLABELLED]

@@ -27,7 +27,7 @@ def test_other_classes_take_the_place_of_those_before_at_once(
     for name in ("patherea-ki67", "brca-m2c"):
         scheme = ClassScheme.named(name)
         if isinstance(widget, Legend):
-            widget.show_counts(scheme, Counter(), frozenset())
+            widget.show_counts(scheme, Counter(), frozenset(), ())
         else:
             assert isinstance(widget, ClassPalette)
             widget.show_classes(scheme, Counter(), 0, [""] * len(scheme))

@@ -194,3 +194,15 @@ def test_what_hangs_on_a_class_is_told_before_it_goes(session: Session) -> None:
     session.change_class("tumour", NucleusClass("neoplastic", "#d55e00"))
     assert session.name_now("tumour") == "neoplastic"
     assert session.name_now("nothing") is None
+
+
+def test_what_a_model_calls_by_a_class_that_a_chosen_scheme_lacks_gets_none(session: Session, opened: Opens) -> None:
+    model = session.scheme
+    session.choose_scheme(ClassScheme("two", (MITOSIS, session.scheme.classes[1])))
+    session = opened()
+    assert session.missing_classes(model) == []
+    session.begin_run(WEIGHTS, 5).add(found((10, 10), (50, 50), (90, 90), label=[0, 1, 2]))
+    assert session.nuclei().label.tolist() == [-1, 1, -1]
+    session.add_class(model.classes[0])
+    session.begin_run(WEIGHTS, 5).add(found((130, 130), label=[0]))
+    assert session.nuclei().label.tolist()[-1] == 2, "it is known again"

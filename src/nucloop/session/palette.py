@@ -205,7 +205,7 @@ class Palette:
         """Return the palette with the classes of another scheme first, in its order and under its names.
 
         Classes that are the same by `join` keep their code, and so their nuclei. Those that are in `used` (positions)
-        and not in the other scheme come after its classes; all others go.
+        and not in the other scheme come after its classes; all others go, and what a model calls so gets no class.
         """
         ours = {theirs: mine for mine, theirs in join(self.scheme.classes, scheme.classes).pairs}
         stay = [k for k in used if k not in ours.values()]
@@ -221,7 +221,9 @@ class Palette:
             former.append(tuple(name for name in was if name != one.name)[-_MOST_NAMES:])
         codes += [self.codes[k] for k in stay]
         former += [self.former[k] for k in stay]
-        dropped = tuple(name for name in self.dropped if not _same(name, scheme.classes))
+        gone = [k for k in range(len(self.scheme)) if k not in ours.values() and k not in stay]
+        names = (*self.dropped, *(name for k in gone for name in (*self.former[k], self.scheme.names[k])))
+        dropped = tuple(name for name in names if not _same(name, classes))[-_MOST_NAMES:]
         if next_code > MOST_CODES:
             raise SessionError(
                 f"This session has seen {MOST_CODES} classes, no more are possible. Rename some instead."

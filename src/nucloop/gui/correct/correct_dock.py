@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 __all__ = ["CorrectDock"]
 
 _EMPTY = "No nuclei yet. Detect some first; a slide that was worked on before shows its nuclei when it is opened."
+_BEFOREHAND = (
+    "No nuclei yet. Their classes can be chosen beforehand; what a model finds of other classes has none then."
+)
 
 
 class CorrectDock(QWidget):
@@ -156,11 +159,11 @@ class CorrectDock(QWidget):
 
     def _show(self) -> None:
         nuclei = self.correcting.nuclei
-        # where all has been undone, it can still be done again
-        there = nuclei is not None and (len(nuclei.session) > 0 or nuclei.session.ledger.history.last > 0)
-        self.empty.setVisible(not there)
-        self._content.setVisible(there)
-        if nuclei is not None and there:
+        # classes are chosen, and nuclei added by hand, before any are found; what was undone can be done again
+        self.empty.setText(_EMPTY if nuclei is None else _BEFOREHAND)
+        self.empty.setVisible(nuclei is None or not len(nuclei.session))
+        self._content.setVisible(nuclei is not None)
+        if nuclei is not None:
             self._show_nuclei(nuclei)
         else:
             # a session that is closed goes, also from here
@@ -171,7 +174,7 @@ class CorrectDock(QWidget):
         assert corrections is not None
         assert pointer is not None
         self.inactive.setVisible(self.viewer.layers.selection.active is not nuclei.layer)
-        keys = [self.correcting.keys.get(f"class {key}", "") for key in nuclei.session.scheme.keys]
+        keys = self.correcting.class_keys(nuclei.session.scheme)
         self.palette_rows.show_classes(nuclei.session.scheme, nuclei.counts(), nuclei.current_label, keys)
         count = len(nuclei.selected)
         self.selection.setText(f"{count:,} selected" if count else "")

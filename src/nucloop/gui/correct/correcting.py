@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import napari
     from qtpy.QtWidgets import QWidget
 
+    from nucloop.classes import ClassScheme
     from nucloop.gui.layer.nuclei_layer import NucleiLayer
 
 __all__ = ["Correcting"]
@@ -41,6 +42,7 @@ class Correcting(QObject):
 
     changed = Signal()
     """The nuclei that are meant, or anything about them, have changed."""
+    keys_changed = Signal()
     said = Signal(object)
     """A Message."""
 
@@ -102,12 +104,17 @@ class Correcting(QObject):
         """The key of every command, by its name."""
         return dict(self._keys)
 
+    def class_keys(self, scheme: ClassScheme) -> list[str]:
+        """Return the key that gives each class of a scheme, as the person has set it; empty where none does."""
+        return [self._keys.get(f"class {key}", "") for key in scheme.keys]
+
     def set_keys(self, keys: Mapping[str, str]) -> None:
         """Change the keys, for good."""
         self._keys, self._written = dict(keys), known_keys(keys) | {_BEGIN}
         save_keys(self._keys)
         for hands in self._known.values():
             bind_keys(hands, self._keys)
+        self.keys_changed.emit()
         self.changed.emit()
 
     def focus(self) -> None:

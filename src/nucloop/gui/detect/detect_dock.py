@@ -117,7 +117,7 @@ class DetectDock(QWidget):
         self.device.setObjectName("NucloopDim")
         self.device.setWordWrap(True)
         self.undo = UndoBar()
-        self.correct = QPushButton("Correct them …")
+        self.correct = QPushButton()
         self.correct.setToolTip(f"Opens the Correct dock ({CORRECT_SHORTCUT})")
         self.kept = QLabel()
         self.kept.setObjectName("NucloopDim")
@@ -163,6 +163,7 @@ class DetectDock(QWidget):
         self.detection.said.connect(self.messages.say)
         self.detection.stopped.connect(self._run_stopped)
         self.sessions.changed.connect(self._show_nuclei)
+        self.correcting.keys_changed.connect(self._show_nuclei)
         self.sessions.current.changed.connect(self._images_changed)
         self.sessions.current.left.connect(lambda: self.messages.say(None))
         self.sessions.said.connect(self.messages.say)
@@ -204,10 +205,14 @@ class DetectDock(QWidget):
     def _show_nuclei(self) -> None:
         nuclei = self.detection.nuclei_of(self.controls.image)
         waiting = nuclei is not None and not len(nuclei.session) and not self.detection.running
-        self.nuclei.show_nuclei(None if waiting else nuclei)
+        if nuclei is None or waiting:
+            self.nuclei.show_nuclei(None)
+        else:
+            self.nuclei.show_nuclei(nuclei, self.correcting.class_keys(nuclei.session.scheme))
         if nuclei is not None:
             nuclei.outlines.wanted = self.controls.outlines.isChecked()
-        self.correct.setVisible(nuclei is not None and not waiting)
+        self.correct.setText("Choose classes …" if waiting else "Correct them …")
+        self.correct.setVisible(nuclei is not None)
         self.undo.show_session(None if nuclei is None else nuclei.session)
         self.trouble.ask(self.sessions.trouble_with(self.controls.image))
         self.kept.setText(self.sessions.note_on(self.controls.image))

@@ -12,6 +12,8 @@ from nucloop.gui.canvas.colouring import ColourBy
 from nucloop.gui.layer.legend import ColourKey, Legend
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from nucloop.gui.layer.nuclei_layer import NucleiLayer
 
 __all__ = ["NucleiPanel"]
@@ -64,15 +66,15 @@ class NucleiPanel(QWidget):
         """Say which nuclei the button would find, while there are none."""
         self.empty.setText(f"No nuclei yet. Press Detect nuclei to find and classify those {which}.")
 
-    def show_nuclei(self, nuclei: NucleiLayer | None) -> None:
-        """Show the nuclei of an image; None when it has none yet."""
+    def show_nuclei(self, nuclei: NucleiLayer | None, keys: Sequence[str] = ()) -> None:
+        """Show the nuclei of an image, and the keys of their classes; None when it has none yet."""
         self._nuclei = nuclei
         self.empty.setVisible(nuclei is None)
         self.export.setVisible(nuclei is not None)
         self._content.setVisible(nuclei is not None)
         if nuclei is None:
             return
-        self.legend.show_counts(nuclei.session.scheme, nuclei.counts(), nuclei.hidden)
+        self.legend.show_counts(nuclei.session.scheme, nuclei.counts(), nuclei.hidden, keys)
         if nuclei.least_confidence > 0 and len(nuclei.session) > COUNTED_AT_ONCE:
             self._count_timer.start(COUNT_PAUSE_MS)
         else:

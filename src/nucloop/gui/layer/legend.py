@@ -13,7 +13,7 @@ from nucloop.gui.widgets.dock_layout import discard
 from nucloop.nuclei import UNLABELLED
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from qtpy.QtGui import QKeyEvent, QMouseEvent, QPaintEvent
 
@@ -58,7 +58,7 @@ class ClassRow(QFrame):
     toggled = Signal()
     isolated = Signal()
 
-    def __init__(self, name: str, colour: str, key: str) -> None:
+    def __init__(self, name: str, colour: str) -> None:
         super().__init__()
         self.setObjectName("NucloopRow")
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
@@ -78,14 +78,19 @@ class ClassRow(QFrame):
         layout.setContentsMargins(4, 2, 2, 2)
         layout.setSpacing(8)
         layout.addWidget(self.swatch)
-        if key:
-            chip = QLabel(key)
-            chip.setObjectName("NucloopKey")
-            layout.addWidget(chip)
+        self.key = QLabel()
+        self.key.setObjectName("NucloopKey")
+        layout.addWidget(self.key)
         layout.addWidget(self.name, 1)
         layout.addWidget(self.count)
         layout.addWidget(self.only)
         self.setToolTip(f"Click hides or shows {name}, a double click shows it alone")
+        self.show_key("")
+
+    def show_key(self, key: str) -> None:
+        """Show the key that gives the class; none is shown where none does."""
+        self.key.setText(key)
+        self.key.setVisible(bool(key))
 
     def show_state(self, count: int, hidden: bool, alone: bool) -> None:
         """Show how many nuclei the class has, and whether they are seen."""
@@ -131,10 +136,14 @@ class Legend(QWidget):
         self._layout.setContentsMargins(0, 0, 0, 0)
         self._layout.setSpacing(1)
 
-    def show_counts(self, scheme: ClassScheme, counts: Mapping[int, int], hidden: frozenset[int]) -> None:
-        """Show how many nuclei each label has, and which labels are hidden."""
+    def show_counts(
+        self, scheme: ClassScheme, counts: Mapping[int, int], hidden: frozenset[int], keys: Sequence[str]
+    ) -> None:
+        """Show how many nuclei each label has, which labels are hidden, and which keys give the classes."""
         if scheme != self._scheme:
             self._build(scheme)
+        for row, key in zip(self.rows.values(), keys, strict=False):
+            row.show_key(key)
         self._hidden = hidden
         alone = set(self.rows) - hidden
         for label, row in self.rows.items():
@@ -145,9 +154,9 @@ class Legend(QWidget):
         for old in self.rows.values():
             discard(old)
         self._scheme, self.rows = scheme, {}
-        entries = [(k, c.name, c.color, str(scheme.keys[k] or "")) for k, c in enumerate(scheme.classes)]
-        for label, name, colour, key in [*entries, (UNLABELLED, "no class yet", NO_CLASS_COLOUR, "")]:
-            row = ClassRow(name, colour, key)
+        entries = [(k, c.name, c.color) for k, c in enumerate(scheme.classes)]
+        for label, name, colour in [*entries, (UNLABELLED, "no class yet", NO_CLASS_COLOUR)]:
+            row = ClassRow(name, colour)
             row.toggled.connect(lambda label=label: self._toggle(label))
             row.isolated.connect(lambda label=label: self._isolate(label))
             self._layout.addWidget(row)
