@@ -85,8 +85,9 @@ def hand(bench: Bench) -> Iterator[Hand]:
 @pytest.fixture
 def field(bench: Bench) -> Bench:
     bench.find(PLACES)
-    # napari opens a window as the last one was: with every dock open little is left of the canvas
-    bench.look_at(230, 230, 260 * max(bench.canvas.width(), bench.canvas.height()) / bench.canvas.width())
+    # napari opens a window as the last one was: with every dock open little is left of the canvas, and the map of the
+    # slide in its corner must not lie over a nucleus
+    bench.look_at(230, 230, 420 * max(bench.canvas.width(), bench.canvas.height()) / bench.canvas.width())
     bench.correcting.focus()
     bench.qtbot.waitUntil(bench.canvas.isActiveWindow, timeout=LONG_MS)
     return bench
