@@ -70,6 +70,12 @@ SUBJECTS: dict[str, dict[str, str]] = {
         },
     },
     "outlines": {"edit_1e5_plain_ms": "ms", "edit_1e5_outlined_ms": "ms", "outlines_edit_ratio": ""},
+    "many_outlines": {
+        "open_outlined_1e6_s": "s",
+        "open_outlined_peak_mb": "MB",
+        "geojson_outlined_1e6_s": "s",
+        "geojson_outlined_peak_mb": "MB",
+    },
     "measuring": {"measured_edit_1e5_ms": "ms", "measured_edit_1e6_ms": "ms"},
     "scores": {"f1_full_1e5_s": "s", "f1_full_1e6_s": "s", "f1_edit_1e5_ms": "ms", "f1_edit_1e6_ms": "ms"},
     "learning": {
