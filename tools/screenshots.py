@@ -3,13 +3,15 @@
 Run it under a virtual screen, so that the pictures look the same everywhere::
 
     tools/in-window.sh .venv/bin/python tools/screenshots.py
+    tools/in-window.sh .venv/bin/python tools/screenshots.py --out build/pictures table ki67
 
-They show scikit-image's colon section and NucLoop's own synthetic slides, nothing else.
+The second line takes two of the scenes, into another folder. They show the samples that ship, nothing else: fields of
+OpenSlide's test slides and NucLoop's own synthetic slides.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,7 +28,7 @@ from scipy.spatial import cKDTree
 
 from nucloop.classes import ClassScheme, NucleusClass
 from nucloop.formats import write_nuclei
-from nucloop.gui.canvas.colouring import RAMP, ColourBy
+from nucloop.gui.canvas.colouring import RAMP
 from nucloop.gui.canvas.docks import (
     PLUGIN,
     open_correct_dock,
@@ -35,16 +37,20 @@ from nucloop.gui.canvas.docks import (
     open_ki67_dock,
     open_learn_dock,
     open_measure_dock,
+    open_table_dock,
 )
 from nucloop.gui.canvas.drawn_regions import draw_regions
-from nucloop.gui.canvas.view import image_layers, whole_box
+from nucloop.gui.canvas.view import image_layers, view_box
 from nucloop.gui.detect.detect_dock import DetectDock
+from nucloop.gui.detect.detection import DetectionScope
 from nucloop.gui.files.class_table import NEW_CLASS
 from nucloop.gui.files.dialogs import open_export, open_import
 from nucloop.gui.files.import_dialog import Use
 from nucloop.gui.gallery.gallery_order import Order
 from nucloop.gui.measure.references import points_as_nuclei
 from nucloop.gui.measure.rings import Ring
+from nucloop.gui.table.figure_model import COLUMNS
+from nucloop.gui.table.table_scope import TableScope
 from nucloop.gui.widgets.appearance import ACCENT
 from nucloop.nuclei import Nuclei, Origin
 
@@ -57,6 +63,9 @@ IMAGES = Path(__file__).parents[1] / "docs" / "images"
 COLOURS = 256
 LARGEST_BYTES = 600_000
 PATIENCE_S = 300
+TRIES = 10
+FOLDER = Path("/slides")
+"""What stands in dialogs, whoever takes the pictures."""
 
 
 class Photographer:
@@ -82,12 +91,14 @@ class Photographer:
         end = time.monotonic() + seconds
         self.wait(lambda: time.monotonic() > end)
 
-    def open_sample(self, key: str) -> None:
-        """Open a sample in place of what is open."""
+    def open_sample(self, key: str, *, nearer: float = 1.0) -> None:
+        """Open a sample in place of what is open, and look at it from nearer than the whole."""
         self.viewer.layers.clear()
         # Mesa's software OpenGL (22.3) ends the program when layers go and others come with no frame between
         self.pause(0.3)
         self.viewer.open_sample(PLUGIN, key)
+        self.pause()
+        self.viewer.scene.camera.zoom *= nearer
         self.pause()
 
     def detect(self) -> None:
@@ -100,7 +111,14 @@ class Photographer:
         self.pause()
         target = self.folder / f"{name}.png"
         shown = widget if widget is not None else self.viewer.window._qt_window
-        shown.grab().save(str(target))
+        picture = shown.grab()
+        for _ in range(TRIES):
+            # under load a dock may still be laying itself out
+            self.pause()
+            before, picture = picture, shown.grab()
+            if before.toImage() == picture.toImage():
+                break
+        picture.save(str(target))
         with Image.open(target) as picture:
             small = with_few_colours(picture.convert("RGB"))
         small.save(target, optimize=True)
@@ -118,16 +136,47 @@ def with_few_colours(picture: Image.Image) -> Image.Image:
     sample.paste(picture)
     for k, colour in enumerate(meaning):
         sample.paste(colour, (k * side, picture.height, (k + 1) * side, picture.height + side))
-    return picture.quantize(palette=sample.quantize(COLOURS), dither=Image.Dither.FLOYDSTEINBERG)
+    return picture.quantize(palette=sample.quantize(COLOURS), dither=Image.Dither.NONE)
 
 
-def take_correcting(camera: Photographer) -> QWidget:
-    """Take the pictures of correcting, on the slide that is open; return the Correct dock."""
+def take_detecting(camera: Photographer) -> None:
+    """Take the picture of detecting, on the Ki-67 field."""
+    camera.open_sample("ki67", nearer=1.6)
+    camera.detect()
+    camera.take("detect")
+
+
+def take_outlines(camera: Photographer) -> None:
+    """Take the pictures of outlines on the H&E field, and of the table of what is measured in them."""
+    viewer, controls = camera.viewer, camera.dock.controls
+    controls.outlines.setChecked(True)
+    camera.open_sample("he", nearer=2.0)
+    camera.wait(lambda: camera.dock.device.text() != DetectDock.LOADING)
+    controls.choose_scope(DetectionScope.SLIDE)
+    camera.detect()
+    camera.take("outlines")
+    table = open_table_dock(viewer)
+    table.parts.bar.scopes[TableScope.ALL].click()
+    table.parts.bar.measure.click()
+    camera.wait(lambda: bool(len(table.parts.model.ids)) and not table.measuring.busy)
+    table.parts.rows.sortByColumn(COLUMNS.index("area_um2"), Qt.SortOrder.DescendingOrder)
+    camera.pause(1.5)
+    rows = table.parts.rows
+    QTest.mouseClick(rows.viewport(), Qt.MouseButton.LeftButton, pos=rows.visualRect(rows.model().index(2, 3)).center())
+    camera.take("table")
+    viewer.window.remove_dock_widget(table)
+    controls.choose_scope(DetectionScope.VIEW)
+    controls.outlines.setChecked(False)
+    camera.wait(lambda: camera.dock.device.text() != DetectDock.LOADING)
+
+
+def take_correcting(camera: Photographer) -> None:
+    """Take the pictures of correcting, reviewing and the gallery, on the H&E field."""
+    camera.open_sample("he", nearer=2.0)
+    camera.detect()
     viewer, nuclei = camera.viewer, camera.dock.detection.nuclei_of(camera.dock.controls.image)
     assert nuclei is not None
     dock = open_correct_dock(viewer)
-    camera.pause()
-    viewer.scene.camera.zoom *= 2.5
     camera.pause()
     corrections = dock.correcting.corrections
     assert corrections is not None
@@ -135,9 +184,10 @@ def take_correcting(camera: Photographer) -> QWidget:
         nuclei.select(nuclei.in_view()[7 * k : 7 * k + 1])
         corrections.give_class(label)
     nuclei.select(nuclei.in_view()[3:9])
-    dock.keys.expand()
+    dock.keys.expand(animate=False)
+    camera.pause(2)
     camera.take("correct")
-    dock.keys.collapse()
+    dock.keys.collapse(animate=False)
     dock.correcting.review.next()
     camera.take("review")
     dock.correcting.review.stop()
@@ -153,7 +203,7 @@ def take_correcting(camera: Photographer) -> QWidget:
     camera.take("gallery")
     viewer.window.remove_dock_widget(gallery)
     nuclei.select([])
-    return dock
+    viewer.window.remove_dock_widget(dock)
 
 
 def take_learning(camera: Photographer) -> None:
@@ -161,6 +211,7 @@ def take_learning(camera: Photographer) -> None:
     viewer = camera.viewer
     camera.open_sample("synthetic_he")
     camera.detect()
+    viewer.scene.camera.zoom *= 1.8
     nuclei = camera.dock.detection.nuclei_of(camera.dock.controls.image)
     assert nuclei is not None
     session, author = nuclei.session, nuclei.session.author
@@ -188,14 +239,16 @@ def click(grid: CropGrid, row: int, modifiers: Qt.KeyboardModifier = Qt.Keyboard
 
 
 def take_exchange(camera: Photographer) -> None:
-    """Take the pictures of the dialogs for files, of the nuclei that are there."""
+    """Take the pictures of the dialogs for files, with the nuclei of the H&E field."""
     viewer = camera.viewer
+    camera.open_sample("he")
+    camera.detect()
     dialog = open_export(viewer)
     assert dialog is not None
-    dialog.file_page.file.line.setText(str(Path.home() / "slides" / "colon.ocelot.csv"))
+    dialog.file_page.file.line.setText(str(FOLDER / "he.ocelot.csv"))
     camera.take("export", dialog)
     dialog.tabs.setCurrentWidget(dialog.dataset_page)
-    dialog.dataset_page.folder.line.setText(str(Path.home() / "slides" / "colon-training-set"))
+    dialog.dataset_page.folder.line.setText(str(FOLDER / "he-training-set"))
     dialog.dataset_page.authors.setText("A. Name")
     camera.take("training-set", dialog)
     dialog.close()
@@ -212,13 +265,13 @@ def take_exchange(camera: Photographer) -> None:
         reading.reader.setText("Dr B")
         reading.table.boxes["Plasma cell"].setCurrentText(NEW_CLASS)
         reading.file.line.blockSignals(True)
-        reading.file.line.setText(str(Path.home() / "slides" / path.name))
+        reading.file.line.setText(str(FOLDER / path.name))
         camera.take("import", reading)
         reading.close()
 
 
 def take_measuring(camera: Photographer) -> None:
-    """Take the pictures of measuring: the synthetic H&E field against its reference, then Ki-67 on its slide."""
+    """Take the picture of measuring: the synthetic H&E field against its reference."""
     viewer = camera.viewer
     camera.open_sample("synthetic_he")
     camera.detect()
@@ -232,71 +285,60 @@ def take_measuring(camera: Photographer) -> None:
     measure.parts.rings[Ring.WRONG].click()
     camera.take("measure")
     viewer.window.remove_dock_widget(measure)
-    camera.open_sample("synthetic_ki67")
-    points = next(layer for layer in viewer.layers if isinstance(layer, Points))
+
+
+def take_ki67(camera: Photographer) -> None:
+    """Take the pictures of the Ki-67 index of two regions, by DAB, on the Ki-67 field."""
+    viewer = camera.viewer
+    camera.open_sample("ki67", nearer=1.6)
     image = image_layers(viewer)[0]
-    nuclei = camera.dock.sessions.begin_anew(image, ClassScheme.named("patherea-ki67"))
-    assert nuclei is not None
-    nuclei.session.import_nuclei(points_as_nuclei(points, image), source="the sample's reference")
+    box = view_box(viewer, image)
+    camera.detect()
     dock = open_ki67_dock(viewer)
-    size = np.array(whole_box(image).height)
     regions = draw_regions(viewer, image, "polygon")
     regions.mode = "pan_zoom"
-    corners = np.array([[[0.1, 0.1], [0.1, 0.5], [0.45, 0.55], [0.5, 0.15]], [[0.55, 0.5], [0.5, 0.9], [0.9, 0.95],
-                        [0.95, 0.5]], [[0.6, 0.08], [0.6, 0.4], [0.9, 0.4], [0.9, 0.1]]])  # fmt: skip
-    regions.add_polygons(list(corners * size))
-    dock.parts.meaning.by_class.click()
+    corners = np.array([[[0.08, 0.06], [0.1, 0.42], [0.55, 0.46], [0.5, 0.1]], [[0.4, 0.55], [0.5, 0.92], [0.93, 0.9],
+                        [0.9, 0.5]]])  # fmt: skip
+    regions.add_polygons([box.corners[0] + one * (box.height, box.width) for one in corners])
     camera.wait(lambda: len(dock.measuring.regions) == len(corners) and not dock.measuring.busy)
-    camera.take("ki67")
     dock.parts.meaning.by_dab.click()
     camera.wait(lambda: dock.parts.meaning.histogram.isVisible() and not dock.measuring.busy)
-    camera.take("ki67-dock", dock.parts.meaning)
+    camera.take("ki67")
+    camera.take("ki67-dock", dock.parts.meaning.histogram)
     viewer.window.remove_dock_widget(dock)
 
 
-def main(folder: Path = IMAGES) -> None:
-    """Take all pictures into a folder."""
-    folder.mkdir(parents=True, exist_ok=True)
+SCENES: dict[str, Callable[[Photographer], None]] = {
+    "detect": take_detecting,
+    "outlines": take_outlines,
+    "correct": take_correcting,
+    "files": take_exchange,
+    "learn": take_learning,
+    "measure": take_measuring,
+    "ki67": take_ki67,
+}
+"""What is photographed, by name; each begins with an empty window and leaves no dock but that of detection."""
+
+
+def main() -> None:
+    """Take the pictures of all scenes, or of those that are named."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("scenes", nargs="*", metavar="SCENE", help=", ".join(SCENES))
+    parser.add_argument("--out", type=Path, default=IMAGES)
+    asked = parser.parse_args()
+    unknown = set(asked.scenes) - SCENES.keys()
+    if unknown:
+        parser.error(f"there is no scene {', '.join(sorted(unknown))}; there are {', '.join(SCENES)}")
+    asked.out.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory() as settings:
         # pictures show what a newcomer sees, whatever this person has set
         QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, settings)
-        take_all(Photographer(folder))
-
-
-def take_all(camera: Photographer) -> None:
-    """Walk through the program, and take a picture of every part."""
-    viewer, dock = camera.viewer, camera.dock
-    dock.sessions.set_author("Ann")
-    camera.take("welcome")
-    camera.open_sample("ihc")
-    camera.detect()
-    camera.take("detect")
-    camera.take("dock", dock)
-    label = max(dock.nuclei.legend.rows, key=lambda k: int(dock.nuclei.legend.rows[k].count.text().replace(",", "")))
-    dock.nuclei.legend.rows[label].only.click()
-    camera.take("isolate")
-    dock.nuclei.show_all.click()
-    dock.nuclei.colours.setCurrentText(ColourBy.CONFIDENCE.value)
-    camera.take("confidence")
-    dock.nuclei.colours.setCurrentText(ColourBy.CLASS.value)
-    take_exchange(camera)
-    correct = take_correcting(camera)
-    viewer.window.remove_dock_widget(correct)
-    take_learning(camera)
-    take_measuring(camera)
-    viewer.theme = "light"
-    camera.open_sample("synthetic_he")
-    camera.detect()
-    dock.more.expand()
-    camera.take("detect-light")
-    dock.more.collapse()
-    viewer.theme = "dark"
-    viewer.window.resize(1000, 700)
-    camera.open_sample("ihc")
-    camera.detect()
-    camera.take("small-window")
-    viewer.close()
+        camera = Photographer(asked.out)
+        camera.dock.sessions.set_author("Ann")
+        for name in asked.scenes or SCENES:
+            SCENES[name](camera)
+        camera.viewer.close()
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else IMAGES)
+    main()

@@ -45,6 +45,13 @@ def test_rare_classes_come_before_common_ones():
     assert suggestion.why == "perhaps stromal, of which there are 0 answers"
 
 
+def test_one_answer_is_one_and_not_several():
+    queue = ReviewQueue(table([SURE] * 30 + [[0.01, 0.01, 0.98]] * 2), config=QueueConfig(uncertainty=0))
+    queue.answer(range(10, 30), [0] * 20)
+    queue.answer([40], [2])
+    assert queue.next().why == "perhaps stromal, of which there is 1 answer"
+
+
 def test_what_is_unlike_anything_labelled_comes_before_what_is_like_it():
     features = np.zeros((20, 4), np.float32)
     features[:, 0] = np.arange(20) % 2 * 5

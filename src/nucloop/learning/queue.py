@@ -210,7 +210,9 @@ class ReviewQueue:
             first, second = order[:2]
             return f"the model wavers: {names[first]} {p[first]:.0%}, {names[second]} {p[second]:.0%}"
         rarest = int(np.argmax(p / np.sqrt(1 + self._answers)))
-        return f"perhaps {names[rarest]}, of which there are {int(self._answers[rarest]):,} answers"
+        answers = int(self._answers[rarest])
+        so_far = "is 1 answer" if answers == 1 else f"are {answers:,} answers"
+        return f"perhaps {names[rarest]}, of which there {so_far}"
 
     def _known(
         self, ids: Sequence[int] | NDArray[np.int64], labels: Sequence[int] | NDArray[np.int16]
