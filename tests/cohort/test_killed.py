@@ -49,6 +49,14 @@ WORKERS = 1 if TIMES == 1 else 2
 """Each of them takes seconds to start."""
 
 
+@pytest.fixture(autouse=True)
+def _hears_ctrl_c() -> Iterator[None]:
+    """Have programs hear Ctrl+C also where the tests run behind a shell, which tells its children to ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("slides")
