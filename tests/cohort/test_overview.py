@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import signal
 import threading
 from typing import TYPE_CHECKING
 
@@ -223,7 +224,11 @@ def test_a_run_in_the_background_ends_when_who_began_it_has_gone(study: Path, mo
     monkeypatch.setattr(background, "run", endless)
     given, told = Listening(Orders(str(study), None, 0)), io.StringIO()
     threading.Thread(target=lambda: (begun.wait(60), given.given.set()), daemon=True).start()
-    main(given, told)
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as where a script has opened the window in the background
+    try:
+        main(given, told)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert json.loads(told.getvalue()) == {"stopped": True}
 
 

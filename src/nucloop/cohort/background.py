@@ -9,6 +9,7 @@ from __future__ import annotations
 import _thread
 import json
 import os
+import signal
 import sys
 import threading
 import traceback
@@ -59,6 +60,8 @@ def main(given: IO[str], told: IO[str]) -> None:
         told.flush()
 
     over = threading.Event()
+    # a window that was opened by a script in the background has it ignored, and so have its children
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         orders = Orders(**json.loads(given.readline()))
         threading.Thread(target=_listen, args=(given, over), daemon=True, name="nucloop-orders").start()
@@ -74,6 +77,7 @@ def main(given: IO[str], told: IO[str]) -> None:
         tell(fault=f"{words} What was finished is kept.", details=traceback.format_exc())
     finally:
         over.set()
+        signal.signal(signal.SIGINT, before)
 
 
 def _work(orders: Orders, tell: Any) -> None:
