@@ -160,8 +160,9 @@ class CorrectDock(QWidget):
     def _show(self) -> None:
         nuclei = self.correcting.nuclei
         # classes are chosen, and nuclei added by hand, before any are found; what was undone can be done again
+        untouched = nuclei is None or not (len(nuclei.session) or nuclei.session.ledger.history.last)
         self.empty.setText(_EMPTY if nuclei is None else _BEFOREHAND)
-        self.empty.setVisible(nuclei is None or not len(nuclei.session))
+        self.empty.setVisible(untouched)
         self._content.setVisible(nuclei is not None)
         if nuclei is not None:
             self._show_nuclei(nuclei)
