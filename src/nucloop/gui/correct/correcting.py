@@ -16,7 +16,7 @@ from nucloop.gui.correct.keys import KeyTargets, bind_keys, known_keys, load_key
 from nucloop.gui.correct.pointer import Pointer
 from nucloop.gui.correct.review import Review
 from nucloop.gui.napari_private.brush_circle import BrushCircle
-from nucloop.gui.napari_private.parts import canvas_widget_of, keeper_of, window_of
+from nucloop.gui.napari_private.parts import canvas_widget_of, one_of, window_of
 from nucloop.gui.napari_private.plugin_docks import docks_by_name
 from nucloop.gui.napari_private.selection_marks import mark_selection
 from nucloop.gui.sessions.open_sessions import OpenSessions
@@ -69,9 +69,7 @@ class Correcting(QObject):
     @classmethod
     def of(cls, viewer: napari.Viewer) -> Correcting:
         """Return the one of a viewer: it outlives docks that are closed and opened again."""
-        keeper = keeper_of(viewer)
-        found = keeper.findChild(cls)
-        return cls(viewer, OpenSessions.of(viewer), keeper) if found is None else found
+        return one_of(viewer, cls, lambda keeper: cls(viewer, OpenSessions.of(viewer), keeper))
 
     @property
     def nuclei(self) -> NucleiLayer | None:

@@ -21,7 +21,7 @@ from nucloop.gui.detect.detection_words import check_scheme, goes_on, last_word
 from nucloop.gui.detect.pipelines import loaded_pipeline
 from nucloop.gui.detect.unfinished import Unfinished, recall_unfinished
 from nucloop.gui.napari_private.layer_list import follow_now
-from nucloop.gui.napari_private.parts import keeper_of
+from nucloop.gui.napari_private.parts import one_of
 from nucloop.gui.sessions.open_sessions import OpenSessions
 from nucloop.gui.widgets.jobs import Ending, How, Job
 from nucloop.gui.widgets.messages import Message, Tone
@@ -103,9 +103,7 @@ class Detection(QObject):
     @classmethod
     def of(cls, viewer: ViewerModel) -> Detection:
         """Return the one Detection of a viewer with a window: it outlives docks that are closed and opened again."""
-        keeper = keeper_of(viewer)
-        found = keeper.findChild(cls)
-        return cls(viewer, OpenSessions.of(viewer), keeper) if found is None else found
+        return one_of(viewer, cls, lambda keeper: cls(viewer, OpenSessions.of(viewer), keeper))
 
     @property
     def running(self) -> bool:

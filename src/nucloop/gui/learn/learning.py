@@ -11,7 +11,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from nucloop.errors import NucLoopError
 from nucloop.gui.canvas.layer_slide import slide_of_layer
 from nucloop.gui.learn.progress import Forecast, LearningProgress
-from nucloop.gui.napari_private.parts import keeper_of
+from nucloop.gui.napari_private.parts import one_of
 from nucloop.gui.sessions.open_sessions import OpenSessions
 from nucloop.gui.widgets.jobs import Ending, How, Job
 from nucloop.gui.widgets.messages import Message, Tone
@@ -107,9 +107,7 @@ class Learning(QObject):
     @classmethod
     def of(cls, viewer: napari.Viewer) -> Learning:
         """Return the one of a viewer: it outlives docks that are closed and opened again."""
-        keeper = keeper_of(viewer)
-        found = keeper.findChild(cls)
-        return cls(viewer, OpenSessions.of(viewer), keeper) if found is None else found
+        return one_of(viewer, cls, lambda keeper: cls(viewer, OpenSessions.of(viewer), keeper))
 
     @property
     def nuclei(self) -> NucleiLayer | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakKeyDictionary
 
 import napari
@@ -15,7 +15,7 @@ from qtpy.QtWidgets import QMainWindow
 from nucloop.gui.napari_private.access import part
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from napari.layers import Layer
 
@@ -25,6 +25,7 @@ __all__ = [
     "itself",
     "keeper_of",
     "node_of",
+    "one_of",
     "qt_viewer_of",
     "scene_canvas_of",
     "slice_now",
@@ -32,6 +33,7 @@ __all__ = [
     "window_of",
 ]
 
+Kept = TypeVar("Kept", bound=QObject)
 _keepers: WeakKeyDictionary[ViewerModel, QObject] = WeakKeyDictionary()
 
 
@@ -59,6 +61,13 @@ def keeper_of(viewer: ViewerModel) -> QObject:
     if window is not None:
         return window
     return _keepers.setdefault(viewer, QObject())
+
+
+def one_of(viewer: ViewerModel, kind: type[Kept], make: Callable[[QObject], Kept]) -> Kept:
+    """Return what a viewer has one of, made with its keeper the first time: it outlives docks that come and go."""
+    keeper = keeper_of(viewer)
+    found = keeper.findChild(kind)
+    return make(keeper) if found is None else found
 
 
 def qt_viewer_of(viewer: ViewerModel) -> Any:

@@ -8,7 +8,7 @@ from qtpy.QtCore import QObject, Signal
 
 from nucloop.cohort.overview import Overview, overviews
 from nucloop.cohort.project import Project, open_project, project_folder
-from nucloop.gui.napari_private.parts import keeper_of
+from nucloop.gui.napari_private.parts import one_of
 from nucloop.gui.widgets.jobs import Ending, How, Job
 from nucloop.gui.widgets.messages import Message, Tone
 
@@ -44,9 +44,7 @@ class ProjectReading(QObject):
     @classmethod
     def of(cls, viewer: ViewerModel) -> ProjectReading:
         """Return the one of a viewer."""
-        keeper = keeper_of(viewer)
-        found = keeper.findChild(cls)
-        return cls(keeper) if found is None else found
+        return one_of(viewer, cls, lambda keeper: cls(keeper))
 
     @property
     def busy(self) -> bool:

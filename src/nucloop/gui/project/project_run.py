@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QCoreApplication, QObject, QProcess, QTimer, Signal
 
 from nucloop.cohort.running import Step
-from nucloop.gui.napari_private.parts import keeper_of
+from nucloop.gui.napari_private.parts import one_of
 from nucloop.gui.widgets.messages import Message, Tone
 
 if TYPE_CHECKING:
@@ -57,9 +57,7 @@ class ProjectRun(QObject):
     @classmethod
     def of(cls, viewer: ViewerModel) -> ProjectRun:
         """Return the one of a viewer."""
-        keeper = keeper_of(viewer)
-        found = keeper.findChild(cls)
-        return cls(keeper) if found is None else found
+        return one_of(viewer, cls, lambda keeper: cls(keeper))
 
     @property
     def running(self) -> bool:

@@ -14,7 +14,7 @@ from nucloop.gui.canvas.layer_slide import has_file, mpp_of_layer, slide_of_laye
 from nucloop.gui.canvas.view import is_picture
 from nucloop.gui.layer.nuclei_layer import NucleiLayer
 from nucloop.gui.napari_private.own_context import keep_to_own_context
-from nucloop.gui.napari_private.parts import keeper_of
+from nucloop.gui.napari_private.parts import one_of
 from nucloop.gui.sessions.current_slide import CurrentSlide
 from nucloop.gui.sessions.removed_layers import RemovedLayers
 from nucloop.gui.sessions.session_places import (
@@ -86,9 +86,7 @@ class OpenSessions(QObject):
     def of(cls, viewer: ViewerModel) -> OpenSessions:
         """Return the one of a viewer with a window: it outlives docks that are closed and opened again."""
         SlideView.of(viewer)
-        keeper = keeper_of(viewer)
-        found = keeper.findChild(cls)
-        return cls(viewer, keeper) if found is None else found
+        return one_of(viewer, cls, lambda keeper: cls(viewer, keeper))
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
         """Let the memory of a window come back that is closed."""

@@ -13,7 +13,7 @@ from qtpy.QtCore import QEvent, QObject, QRectF, Signal
 from nucloop.gui.canvas.docks import bind_shortcut
 from nucloop.gui.canvas.view import image_layers, whole_box
 from nucloop.gui.layer.viewport import viewport_of
-from nucloop.gui.napari_private.parts import canvas_widget_of, keeper_of, slice_now
+from nucloop.gui.napari_private.parts import canvas_widget_of, one_of, slice_now
 from nucloop.gui.napari_private.view_state import camera_of, scale_bar_of, set_background, view_events_of
 from nucloop.gui.viewing.magnification import PRESETS, magnification_of, magnify, pixels_on_screen
 from nucloop.gui.viewing.overview_map import OverviewMap
@@ -89,9 +89,7 @@ class SlideView(QObject):
     @classmethod
     def of(cls, viewer: napari.Viewer) -> SlideView:
         """Return the one of a viewer."""
-        keeper = keeper_of(viewer)
-        found = keeper.findChild(cls)
-        return cls(viewer, keeper) if found is None else found
+        return one_of(viewer, cls, lambda keeper: cls(viewer, keeper))
 
     @property
     def thumbnail(self) -> Thumbnail | None:

@@ -66,24 +66,22 @@ class PlaceField(QWidget):
 
 def is_file(path: Path) -> bool:
     """Whether there is a file; of a path that cannot be looked at, or that no disk can hold, there is none."""
-    try:
-        return path.is_file()
-    except OSError:
-        return False
+    return _looked(path.is_file)
 
 
 def is_folder(path: Path) -> bool:
     """Whether there is a folder, as `is_file`."""
-    try:
-        return path.is_dir()
-    except OSError:
-        return False
+    return _looked(path.is_dir)
 
 
 def is_there(path: Path) -> bool:
     """Whether there is anything, as `is_file`."""
+    return _looked(path.exists)
+
+
+def _looked(look: Callable[[], bool]) -> bool:
     try:
-        return path.exists()
+        return look()
     except OSError:
         return False
 
