@@ -376,4 +376,7 @@ def bench(correct_viewer: napari.Viewer, qtbot: QtBot, tissue: NDArray[np.uint8]
     opened = Bench(correct_viewer, qtbot, tissue)
     opened.correcting.set_keys({command.name: command.key for command in COMMANDS})
     yield opened
+    # what is open above the canvas would cover it in the next test
+    while popup := QApplication.activePopupWidget():
+        popup.close()
     correct_viewer.layers.clear()

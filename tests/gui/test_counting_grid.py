@@ -76,6 +76,10 @@ def bench(bench: Bench) -> Iterator[Counted]:
     yield bench
     bench.ki67.measuring.choose(by_dab=True, positive=frozenset(), negative=frozenset())
     bench.session.remember("counting grid", None)
+    # how many are to be counted is kept for the next field too
+    goal = bench.ki67.parts.grid.goal
+    goal.setCurrentIndex(0)
+    goal.activated.emit(0)
 
 
 def test_squares_are_counted_one_after_the_other_by_a_key_and_the_count_is_read(bench: Counted) -> None:
