@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nucloop.garbage import importing, leave_out_what_is_here, search_everywhere, search_while
+from nucloop.garbage import (
+    importing,
+    leave_out_what_is_here,
+    search_all,
+    search_everywhere,
+    search_what_came_late,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,15 +63,15 @@ def test_what_is_imported_when_the_window_is_gone_hides_nothing_of_it():
     assert window() is None
 
 
-def test_a_search_goes_through_everything_only_while_what_it_seeks_is_there():
+def test_what_was_left_out_is_found_by_a_search_of_everything_alone():
     with importing():
         imported = weakref.ref(Loop())
     late = weakref.ref(Loop())
-    search_while(lambda: late() is not None)
+    search_what_came_late()
     assert late() is None
     assert imported() is not None
     kept = Loop()
-    search_while(lambda: imported() is not None)
+    search_all()
     assert imported() is None
     # what is left is left out again
     still_kept = weakref.ref(kept)
@@ -73,7 +79,7 @@ def test_a_search_goes_through_everything_only_while_what_it_seeks_is_there():
     gc.collect()
     assert still_kept() is not None
     search_everywhere()
-    search_while(lambda: True)
+    search_all()
     assert still_kept() is None
     assert gc.get_freeze_count() == 0, "a window is gone, and may be looked for later"
 

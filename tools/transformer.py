@@ -18,6 +18,7 @@ import torch
 from learning_experiments import squares_of, tuned_f1
 
 from nucloop.learning.tuning import TuneConfig, Tuned, picture_side, tune
+from nucloop.learning.tuning_course import Epoch
 from nucloop.models.files.zoo import open_encoder
 from nucloop.training.datasets import only, open_dataset
 
@@ -61,7 +62,7 @@ def main() -> None:
             for item in tune(net, card, tiles, scheme, config, device=options.device):
                 if isinstance(item, Tuned):
                     row[method] = tuned_f1(item.net.to(options.device), tiles, tests, scheme)
-                else:
+                elif isinstance(item, Epoch):
                     print(hospital, method, item.number, round(item.f1, 4), np.round(item.loss, 4), flush=True)
             row[f"{method} CPU s"] = round(time.process_time() - began, 1)
             results[f"{card.name} {hospital} {options.lr or ''}".strip()] = row

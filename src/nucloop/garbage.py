@@ -12,9 +12,16 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-__all__ = ["importing", "leave_out_what_is_here", "no_search", "search_everywhere", "search_while"]
+__all__ = [
+    "importing",
+    "leave_out_what_is_here",
+    "no_search",
+    "search_all",
+    "search_everywhere",
+    "search_what_came_late",
+]
 
 
 class _Search:
@@ -59,20 +66,20 @@ def search_everywhere() -> None:
     gc.unfreeze()
 
 
-def search_while(there: Callable[[], bool]) -> None:
-    """Search now, among what came late and, while something that is sought is still there, among everything.
-
-    Parameters
-    ----------
-    there : callable
-        Whether it is.
-    """
+def search_what_came_late() -> None:
+    """Search now, among all that came since something was left out."""
     gc.collect()
-    if there():
-        gc.unfreeze()
-        gc.collect()
-        if _Search.allowed_to_leave_out:
-            gc.freeze()
+
+
+def search_all() -> None:
+    """Search now among everything; later searches leave out what they left out before, and what came since.
+
+    It stops the window for a moment: only where something is sought that was not found without it.
+    """
+    gc.unfreeze()
+    gc.collect()
+    if _Search.allowed_to_leave_out:
+        gc.freeze()
 
 
 # what is left when the program ends is cleared up as ever

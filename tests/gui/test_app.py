@@ -13,6 +13,7 @@ import pytest
 from PIL import Image as Picture
 from qtpy.QtCore import QMimeData, QPointF, Qt, QUrl
 from qtpy.QtGui import QDropEvent
+from tests.benchmarks.stopwatch import wait_until
 from tests.gui.conftest import LONG_MS
 
 from nucloop.classes import ClassScheme
@@ -103,6 +104,7 @@ def test_slides_that_are_dropped_on_the_window_are_opened_by_nucloop_without_ask
     assert viewer is not None
     try:
         dropped_on(viewer, tmp_path / "a.png", tmp_path / "b.tif")
+        wait_until(lambda: len(viewer.layers) >= 2, "both are opened")
         assert asked == []
         assert [layer.name for layer in viewer.layers] == ["a.png", "b.tif"]
         assert all("nucloop" in layer.metadata for layer in viewer.layers), "NucLoop's reader says where they come from"
@@ -121,6 +123,7 @@ app._wait(lambda: dock.device.text() not in ("", dock.LOADING), 100)
 before = set(sys.modules)
 assert type(pint.application_registry.get()) is pint.UnitRegistry, "units are not read yet"
 viewer.window._qt_viewer._qt_open([sys.argv[1]], False)
+app._wait(lambda: len(viewer.layers), 100)
 app._settle()
 late = {name.split(".")[0] for name in set(sys.modules) - before}
 assert not late & {"distributed", "tifffile", "imagecodecs", "dask", "zarr"}, late

@@ -131,6 +131,7 @@ def test_the_memory_of_an_image_comes_back_soon_after_it_is_removed(
 ) -> None:
     # what a thread of napari's still looks at comes with the second
     monkeypatch.setattr(removed_layers, "LOOKS_MS", (300, 1_500))
+    monkeypatch.setattr(removed_layers, "PAUSE_MS", 100)
     viewer.add_image(tissue, rgb=True, name="another", scale=(MPP, MPP), units="um")
     parts = worked_on(viewer, qtbot, slide)
     assert len(there(parts)) == len(parts)
@@ -182,6 +183,7 @@ def test_the_last_lesson_lets_go_of_its_slide(
     viewer: napari.Viewer, qtbot: QtBot, slide: Path, monkeypatch: pytest.MonkeyPatch, applied: bool
 ) -> None:
     monkeypatch.setattr(removed_layers, "LOOKS_MS", (300, 1_500))
+    monkeypatch.setattr(removed_layers, "PAUSE_MS", 100)
     parts = learnt_on(viewer, qtbot, slide, applied)
     assert there(parts)
     viewer.layers.remove("slide.tif")

@@ -24,8 +24,8 @@ from nucloop.gui.canvas import docks
 from nucloop.gui.canvas.slide_group import layers_on
 from nucloop.gui.detect.detection import DetectionScope
 from nucloop.gui.files.dialogs import open_export
-from nucloop.gui.napari_private.file_opening import open_without_asking
 from nucloop.gui.napari_private.view_state import camera_of, canvas_size_of
+from nucloop.gui.plugin.read_ahead import ReadAhead
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -115,7 +115,7 @@ class Hour:
         viewer.theme = theme
         viewer.window.resize(*size)
         viewer.window._qt_window.activateWindow()
-        open_without_asking(viewer, docks.PLUGIN, lambda name: Path(name).suffix in (".png", ".tif"))
+        ReadAhead.of(viewer)
         self.dock = docks.open_detect_dock(viewer)
         self.correct = docks.open_correct_dock(viewer)
         docks.open_detect_dock(viewer)
@@ -200,7 +200,7 @@ class Hour:
         keys = Qt.KeyboardModifier.NoModifier
         event = QDropEvent(QPointF(200, 200), Qt.DropAction.CopyAction, mime, Qt.MouseButton.LeftButton, keys)
         self.viewer.window._qt_viewer.dropEvent(event)
-        self.until(lambda: self.dock.controls.image is self.viewer.layers[path.name], f"{path.name} is meant")
+        self.until(lambda: getattr(self.dock.controls.image, "name", "") == path.name, f"{path.name} is meant")
         image = self.viewer.layers[path.name]
         wait(100)
         assert image.visible

@@ -18,7 +18,7 @@ from nucloop.session.history import EditKind
 from nucloop.session.outlines import KeptOutlines, NewOutlines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 __all__ = ["LARGEST_KEPT", "Entry", "Journal"]
@@ -222,10 +222,10 @@ class Journal:
             row = self.connection.execute("SELECT value FROM about WHERE key = ?", (key,)).fetchone()
         return None if row is None else str(row[0])
 
-    def remember(self, key: str, value: str) -> None:
-        """Remember a text under a name, in place of what was there."""
+    def remember(self, about: Mapping[str, str]) -> None:
+        """Remember texts under their names, in place of what was there; all of them or none."""
         with self.transaction():
-            self.connection.execute("INSERT OR REPLACE INTO about (key, value) VALUES (?, ?)", (key, value))
+            self.connection.executemany("INSERT OR REPLACE INTO about (key, value) VALUES (?, ?)", list(about.items()))
 
     def keep(self, data: bytes) -> str:
         """Keep bytes for good; return their sha256, by which `kept` gives them back."""

@@ -136,7 +136,7 @@ class Memory(View):
             raise SessionError(
                 f"{key} is too large to be remembered ({len(text):,} letters, at most {LARGEST_NOTE:,})."
             )
-        self.ledger.journal.remember(f"note:{key}", text)
+        self.ledger.journal.remember({f"note:{key}": text})
 
     def recall(self, key: str, default: Any = None) -> Any:
         """Return what was remembered under a name."""
@@ -152,7 +152,7 @@ class Memory(View):
         """Say anew how many µm a level-0 pixel covers, outside of undo; nuclei stay at their pixels."""
         self._require_writable()
         slide = self.slide.with_mpp(mpp)
-        self.ledger.journal.remember("slide", slide.to_json())
+        self.ledger.journal.remember({"slide": slide.to_json()})
         self.slide = slide
 
     def keep_weights(self, data: bytes) -> str:

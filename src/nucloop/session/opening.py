@@ -98,10 +98,12 @@ def _opened(
         ledger = _ledger(connection, path)
         if held is None:
             return Opened(ledger, own)
+        about = {"opened": _myself()}
         if slide is not None and adopt:
             own = slide
-            ledger.journal.remember("slide", slide.to_json())
-        ledger.journal.remember("opened", _myself())
+            about["slide"] = slide.to_json()
+        if any(ledger.journal.about(key) != value for key, value in about.items()):
+            ledger.journal.remember(about)
         housekeeper = Housekeeper(ledger.journal)
         if ledger.history.last:
             housekeeper.copy()
@@ -134,6 +136,7 @@ def _begin(connection: sqlite3.Connection, path: Path | None, slide: SlideIdenti
                 "slide": slide.to_json(),
                 "classes": json.dumps(Palette.of(scheme).to_dict()),
                 "begun": datetime.now(UTC).isoformat(timespec="seconds"),
+                "opened": _myself(),
             }
             connection.executemany("INSERT INTO about (key, value) VALUES (?, ?)", list(about.items()))
     except NotKept as error:

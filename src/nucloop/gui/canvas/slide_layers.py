@@ -21,6 +21,7 @@ _PIECE = 512
 _OVERVIEW_SIDE = 2048
 _MOST_LEVELS = 5
 _CACHE_BYTES = 64_000_000
+_MOST_READ_AHEAD = 4096
 
 
 class LevelPixels:
@@ -129,3 +130,20 @@ def image_layer_of(slide: Slide) -> tuple[Any, dict[str, Any], str]:
     if slide.mpp is not None:
         options |= {"scale": (slide.mpp, slide.mpp), "units": (MICROMETRE, MICROMETRE)}
     return (levels if len(levels) > 1 else levels[0]), options, "image"
+
+
+def with_coarsest_read(layer: tuple[Any, dict[str, Any], str]) -> tuple[Any, dict[str, Any], str]:
+    """Return the same layer data tuple with the level in memory that napari reads whole as it adds the layer.
+
+    It does so in the window's thread, which is to wait for no disk. A level that is larger than any overview is left.
+    """
+    data, options, kind = layer
+    levels = list(data) if options["multiscale"] else [data]
+    coarsest = levels[-1]
+    if max(coarsest.shape[:2]) > _MOST_READ_AHEAD:
+        return layer
+    pixels = np.asarray(coarsest)
+    if isinstance(coarsest, LevelPixels):
+        # its slide keeps the tiles
+        return layer
+    return [*levels[:-1], pixels], options, kind

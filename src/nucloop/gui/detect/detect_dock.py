@@ -25,6 +25,7 @@ from nucloop.gui.detect.resolution import ResolutionQuestion
 from nucloop.gui.detect.resolution_crop import crop_steps
 from nucloop.gui.detect.welcome import Welcome, scope_hint
 from nucloop.gui.files.dialogs import open_export, open_import
+from nucloop.gui.napari_private.file_opening import is_opening
 from nucloop.gui.napari_private.parts import itself
 from nucloop.gui.napari_private.view_state import view_events_of
 from nucloop.gui.sessions.kept_regions import KeptRegions
@@ -220,7 +221,10 @@ class DetectDock(QWidget):
 
     def _prepare(self) -> None:
         """Do beforehand what the first click would otherwise wait for."""
-        if self.controls.image is not None:
+        if is_opening(self.viewer):
+            # each of the two takes its time: the slide is seen first
+            self._prepare_timer.start(0)
+        elif self.controls.image is not None:
             self.detection.prepare(self.controls.image, self.choice)
 
     def _run_started(self) -> None:

@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 
 import napari
 from napari.components import ViewerModel
-from qtpy.QtCore import QObject
+from qtpy.QtCore import QObject, QTimer
 from qtpy.QtOpenGLWidgets import QOpenGLWidget
 from qtpy.QtWidgets import QMainWindow
 
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "canvas_widget_of",
+    "draw_later",
     "drawn_once",
+    "font_of_canvas",
     "itself",
     "keeper_of",
     "node_of",
@@ -103,6 +105,12 @@ def visual_of(viewer: ViewerModel, overlay: Any) -> Any:
     return next(iter(known.get(overlay, [])), None)
 
 
+def font_of_canvas(viewer: ViewerModel) -> Any:
+    """Return the font of texts on the canvas, which paints a letter when first asked; None in another napari."""
+    info = part(_canvas_of(viewer), "_font_info")
+    return None if info is None else info.font_manager.get_font(info.face)
+
+
 def slice_now(viewer: ViewerModel) -> None:
     """Have layers read what is in view now; napari does so as it draws, and then draws once more."""
     read = part(_canvas_of(viewer), "on_draw")
@@ -122,3 +130,24 @@ def drawn_once(viewer: ViewerModel) -> Iterator[None]:
     finally:
         if canvas is not None:
             canvas.setUpdatesEnabled(before)
+
+
+def draw_later(viewer: ViewerModel) -> None:
+    """Have the canvas drawn only once what a person has pressed meanwhile was answered.
+
+    Called where layers come: adding one takes its time, the first drawing of what it shows as well, and Qt would let
+    nothing in between.
+    """
+    canvas = canvas_widget_of(viewer)
+    if canvas is None or not canvas.updatesEnabled():
+        return
+
+    def draw() -> None:
+        canvas.setUpdatesEnabled(True)
+        timer.deleteLater()
+
+    canvas.setUpdatesEnabled(False)
+    timer = QTimer(canvas)
+    timer.setSingleShot(True)
+    timer.timeout.connect(draw)
+    timer.start(0)

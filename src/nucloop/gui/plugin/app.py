@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import napari
@@ -14,14 +13,14 @@ from nucloop.formats import SlideInfo, write_nuclei
 from nucloop.gui.canvas.docks import PLUGIN, open_correct_dock, open_detect_dock
 from nucloop.gui.canvas.layer_slide import slide_of_layer
 from nucloop.gui.detect.pipelines import loaded_pipeline
-from nucloop.gui.napari_private.file_opening import open_without_asking
 from nucloop.gui.napari_private.parts import window_of
+from nucloop.gui.plugin.read_ahead import ReadAhead
 from nucloop.gui.plugin.reader import layer_of_file
 from nucloop.gui.widgets.messages import Tone
-from nucloop.slides import reader_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from nucloop.gui.detect.detect_dock import DetectDock
 
@@ -86,7 +85,7 @@ def run_app(
 def _open_window() -> napari.Viewer:
     viewer = napari.Viewer(title="NucLoop")
     viewer.window.resize(1440, 900)
-    open_without_asking(viewer, PLUGIN, lambda name: reader_for(Path(name)) is not None)
+    ReadAhead.of(viewer)
     return viewer
 
 

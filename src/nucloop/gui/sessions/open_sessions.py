@@ -14,7 +14,7 @@ from nucloop.gui.canvas.layer_slide import has_file, mpp_of_layer, slide_of_laye
 from nucloop.gui.canvas.view import is_picture
 from nucloop.gui.layer.nuclei_layer import NucleiLayer
 from nucloop.gui.napari_private.own_context import keep_to_own_context
-from nucloop.gui.napari_private.parts import one_of
+from nucloop.gui.napari_private.parts import draw_later, one_of
 from nucloop.gui.sessions.current_slide import CurrentSlide
 from nucloop.gui.sessions.removed_layers import RemovedLayers
 from nucloop.gui.sessions.session_places import (
@@ -255,6 +255,7 @@ class OpenSessions(QObject):
         mpp = mpp_of_layer(image)
         assert mpp is not None
         active = self._viewer.layers.selection.active
+        draw_later(self._viewer)
         nuclei = NucleiLayer(self._viewer, image, self._sessions[image], mpp)
         nuclei.setParent(self)
         nuclei.changed.connect(self.changed)

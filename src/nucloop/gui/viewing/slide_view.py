@@ -13,6 +13,7 @@ from qtpy.QtCore import QEvent, QObject, QRectF, Signal
 from nucloop.gui.canvas.docks import bind_shortcut
 from nucloop.gui.canvas.view import image_layers, whole_box
 from nucloop.gui.layer.viewport import viewport_of
+from nucloop.gui.napari_private.letters import Letters
 from nucloop.gui.napari_private.parts import canvas_widget_of, one_of, slice_now
 from nucloop.gui.napari_private.view_state import camera_of, scale_bar_of, set_background, view_events_of
 from nucloop.gui.viewing.magnification import PRESETS, magnification_of, magnify, pixels_on_screen
@@ -66,6 +67,7 @@ class SlideView(QObject):
         self._canvas = canvas_widget_of(viewer)
         if self._canvas is None:
             return
+        self._letters = Letters(viewer, self)
         self.map, self.corner = OverviewMap(self._canvas), ViewCorner(self._canvas)
         self.labels = RegionLabels(viewer, self._canvas, (self.map, self.corner), self)
         self.map.asked.connect(self._lead)

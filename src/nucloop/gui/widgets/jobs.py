@@ -80,7 +80,7 @@ class Job(QObject):
     ) -> None:
         super().__init__(parent)
         self._draws = draws
-        self._running = False
+        self._running = self._handing_over = False
         self._inbox: deque[Any] = deque()
         self._stop = threading.Event()
         self._thread = threading.Thread(
@@ -130,6 +130,10 @@ class Job(QObject):
             self._thread.join(PATIENCE_S)
 
     def _empty_inbox(self) -> None:
+        if self._handing_over:
+            # whoever takes a batch lets events in meanwhile, as napari does while it opens a file: one after the other
+            self._timer.start(SHORTEST_WAIT_MS)
+            return
         over = bool(self._inbox) and isinstance(self._inbox[-1], Ending)
         if not over:
             # before the batch is handed over, so that `running` is true while it is shown
@@ -145,7 +149,11 @@ class Job(QObject):
             ending = None
         began = time.perf_counter()
         if batch:
-            self.items.emit(batch)
+            self._handing_over = True
+            try:
+                self.items.emit(batch)
+            finally:
+                self._handing_over = False
         if not self._running:
             # whoever got the items has abandoned it
             return
