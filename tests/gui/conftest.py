@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 from qtpy.QtCore import QEvent, QPoint, QPointF, QSettings, Qt
 from qtpy.QtGui import QEnterEvent, QImage, QMouseEvent, QWheelEvent
-from qtpy.QtWidgets import QApplication
+from qtpy.QtWidgets import QApplication, QDockWidget
 
 from nucloop.classes import ClassScheme
 from nucloop.gui.canvas.docks import open_correct_dock, open_detect_dock
 from nucloop.gui.correct.keys import COMMANDS
 from nucloop.gui.detect.detect_dock import DetectDock
+from nucloop.gui.napari_private.plugin_docks import docks_by_name
 from nucloop.gui.napari_private.view_state import camera_of, canvas_size_of
 from nucloop.gui.sessions.open_sessions import OpenSessions
 from nucloop.nuclei import Nuclei
@@ -370,13 +371,22 @@ def correct_viewer(qapp: QApplication, commands_of_napari: None) -> Iterator[nap
     gc.collect()
 
 
+def docks_of(viewer: napari.Viewer) -> set[QDockWidget]:
+    """Return the docks of a window that are NucLoop's."""
+    return set(docks_by_name(viewer.window._qt_window))
+
+
 @pytest.fixture
 def bench(correct_viewer: napari.Viewer, qtbot: QtBot, tissue: NDArray[np.uint8]) -> Iterator[Bench]:
     """A window to correct in."""
     opened = Bench(correct_viewer, qtbot, tissue)
     opened.correcting.set_keys({command.name: command.key for command in COMMANDS})
+    before = docks_of(correct_viewer)
     yield opened
-    # what is open above the canvas would cover it in the next test
+    # the next test finds the same window: nothing lies above the canvas, and no dock colours or counts anything
     while popup := QApplication.activePopupWidget():
         popup.close()
     correct_viewer.layers.clear()
+    for dock in docks_of(correct_viewer) - before:
+        correct_viewer.window.remove_dock_widget(dock)
+    QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
