@@ -11,7 +11,7 @@ from tests.gui.conftest import LONG_MS, MPP, Bench, at_rest, on_screen, press
 
 from nucloop.gui.canvas.view import view_centre, whole_box
 from nucloop.gui.napari_private.partial_drawing import PartialDrawing
-from nucloop.gui.napari_private.view_state import camera_of, scale_bar_of
+from nucloop.gui.napari_private.view_state import camera_of, canvas_size_of, scale_bar_of
 from nucloop.gui.viewing.magnification import PRESETS, magnification_words
 from nucloop.gui.viewing.overview_map import OverviewMap
 from nucloop.gui.viewing.slide_look import Look, Stain
@@ -81,6 +81,29 @@ def test_the_middle_stays_where_it_is(bench: Bench, view: SlideView) -> None:
     before = view_centre(bench.viewer, bench.image)
     view.magnify(20)
     assert view_centre(bench.viewer, bench.image) == pytest.approx(before)
+
+
+def test_all_of_a_slide_stays_in_view_while_its_place_changes_until_the_view_is_moved(
+    bench: Bench, view: SlideView
+) -> None:
+    def share() -> float:
+        """Of the canvas that the slide takes."""
+        side = bench.image.data.shape[0] * MPP * camera_of(bench.viewer).zoom
+        return side / min(canvas_size_of(bench.viewer))
+
+    def resize(*size: int) -> None:
+        before = canvas_size_of(bench.viewer)
+        bench.viewer.window.resize(*size)
+        bench.qtbot.waitUntil(lambda: canvas_size_of(bench.viewer) != before, timeout=LONG_MS)
+
+    ask(bench, Qt.Key.Key_R)
+    for size in ((860, 700), (1280, 760)):
+        resize(*size)
+        bench.qtbot.waitUntil(lambda: share() == pytest.approx(0.95), timeout=LONG_MS)
+    view.magnify(20)
+    resize(860, 700)
+    bench.settle()
+    assert view.magnification == pytest.approx(20)
 
 
 def test_a_slide_without_resolution_has_no_magnification_and_says_how_much_it_is_enlarged(

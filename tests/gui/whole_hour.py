@@ -39,8 +39,8 @@ READ_AGAIN = 12
 HAND_MS = 20
 """No hand moves a mouse again sooner, and vispy leaves out what comes sooner."""
 TICK_MS = 5
-SEEN = 1.2
-"""Of the canvas that a slide may take and count as seen: controls of layers that come with it take a little of it."""
+SEEN = 0.96
+"""Of the canvas that a slide may take and count as seen: a little stays free around it."""
 SETTLED_MS = 1000
 """Before a picture is taken: what the last step has changed is laid out."""
 
@@ -202,9 +202,8 @@ class Hour:
         self.viewer.window._qt_viewer.dropEvent(event)
         self.until(lambda: getattr(self.dock.controls.image, "name", "") == path.name, f"{path.name} is meant")
         image = self.viewer.layers[path.name]
-        wait(100)
         assert image.visible
-        assert self.in_view(image), f"{path.name} is in the middle of the view, as large as it can be"
+        self.until(lambda: self.in_view(image), f"{path.name} is in the middle of the view, as large as it can be")
         return image
 
     def in_view(self, image: Any) -> bool:

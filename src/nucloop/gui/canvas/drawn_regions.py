@@ -26,6 +26,7 @@ from nucloop.geometry import FIELD, IGNORE, Region, to_count
 from nucloop.gui.canvas.layer_slide import set_layer_mpp
 from nucloop.gui.canvas.slide_group import image_under, layer_of, tie
 from nucloop.gui.canvas.view import placement, to_image, view_centre
+from nucloop.gui.canvas.whole_view import WholeView
 from nucloop.gui.napari_private.view_state import camera_of
 
 if TYPE_CHECKING:
@@ -163,8 +164,9 @@ def set_resolution(viewer: ViewerModel, image: Image, mpp: float) -> None:
     if regions is not None and follows:
         regions.units, regions.scale = image.units[-2:], image.scale[-2:]
     if image.visible:
-        camera_of(viewer).zoom *= before[-1] / image.scale[-1]
-        camera_of(viewer).center = image.data_to_world((y, x))
+        with WholeView.of(viewer).measured_anew():
+            camera_of(viewer).zoom *= before[-1] / image.scale[-1]
+            camera_of(viewer).center = image.data_to_world((y, x))
 
 
 def look_of(kind: str, hole: bool) -> tuple[str, str]:

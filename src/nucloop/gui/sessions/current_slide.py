@@ -12,6 +12,7 @@ from qtpy.QtCore import QObject, Signal
 
 from nucloop.gui.canvas.slide_group import image_under, is_slide, layer_of, layers_on, tie
 from nucloop.gui.canvas.view import image_layers, is_picture, remove_soon, to_image
+from nucloop.gui.canvas.whole_view import WholeView
 from nucloop.gui.layer.points_style import LAYER_NAME
 from nucloop.gui.napari_private.view_state import camera_of
 from nucloop.gui.widgets.deferred import DeferredCall
@@ -48,7 +49,9 @@ class CurrentSlide(QObject):
         self._viewer = viewer
         self._shown: Image | None = None
         self._put_away: WeakSet[Layer] = WeakSet()
-        self._views: WeakKeyDictionary[Image, tuple[Any, float]] = WeakKeyDictionary()
+        self._whole = WholeView.of(viewer)
+        self._views: WeakKeyDictionary[Image, tuple[Any, float] | None] = WeakKeyDictionary()
+        """Place and zoom at which each was looked at last; None is all of it, however large the canvas is by then."""
         self._turning = False
         self._turn = DeferredCall(self._follow, self)
         # of two slides one may not say its resolution: they are never seen together, so nothing is wrong
@@ -109,7 +112,8 @@ class CurrentSlide(QObject):
         if image is not None and image in self._viewer.layers:
             camera = camera_of(self._viewer)
             place = to_image(image, np.array(camera.center[-2:]))
-            self._views[image] = place, float(camera.zoom * image.scale[-1])
+            zoom = float(camera.zoom * image.scale[-1])
+            self._views[image] = None if self._whole.is_shown else (place, zoom)
 
     def _look_at(self, image: Image) -> None:
         """Go to where an image was looked at last, or show all of it."""

@@ -12,6 +12,7 @@ from qtpy.QtCore import QEvent, QObject, QRectF, Signal
 
 from nucloop.gui.canvas.docks import bind_shortcut
 from nucloop.gui.canvas.view import image_layers, whole_box
+from nucloop.gui.canvas.whole_view import WholeView
 from nucloop.gui.layer.viewport import viewport_of
 from nucloop.gui.napari_private.letters import Letters
 from nucloop.gui.napari_private.parts import canvas_widget_of, one_of, slice_now
@@ -71,6 +72,7 @@ class SlideView(QObject):
         self.map, self.corner = OverviewMap(self._canvas), ViewCorner(self._canvas)
         self.labels = RegionLabels(viewer, self._canvas, (self.map, self.corner), self)
         self.map.asked.connect(self._lead)
+        WholeView.of(viewer).asked.connect(self.show_all)
         panel = self.corner.panel
         panel.magnification_asked.connect(self.magnify)
         panel.all_asked.connect(self.show_all)
@@ -136,7 +138,7 @@ class SlideView(QObject):
 
     def show_all(self) -> None:
         """Show the whole slide."""
-        self.viewer.reset_view()
+        self.viewer.reset_view(layers=None if self.image is None else [self.image])
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
         """Keep map and corner in their places."""
