@@ -179,7 +179,6 @@ class Ki67Dock(QWidget):
             return
         nuclei = self.correcting.nuclei
         self.measuring.show_nuclei(nuclei)
-        self.measuring.watch_regions()
         self.parts.show_there(nuclei is not None and (len(nuclei.session) > 0 or nuclei.session.undoable is not None))
         self._show()
 
@@ -208,7 +207,6 @@ class Ki67Dock(QWidget):
     def _draw(self, tool: str) -> None:
         if self.measuring.nuclei is not None:
             draw_regions(self.viewer, self.measuring.nuclei.image, tool)
-            self.measuring.watch_regions()
 
     def _place_fields(self, count: int, area_mm2: float, hot: bool, names: tuple[str, ...]) -> None:
         measuring = self.measuring
@@ -222,7 +220,6 @@ class Ki67Dock(QWidget):
         except NucLoopError as error:
             self.parts.messages.say(Message(str(error), Tone.WARNING))
             return
-        measuring.watch_regions()
         self.parts.messages.say(Message(done, Tone.GOOD))
 
     def _look_at(self, name: str) -> None:

@@ -10,8 +10,9 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from nucloop.errors import DataError, NucLoopError, RegionError
 from nucloop.geometry import in_any
-from nucloop.gui.canvas.drawn_regions import drawn_regions, ignored_regions, regions_layer
+from nucloop.gui.canvas.drawn_regions import drawn_regions, ignored_regions
 from nucloop.gui.canvas.layer_slide import slide_of_layer
+from nucloop.gui.canvas.regions_watch import RegionsWatch
 from nucloop.gui.ki67.ki67_memory import (
     recall_settings,
     recall_stain,
@@ -34,8 +35,6 @@ from nucloop.slides.stain_kind import StainKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-
-    from napari.layers import Shapes
 
     from nucloop.geometry import Region
     from nucloop.gui.layer.nuclei_layer import NucleiLayer
@@ -75,7 +74,8 @@ class Ki67Measuring(QObject):
         self.why = ""
         """Why there is no result."""
         self._said_stain: StainKind | None = None
-        self._shapes: Shapes | None = None
+        self._regions = RegionsWatch(self)
+        self._regions.changed.connect(self._regions_edited)
         self._end_hearing: Callable[[], None] = _nothing
         self._job: Job | None = None
         self._dab_came = self._stain_failed = self._settings_stale = False
@@ -108,7 +108,7 @@ class Ki67Measuring(QObject):
             self._names = nuclei.session.scheme.names
             self._end_hearing, self._said_stain = nuclei.session.subscribe(self._heard), recall_stain(nuclei.session)
             self._follow_slide(nuclei)
-        self.watch_regions()
+        self._regions.watch(None if nuclei is None else nuclei.viewer, None if nuclei is None else nuclei.image)
         self.later(0)
 
     @property
@@ -148,18 +148,6 @@ class Ki67Measuring(QObject):
         if pause is None:
             pause = PAUSE_MS if nuclei is not None and len(nuclei.session) > COUNTED_AT_ONCE else 0
         self._timer.start(pause)
-
-    def watch_regions(self) -> None:
-        """Follow the layer of drawn regions, which may have come or gone."""
-        shapes = None if self.nuclei is None else regions_layer(self.nuclei.viewer, self.nuclei.image)
-        if shapes is self._shapes:
-            return
-        if self._shapes is not None:
-            self._shapes.events.data.disconnect(self._regions_edited)
-        self._shapes = shapes
-        if shapes is not None:
-            shapes.events.data.connect(self._regions_edited)
-        self.later(0)
 
     def measure(self) -> None:
         """Measure now, DAB of new nuclei first if it is needed."""
@@ -206,9 +194,7 @@ class Ki67Measuring(QObject):
         """Stop measuring."""
         self._end_hearing()
         self._end_hearing = _nothing
-        if self._shapes is not None:
-            self._shapes.events.data.disconnect(self._regions_edited)
-            self._shapes = None
+        self._regions.watch(None, None)
         self._timer.stop()
         self._stop_job()
 
@@ -280,7 +266,7 @@ class Ki67Measuring(QObject):
         except RegionError:
             return {}
 
-    def _regions_edited(self, event: object = None) -> None:
+    def _regions_edited(self) -> None:
         self.later()
 
     def _heard(self, change: Change) -> None:
