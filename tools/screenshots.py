@@ -12,31 +12,30 @@ OpenSlide's test slides and NucLoop's own synthetic slides.
 from __future__ import annotations
 
 import argparse
-import time
+import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-import napari
 import numpy as np
 from napari.layers import Points
-from PIL import Image
+from photographer import Photographer
 from qtpy.QtCore import QSettings, Qt
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QApplication, QWidget
+from qtpy.QtWidgets import QScrollArea
 from scipy.spatial import cKDTree
 
+from nucloop import cohort
 from nucloop.classes import ClassScheme, NucleusClass
+from nucloop.cohort.marks import IN_REVIEW, READ, mark_slides, tag_slides
 from nucloop.formats import write_nuclei
-from nucloop.gui.canvas.colouring import RAMP
 from nucloop.gui.canvas.docks import (
-    PLUGIN,
     open_correct_dock,
-    open_detect_dock,
     open_gallery_dock,
     open_ki67_dock,
     open_learn_dock,
     open_measure_dock,
+    open_project_dock,
     open_table_dock,
 )
 from nucloop.gui.canvas.drawn_regions import draw_regions
@@ -51,8 +50,8 @@ from nucloop.gui.measure.references import points_as_nuclei
 from nucloop.gui.measure.rings import Ring
 from nucloop.gui.table.figure_model import COLUMNS
 from nucloop.gui.table.table_scope import TableScope
-from nucloop.gui.widgets.appearance import ACCENT
 from nucloop.nuclei import Nuclei, Origin
+from nucloop.sample_files import sample_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,83 +59,8 @@ if TYPE_CHECKING:
     from nucloop.gui.gallery.crop_grid import CropGrid
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
-COLOURS = 256
-LARGEST_BYTES = 600_000
-PATIENCE_S = 300
-TRIES = 10
 FOLDER = Path("/slides")
 """What stands in dialogs, whoever takes the pictures."""
-
-
-class Photographer:
-    """A window and the wish to have it look like what a person sees."""
-
-    def __init__(self, folder: Path, width: int = 1440, height: int = 900) -> None:
-        self.folder = folder
-        self.viewer = napari.Viewer(title="NucLoop")
-        self.viewer.window.resize(width, height)
-        self.dock: DetectDock = open_detect_dock(self.viewer)
-        self.wait(lambda: self.dock.device.text() != DetectDock.LOADING)
-
-    def wait(self, until: Callable[[], bool]) -> None:
-        """Let the program go on until something holds."""
-        end = time.monotonic() + PATIENCE_S
-        while not until():
-            if time.monotonic() > end:
-                raise TimeoutError("the program did not get there")
-            QApplication.processEvents()
-
-    def pause(self, seconds: float = 0.8) -> None:
-        """Let the program draw."""
-        end = time.monotonic() + seconds
-        self.wait(lambda: time.monotonic() > end)
-
-    def open_sample(self, key: str, *, nearer: float = 1.0) -> None:
-        """Open a sample in place of what is open, and look at it from nearer than the whole."""
-        self.viewer.layers.clear()
-        # Mesa's software OpenGL (22.3) ends the program when layers go and others come with no frame between
-        self.pause(0.3)
-        self.viewer.open_sample(PLUGIN, key)
-        self.pause()
-        self.viewer.scene.camera.zoom *= nearer
-        self.pause()
-
-    def detect(self) -> None:
-        """Press the button and wait."""
-        self.dock.detect()
-        self.wait(lambda: not self.dock.detection.running)
-
-    def take(self, name: str, widget: QWidget | None = None) -> None:
-        """Save the window, or one of its parts, with a small palette."""
-        self.pause()
-        target = self.folder / f"{name}.png"
-        shown = widget if widget is not None else self.viewer.window._qt_window
-        picture = shown.grab()
-        for _ in range(TRIES):
-            # under load a dock may still be laying itself out
-            self.pause()
-            before, picture = picture, shown.grab()
-            if before.toImage() == picture.toImage():
-                break
-        picture.save(str(target))
-        with Image.open(target) as picture:
-            small = with_few_colours(picture.convert("RGB"))
-        small.save(target, optimize=True)
-        size = target.stat().st_size
-        print(f"{target.name}: {small.width} x {small.height}, {size // 1000} kB")
-        if size > LARGEST_BYTES:
-            raise ValueError(f"{target.name} is too large for the repository: make the window smaller")
-
-
-def with_few_colours(picture: Image.Image) -> Image.Image:
-    """Return a picture with a palette in which tissue does not crowd out the colours that carry meaning."""
-    meaning = [*ClassScheme.named("brca-m2c").colors, *RAMP, *ACCENT.values()]
-    side = picture.width // len(meaning)
-    sample = Image.new("RGB", (picture.width, picture.height + side))
-    sample.paste(picture)
-    for k, colour in enumerate(meaning):
-        sample.paste(colour, (k * side, picture.height, (k + 1) * side, picture.height + side))
-    return picture.quantize(palette=sample.quantize(COLOURS), dither=Image.Dither.NONE)
 
 
 def take_detecting(camera: Photographer) -> None:
@@ -308,6 +232,57 @@ def take_ki67(camera: Photographer) -> None:
     viewer.window.remove_dock_widget(dock)
 
 
+def take_counting_grid(camera: Photographer) -> None:
+    """Take the picture of counting by hand on the Ki-67 field, in the light theme."""
+    viewer = camera.viewer
+    viewer.theme = "light"
+    camera.open_sample("ki67")
+    camera.dock.controls.choose_scope(DetectionScope.SLIDE)
+    camera.detect()
+    camera.dock.controls.choose_scope(DetectionScope.VIEW)
+    dock = open_ki67_dock(viewer)
+    dock.parts.meaning.by_dab.click()
+    camera.wait(lambda: dock.measuring.result is not None and not dock.measuring.busy)
+    dock.parts.grid.side.setValue(50)
+    dock.parts.grid.lay.click()
+    for _ in range(3):
+        camera.pause(0.3)
+        dock.parts.grid.count.click()
+    for area in dock.findChildren(QScrollArea):
+        area.ensureWidgetVisible(dock.parts.grid)
+    camera.take("counting-grid")
+    viewer.window.remove_dock_widget(dock)
+    viewer.theme = "dark"
+
+
+def take_project(camera: Photographer) -> None:
+    """Take the picture of a project: five slides, four of them worked on, one of these done and one in review."""
+    viewer, samples = camera.viewer, sample_folder()
+    with TemporaryDirectory() as place:
+        slides = Path(place) / "slides"
+        slides.mkdir()
+        for number, name in enumerate(("he", "ki67", "he", "ki67", "he"), 1041):
+            stain = "Ki-67" if name == "ki67" else "H&E"
+            shutil.copy(samples / f"{name}.ome.tif", slides / f"B-{number} {stain}.ome.tif")
+        study = Path(place) / "breast biopsies"
+        list(cohort.init(slides, study))
+        project = cohort.open_project(study)
+        names = [entry.id for entry in project.slides]
+        list(cohort.run(study, only=names[:4]))
+        mark_slides(project, names[:1], READ, "Ann")
+        mark_slides(project, names[1:2], IN_REVIEW, "Ben")
+        tag_slides(project, names[2:3], ["show at the board"])
+        viewer.layers.clear()
+        dock = open_project_dock(viewer)
+        dock.open(study)
+        camera.wait(lambda: not dock.reading.busy and not dock.following.waiting)
+        dock.open_slide(names[1])
+        camera.wait(lambda: len(viewer.layers) > 1 and not dock.opening.busy)
+        camera.take("project")
+        viewer.layers.clear()
+        viewer.window.remove_dock_widget(dock)
+
+
 SCENES: dict[str, Callable[[Photographer], None]] = {
     "detect": take_detecting,
     "outlines": take_outlines,
@@ -316,6 +291,8 @@ SCENES: dict[str, Callable[[Photographer], None]] = {
     "learn": take_learning,
     "measure": take_measuring,
     "ki67": take_ki67,
+    "counting-grid": take_counting_grid,
+    "project": take_project,
 }
 """What is photographed, by name; each begins with an empty window and leaves no dock but that of detection."""
 

@@ -8,11 +8,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from qtpy.QtCore import Qt
+from qtpy.QtGui import QColor
 from tests.gui.conftest import at_rest, on_screen
 
 from nucloop.formats import write_document
 from nucloop.gui.canvas.docks import open_detect_dock, open_ki67_dock
-from nucloop.gui.canvas.drawn_regions import add_regions, draw_regions, drawn_regions, regions_layer, regions_of
+from nucloop.gui.canvas.drawn_regions import (
+    EDGE,
+    KIND_EDGES,
+    add_regions,
+    draw_regions,
+    drawn_regions,
+    regions_layer,
+    regions_of,
+)
 from nucloop.gui.detect.detection import DetectionScope
 from nucloop.gui.sessions.kept_regions import KeptRegions
 from nucloop.gui.table.table_scope import TableScope, place_meant
@@ -189,3 +198,17 @@ def test_names_stand_on_the_picture_as_large_at_every_zoom_and_follow_their_regi
     layer.remove_selected()
     bench.look_at(250, 250, 600)
     bench.qtbot.waitUntil(lambda: set(shown()) == {"region 1"}, timeout=LONG_MS)
+
+
+def luminance(rgb: tuple[float, float, float]) -> float:
+    """WCAG's relative luminance of a colour, 0 to 255."""
+    part = np.divide(rgb, 255)
+    return float(np.where(part <= 0.04045, part / 12.92, ((part + 0.055) / 1.055) ** 2.4) @ (0.2126, 0.7152, 0.0722))
+
+
+@pytest.mark.parametrize("colour", [EDGE, *KIND_EDGES.values()])
+@pytest.mark.parametrize("ground", [(242, 243, 245), (228, 230, 238)])
+def test_lines_of_regions_are_seen_on_glass_and_on_pale_tissue(colour: str, ground: tuple[int, int, int]) -> None:
+    line = QColor(colour)
+    contrast = (luminance(ground) + 0.05) / (luminance((line.red(), line.green(), line.blue())) + 0.05)
+    assert contrast >= 3, "WCAG's bar for what is no text"

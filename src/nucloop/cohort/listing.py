@@ -125,7 +125,7 @@ def _from(text: str, folder: Path) -> str:
 
 def _with_ids(found: Sequence[Listed], folder: Path) -> list[Listed]:
     """Give each slide a name of its own: the file's, with its folders where another has the same."""
-    names = [one.id or _plain(Path(one.path).stem) for one in found]
+    names = [one.id or _plain(Path(one.path).stem.removesuffix(".ome")) for one in found]
     counts: dict[str, int] = {}
     for name in names:
         counts[name.casefold()] = counts.get(name.casefold(), 0) + 1

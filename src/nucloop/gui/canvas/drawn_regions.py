@@ -59,9 +59,9 @@ CORNERS_OF_AN_ELLIPSE = 64
 CLOSED_SHAPES = ("rectangle", "polygon", "ellipse")
 TIES: dict[str, Any] = {"region": 0, "piece": 0, "hole": False, "name": "", "kind": ""}
 """Columns of the layer's features, each with its value for what a person draws."""
-EDGE, INSIDE, HOLE = "#f0e442", "transparent", "#00000080"
-KIND_EDGES = {"tumour": "#d55e00", "stroma": "#009e73", FIELD: "#56b4e9", IGNORE: "#bdbdbd"}
-"""What is ignored is shaded too, as holes are: it does not belong."""
+EDGE, INSIDE, HOLE = "#101010", "transparent", "#00000080"
+KIND_EDGES = {"tumour": "#d55e00", "stroma": "#007a59", FIELD: "#0072b2", IGNORE: "#6b6b6b"}
+"""Dark enough for pale tissue and for glass. What is ignored is shaded too, as holes are: it does not belong."""
 DECIMALS = 6
 """Of a pixel: what lies beyond them comes from the way through the world."""
 
@@ -181,6 +181,7 @@ def _new_layer(viewer: ViewerModel, image: Image) -> Shapes:
         face_color=INSIDE,
         edge_color=EDGE,
         edge_width=2 * _pixels_per_screen_pixel(viewer, image),
+        opacity=1,
         **placement(image),
     )
     tie(layer, image, REGIONS_NAME)

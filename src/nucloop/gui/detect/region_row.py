@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
 
 from nucloop.geometry import FIELD, IGNORE
-from nucloop.gui.canvas.drawn_regions import KIND_EDGES
+from nucloop.gui.canvas.drawn_regions import EDGE, KIND_EDGES
 from nucloop.gui.canvas.region_words import describe, description
 from nucloop.gui.layer.legend import disc
 from nucloop.gui.widgets.deferred import DeferredCall
@@ -33,7 +33,7 @@ class RegionRow(QWidget):
         self.about.setObjectName("NucloopDim")
         self.kind, self.name = QComboBox(), QLineEdit()
         for kind, words in _KINDS.items():
-            self.kind.addItem(disc(KIND_EDGES.get(kind, "#f0e442")), words, kind)
+            self.kind.addItem(disc(KIND_EDGES.get(kind, EDGE)), words, kind)
         self.kind.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.kind.setToolTip(
             "What the region is made of. In what is ignored (glass, pen, folds, necrosis) nothing is found or counted. "
@@ -80,7 +80,7 @@ class RegionRow(QWidget):
         name, kind, count = description(self._layer)
         self.about.setText("This region" if count == 1 else f"{count:,} regions")
         if kind is not None and self.kind.findData(kind) < 0:
-            self.kind.addItem(disc("#f0e442"), kind, kind)
+            self.kind.addItem(disc(EDGE), kind, kind)
         self.kind.setCurrentIndex(-1 if kind is None else self.kind.findData(kind))
         if not self.name.hasFocus():
             self.name.setText(name or "")
