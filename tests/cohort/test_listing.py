@@ -101,6 +101,25 @@ def test_init_again_keeps_results_and_takes_new_slides(
     assert states(study) == {"s0": "done", "s1": "done", "s2": "done", "s3": "done", "s9": "not started"}
 
 
+def test_a_slide_keeps_its_id_and_its_results_where_another_of_its_name_comes(
+    study: Path, slides: Path, worked: Callable[..., list[cohort.Step]]
+) -> None:
+    worked()
+    (slides / "more").mkdir()
+    write_slide(slides / "more" / "s1.tif", 9)
+
+    for _ in range(2):
+        list(cohort.init(slides, study))
+
+        assert states(study) == {"s0": "done", "s1": "done", "s2": "done", "s3": "done", "more_s1.tif": "not started"}
+
+
+def test_two_slides_cannot_be_given_one_id(slides: Path, tmp_path: Path) -> None:
+    (slides / "list.csv").write_text("slide,id\ns0.tif,a b\ns1.tif,a_b\n")
+    with pytest.raises(DataError, match="Two slides have the id"):
+        list(cohort.init(slides / "list.csv", tmp_path / "other"))
+
+
 def test_a_list_whose_text_is_no_text_is_refused_in_a_sentence(tmp_path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq

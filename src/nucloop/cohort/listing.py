@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import re
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from nucloop.session.identity import SlideIdentity
 from nucloop.slides import open_slide, reader_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 __all__ = ["Listed", "file_digest", "look_at", "look_at_all", "slides_of"]
 
@@ -39,11 +40,12 @@ class Listed:
     labels: dict[str, str] = field(default_factory=dict)
 
 
-def slides_of(source: Path) -> list[Listed]:
+def slides_of(source: Path, known: Iterable[SlideEntry] = ()) -> list[Listed]:
     """Return the slides of a folder and of all folders in it, or of a list.
 
     A list is a CSV with the column slide and, where wanted, id, patient, mpp, image and regions (a GeoJSON file); every
-    other column is a label. Or it is a text file with a path in each line. Paths are relative to the list.
+    other column is a label. Or it is a text file with a path in each line. Paths are relative to the list. Slides that
+    a cohort has already, `known`, keep their id: results, sessions and marks go by it.
 
     Raises
     ------
@@ -58,6 +60,8 @@ def slides_of(source: Path) -> list[Listed]:
         found = _in_lines(source)
     if not found:
         raise DataError(f"There are no slides in {source}. Name a folder of slides, or a list of them.")
+    ids = {(one.path, one.image): one.id for one in known}
+    found = [replace(one, id=one.id or ids.get((one.path, one.image), "")) for one in found]
     return _with_ids(found, source if source.is_dir() else source.parent)
 
 
@@ -125,16 +129,18 @@ def _from(text: str, folder: Path) -> str:
 
 def _with_ids(found: Sequence[Listed], folder: Path) -> list[Listed]:
     """Give each slide a name of its own: the file's, with its folders where another has the same."""
-    names = [one.id or _plain(Path(one.path).stem.removesuffix(".ome")) for one in found]
-    counts: dict[str, int] = {}
-    for name in names:
-        counts[name.casefold()] = counts.get(name.casefold(), 0) + 1
-    taken: set[str] = set()
+    names = [_plain(one.id or Path(one.path).stem.removesuffix(".ome")) for one in found]
+    counts = Counter(name.casefold() for name in names)
+    said = Counter(name.casefold() for one, name in zip(found, names, strict=True) if one.id)
+    taken = set(said)
     result = []
     for one, name in zip(found, names, strict=True):
-        if counts[name.casefold()] > 1:
-            if one.id:
+        if one.id:
+            if said[name.casefold()] > 1:
                 raise DataError(f"Two slides have the id {one.id}. Give each its own, and run init again.")
+            result.append(replace(one, id=name))
+            continue
+        if counts[name.casefold()] > 1:
             inside = Path(one.path).is_relative_to(folder.absolute())
             place = Path(one.path).relative_to(folder.absolute()) if inside else Path(one.path)
             name = _plain(str(place).lstrip("/"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from nucloop.cohort.states import has_changed
 from nucloop.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from nucloop.cohort.slide_entry import SlideEntry
@@ -49,12 +50,17 @@ def init(
 
     if not source.exists():
         raise DataError(f"There is no {source}. Name a folder of slides, or a list of them.")
-    listed = slides_of(source)
+    known = (folder / "project.yaml").exists()
+    slides: Sequence[SlideEntry] = ()
+    if known:
+        # a list that is damaged is made anew
+        with suppress(DataError):
+            slides = open_project(folder).slides
+    listed = slides_of(source, slides)
     entries = []
     for entry in look_at_all(listed, mpp):
         entries.append(entry)
         yield entry, len(listed)
-    known = (folder / "project.yaml").exists()
     save_project(folder, settings or (None if known else CohortSettings()), entries)
 
 
