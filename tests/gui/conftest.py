@@ -9,6 +9,7 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
+from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QEvent, QPoint, QPointF, QSettings, Qt
 from qtpy.QtGui import QEnterEvent, QImage, QMouseEvent, QWheelEvent
 from qtpy.QtWidgets import QApplication, QDockWidget
@@ -28,11 +29,12 @@ if TYPE_CHECKING:
     import napari
     from napari.layers import Image
     from numpy.typing import NDArray
-    from pytestqt.qtbot import QtBot
 
     from nucloop.gui.layer.nuclei_layer import NucleiLayer
 
 LONG_MS = 120_000
+"""Nobody waits so long for anything: on whatever machine, what has not come by then does not come."""
+QtBot.waitUntil.__kwdefaults__["timeout"] = LONG_MS
 HAND_MS = 20
 """No hand moves a mouse again sooner; vispy leaves out moves that come sooner."""
 TURNS_AT_REST = 4

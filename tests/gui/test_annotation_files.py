@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from tests.gui.conftest import LONG_MS
 
 from nucloop.classes import builtin_schemes
 from nucloop.formats import FORMATS, read_document, write_nuclei
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from tests.gui.conftest import Bench
 
 pytestmark = pytest.mark.gui
-LONG_MS = 60_000
 OCELOT, BRCA = builtin_schemes()["ocelot"], builtin_schemes()["brca-m2c"]
 PLACES = np.array([[40, 50], [60, 80], [200, 300]], float)
 

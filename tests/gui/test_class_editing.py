@@ -10,6 +10,7 @@ import pytest
 from qtpy.QtCore import QEvent, QPoint, QPointF, Qt, QTimer
 from qtpy.QtGui import QMouseEvent
 from qtpy.QtWidgets import QApplication, QDialog, QLineEdit, QMenu
+from tests.gui.conftest import LONG_MS
 
 from nucloop.classes import ClassScheme, NucleusClass
 from nucloop.gui.canvas.docks import open_detect_dock, open_gallery_dock, open_ki67_dock, open_measure_dock
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from nucloop.gui.correct.class_palette import PaletteRow
 
 pytestmark = pytest.mark.gui
-LONG_MS = 20_000
 CTRL = Qt.KeyboardModifier.ControlModifier
 A, B, C, D = (200, 200), (200, 260), (260, 200), (260, 260)
 FIRST = ("lymphocyte", "tumour", "stromal")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from qtpy.QtCore import QObject
+from tests.gui.conftest import LONG_MS
 
 from nucloop.gui.gallery.crops import CropReader
 from nucloop.slides.slide import Slide, build_levels
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
     from pytestqt.qtbot import QtBot
 
-LONG_MS = 20_000
 PLACES = np.array([[100.0, 100], [200, 200], [300, 300]])
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
+from tests.gui.conftest import LONG_MS
 
 from nucloop.gui.canvas.drawn_regions import drawn_regions, regions_layer
 from nucloop.gui.detect.detection import DetectionScope
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from tests.gui.conftest import Window
 
 pytestmark = pytest.mark.gui
-LONG_MS = 120_000
 
 
 def test_without_an_image_the_dock_says_how_to_open_one(window: Window) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from qtpy.QtCore import QObject, Qt
 from qtpy.QtWidgets import QDockWidget
+from tests.gui.conftest import LONG_MS
 
 from nucloop.gui.canvas.docks import PLUGIN, open_gallery_dock
 from nucloop.gui.widgets.deferred import DeferredCall
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from tests.gui.conftest import Bench
 
 pytestmark = pytest.mark.gui
-LONG_MS = 60_000
 
 
 def test_docks_come_as_tabs_and_the_gallery_along_the_bottom(bench: Bench) -> None:

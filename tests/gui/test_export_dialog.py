@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from napari.utils.notifications import notification_manager
 from qtpy.QtGui import QDesktopServices
+from tests.gui.conftest import LONG_MS
 
 from nucloop.export.manifest import Manifest
 from nucloop.formats import read_document
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from nucloop.gui.files.export_dialog import ExportDialog
 
 pytestmark = pytest.mark.gui
-LONG_MS = 60_000
 PLACES = np.array([[y, x] for y in (100, 200, 300) for x in (100.25, 200, 300)], float)
 LABELS = np.tile([0, 1, 2], 3)
 

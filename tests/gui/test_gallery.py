@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from qtpy.QtCore import Qt
+from tests.gui.conftest import LONG_MS
 
 from nucloop.gui.canvas.docks import open_gallery_dock
 from nucloop.gui.gallery import gallery_dock as gallery_module
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from nucloop.gui.gallery.gallery_dock import GalleryDock
 
 pytestmark = pytest.mark.gui
-LONG_MS = 60_000
 PLACES = np.random.default_rng(3).uniform(30, 480, (40, 2))
 LABELS = np.repeat([0, 1], 20)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from qtpy.QtCore import Qt
+from tests.gui.conftest import LONG_MS
 from tests.slides.written import ome_xml, write_pages
 
 from nucloop.gui.canvas.layer_slide import slide_of_layer
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from tests.gui.conftest import Bench
 
 pytestmark = pytest.mark.gui
-LONG_MS = 60_000
 RNG = np.random.default_rng(0)
 REGIONS = [RNG.integers(100, 255, (300, 400, 3), dtype=np.uint8) for _ in range(2)]
 

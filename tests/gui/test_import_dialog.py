@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from qtpy.QtCore import QPoint, Qt
+from tests.gui.conftest import LONG_MS
 
 from nucloop.classes import ClassScheme, NucleusClass, builtin_schemes
 from nucloop.formats import Region, SlideInfo, read_document, write_document, write_nuclei
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from nucloop.gui.files.importing import ReadFile
 
 pytestmark = pytest.mark.gui
-LONG_MS = 60_000
 THEIRS = ClassScheme("theirs", (NucleusClass("Tumor", "#ff0000"), NucleusClass("Plasma", "#00ff00")))
 PLACES = np.array([[100, 100], [200, 200], [300, 300.5]], float)
 SQUARE = np.array([[-4, -4], [-4, 4], [4, 4], [4, -4]])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from qtpy.QtCore import QObject
 from qtpy.QtWidgets import QWidget
-from tests.gui.conftest import at_rest, on_screen
+from tests.gui.conftest import LONG_MS, at_rest, on_screen
 
 from nucloop.errors import DeviceError
 from nucloop.gui.widgets.jobs import Ending, How, Job
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from pytestqt.qtbot import QtBot
     from qtpy.QtGui import QPaintEvent
-
-LONG_MS = 20_000
 
 
 class Ear:

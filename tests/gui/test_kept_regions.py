@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from PIL import Image as Picture
-from tests.gui.conftest import on_screen
+from tests.gui.conftest import LONG_MS, on_screen
 
 from nucloop.geometry import Region
 from nucloop.gui.canvas.drawn_regions import add_regions, draw_regions, drawn_regions, regions_layer
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from tests.gui.conftest import Bench
 
 pytestmark = pytest.mark.gui
-LONG_MS = 60_000
 SQUARE = np.array([[50, 50], [50, 350], [150, 350], [150, 50]], float)
 HOLE = SQUARE / 2 + (25 + 1 / 3, 100)
 

@@ -134,3 +134,11 @@ def test_a_layer_that_never_held_a_point_is_drawn(picture: Picture):
     assert _differ(empty, picture.drawn()).mean() > 0.02
     picture.points.data = np.zeros((0, 2))
     assert not _differ(empty, picture.drawn()).any()
+
+
+def test_texts_at_points_are_drawn_once_there_are_some(picture: Picture):
+    picture.lighten()
+    picture.fill()
+    without = picture.drawn()
+    picture.points.text = {"string": {"constant": "mitosis"}, "size": 14, "color": "black"}
+    assert _differ(without, picture.drawn()).mean() > 0.01

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QColor
-from tests.gui.conftest import at_rest, on_screen
+from tests.gui.conftest import LONG_MS, at_rest, on_screen
 
 from nucloop.formats import write_document
 from nucloop.gui.canvas.docks import open_detect_dock, open_ki67_dock
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from nucloop.gui.detect.detect_dock import DetectDock
 
 pytestmark = pytest.mark.gui
-LONG_MS = 20_000
 LEFT = np.array([[100, 100], [100, 250], [400, 250], [400, 100]], float)
 RIGHT = LEFT + np.array([0, 150])
 PEN = np.array([[100, 100], [100, 400], [200, 400], [200, 100]], float)

@@ -235,5 +235,5 @@ def test_the_house_shows_the_whole_slide_that_is_seen(window: Window, slides: li
     camera_of(window.viewer).zoom = 3 * fitted
     button = window.viewer.window._qt_viewer.viewerButtons.resetViewButton
     window.qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
-    window.qtbot.waitUntil(lambda: camera_of(window.viewer).zoom == pytest.approx(fitted, rel=0.02), timeout=10_000)
+    window.qtbot.waitUntil(lambda: camera_of(window.viewer).zoom == pytest.approx(fitted, rel=0.02), timeout=LONG_MS)
     assert first.visible

@@ -11,6 +11,7 @@ import pytest
 from napari.components import ViewerModel
 from napari.layers import Image
 from PIL import Image as Picture
+from tests.gui.conftest import LONG_MS
 
 from nucloop.classes import ClassScheme
 from nucloop.garbage import search_everywhere
@@ -148,7 +149,7 @@ def test_an_edit_of_a_session_that_is_only_looked_at_is_said_and_taken_back(
     nuclei, said = second.open(other), []
     second.said.connect(said.append)
     nuclei.layer.add([[5, 5]])
-    qtbot.waitUntil(lambda: len(nuclei.layer.data) == 1, timeout=20_000)
+    qtbot.waitUntil(lambda: len(nuclei.layer.data) == 1, timeout=LONG_MS)
     assert "read-only" in said[0].text
 
 

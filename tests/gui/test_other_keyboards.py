@@ -11,6 +11,7 @@ import pytest
 from qtpy.QtCore import QEvent, Qt
 from qtpy.QtGui import QKeyEvent
 from qtpy.QtWidgets import QApplication
+from tests.gui.conftest import LONG_MS
 from tests.gui.test_quick_keys import Hand, on_screen
 
 from nucloop.gui.canvas.docks import open_gallery_dock
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from tests.gui.conftest import Bench
 
 pytestmark = pytest.mark.gui
-LONG_MS = 20_000
 NONE, SHIFT, CTRL = (
     Qt.KeyboardModifier.NoModifier,
     Qt.KeyboardModifier.ShiftModifier,

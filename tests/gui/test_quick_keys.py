@@ -22,6 +22,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 from superqt import QCollapsible
+from tests.gui.conftest import LONG_MS
 
 from nucloop.gui.canvas import docks
 
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from tests.gui.conftest import Bench
 
 pytestmark = pytest.mark.gui
-LONG_MS = 60_000
 PLACES = np.stack(np.divmod(np.arange(25), 5), 1) * 40.0 + 150
 PRESSES, TOGETHER = 2000, 20
 

@@ -8,7 +8,7 @@ import dask.array as da
 import numpy as np
 import pytest
 from qtpy.QtCore import Qt
-from tests.gui.conftest import MPP, SCHEME, at_rest, on_screen
+from tests.gui.conftest import LONG_MS, MPP, SCHEME, at_rest, on_screen
 
 from nucloop.gui.canvas.drawn_regions import draw_regions
 from nucloop.gui.canvas.view import lead_to
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from nucloop.gui.correct.review import Review
 
 pytestmark = pytest.mark.gui
-LONG_MS = 60_000
 PLACES = np.array([(100, 100), (100, 200), (100, 300), (300, 100), (300, 200), (300, 300)])
 
 

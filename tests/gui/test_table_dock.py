@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from qtpy.QtCore import QPoint, Qt
-from tests.gui.conftest import MPP, SCHEME
+from tests.gui.conftest import LONG_MS, MPP, SCHEME
 
 from nucloop.classes import ClassScheme
 from nucloop.geometry import Region
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from nucloop.gui.table.table_dock import TableDock
 
 pytestmark = pytest.mark.gui
-LONG_MS = 60_000
 PLACES = np.array([[y, x] for y in range(100, 420, 80) for x in range(100, 420, 80)], float)
 SIDES = 10.0 + np.arange(len(PLACES))
 

@@ -25,7 +25,6 @@ from nucloop.gui.detect.resolution import ResolutionQuestion
 from nucloop.gui.detect.resolution_crop import crop_steps
 from nucloop.gui.detect.welcome import Welcome, scope_hint
 from nucloop.gui.files.dialogs import open_export, open_import
-from nucloop.gui.napari_private.file_opening import is_opening
 from nucloop.gui.napari_private.parts import itself
 from nucloop.gui.napari_private.view_state import view_events_of
 from nucloop.gui.sessions.kept_regions import KeptRegions
@@ -48,6 +47,8 @@ if TYPE_CHECKING:
 __all__ = ["DetectDock"]
 
 VIEW_PAUSE_MS = 120
+FRAME_MS = 40
+"""Longer than the canvas waits to be drawn once an image has come."""
 
 
 class DetectDock(QWidget):
@@ -176,7 +177,7 @@ class DetectDock(QWidget):
         self._hint_timer = QTimer(self)
         self._hint_timer.setSingleShot(True)
         self._hint_timer.timeout.connect(self._show_hint)
-        # a layer cannot be added while napari still adds another
+        # a layer cannot be added while napari still adds another, and the slide is drawn first: each takes its time
         self._prepare_timer = QTimer(self)
         self._prepare_timer.setSingleShot(True)
         self._prepare_timer.timeout.connect(self._prepare)
@@ -199,7 +200,7 @@ class DetectDock(QWidget):
         if image is not None and image is not self.sessions.current.image:
             self.sessions.current.choose(image)
         self.question.setVisible(False)
-        self._prepare_timer.start(0)
+        self._prepare_timer.start(FRAME_MS)
         self._show_nuclei()
         self._hint_later()
 
@@ -221,10 +222,7 @@ class DetectDock(QWidget):
 
     def _prepare(self) -> None:
         """Do beforehand what the first click would otherwise wait for."""
-        if is_opening(self.viewer):
-            # each of the two takes its time: the slide is seen first
-            self._prepare_timer.start(0)
-        elif self.controls.image is not None:
+        if self.controls.image is not None:
             self.detection.prepare(self.controls.image, self.choice)
 
     def _run_started(self) -> None:
@@ -261,7 +259,7 @@ class DetectDock(QWidget):
         if image is None:
             return
         self.sessions.say_resolution(image, mpp)
-        self._prepare_timer.start(0)
+        self._prepare_timer.start(FRAME_MS)
         self._hint_later()
         if self._detect_after_answer:
             self._detect_after_answer = False
@@ -304,7 +302,7 @@ class DetectDock(QWidget):
     def _models_loaded(self, ending: Ending) -> None:
         if ending.how is How.FAILED:
             self.messages.say(Message(ending.message, Tone.ERROR, ending.details))
-        self._prepare_timer.start(0)
+        self._prepare_timer.start(FRAME_MS)
         self._show_device()
 
     def _show_device(self) -> None:

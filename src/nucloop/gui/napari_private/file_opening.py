@@ -2,35 +2,28 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
 
 from nucloop.gui.napari_private.access import part
-from nucloop.gui.napari_private.parts import itself, qt_viewer_of
+from nucloop.gui.napari_private.parts import qt_viewer_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
 
     from napari.components import ViewerModel
 
-__all__ = ["is_opening", "open_without_asking"]
-
-_opening: WeakSet[ViewerModel] = WeakSet()
+__all__ = ["from_file", "open_without_asking"]
 
 
-def is_opening(viewer: ViewerModel) -> bool:
-    """Whether napari is opening a file: as it counts how many are left, it lets timers run in the midst of it."""
-    return itself(viewer) in _opening
-
-
-@contextmanager
-def _while_opening(viewer: ViewerModel) -> Iterator[None]:
-    _opening.add(viewer)
+def from_file(path: str, plugin: str) -> AbstractContextManager[object]:
+    """Within it, layers are made of which napari says that a plugin has read them from a file."""
     try:
-        yield
-    finally:
-        _opening.discard(viewer)
+        from napari.layers._source import layer_source
+    except ImportError:
+        return nullcontext()
+    return layer_source(path=path, reader_plugin=plugin)
 
 
 def open_without_asking(
@@ -52,8 +45,8 @@ def open_without_asking(
     knows : callable
         Whether it knows a file.
     ahead : callable
-        Gets files that it knows and a function, which it calls with each file once napari can open it without waiting
-        for a disk.
+        Opens files that it knows; gets a function to call with each that napari is to open after all, as it says what
+        is wrong with one.
     """
     qt_viewer = qt_viewer_of(viewer)
     as_napari_does = part(qt_viewer, "_qt_open")
@@ -65,14 +58,13 @@ def open_without_asking(
             as_napari_does(filenames, stack, choose_plugin, **options)
             return
 
-        def open_known(name: str) -> None:
-            with _while_opening(viewer):
-                as_napari_does([name], stack, **{**options, "plugin": plugin})
+        def open_as_napari_does(name: str) -> None:
+            as_napari_does([name], stack, **{**options, "plugin": plugin})
 
         known = [name for name in filenames if knows(str(name))]
         others = [name for name in filenames if name not in known]
         if known:
-            ahead(known, open_known)
+            ahead(known, open_as_napari_does)
         if others:
             as_napari_does(others, stack, **options)
 

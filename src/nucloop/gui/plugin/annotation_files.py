@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from nucloop.gui.layer.nuclei_layer import NucleiLayer
-    from nucloop.gui.plugin.read_ahead import LayerData
+    from nucloop.gui.plugin.reader import LayerData
 
 __all__ = ["get_annotation_reader", "read_annotation_file", "write_points"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari.utils.notifications import show_info
 from qtpy.QtCore import QObject, QTimer
@@ -13,8 +13,9 @@ from qtpy.QtCore import QObject, QTimer
 from nucloop.errors import NucLoopError
 from nucloop.gui.canvas.docks import PLUGIN
 from nucloop.gui.canvas.slide_layers import image_layer_of, with_coarsest_read
-from nucloop.gui.napari_private.file_opening import open_without_asking
+from nucloop.gui.napari_private.file_opening import from_file, open_without_asking
 from nucloop.gui.napari_private.parts import draw_later, one_of
+from nucloop.gui.plugin.reader import LayerData, offer_others
 from nucloop.gui.widgets.jobs import Job
 from nucloop.slides import Slide, open_slide, reader_for
 
@@ -23,18 +24,10 @@ if TYPE_CHECKING:
 
     import napari
 
-__all__ = ["LayerData", "ReadAhead", "taken"]
-
-LayerData = tuple[Any, dict[str, Any], str]
+__all__ = ["ReadAhead"]
 
 SAID_AFTER_MS = 1_000
 """What takes longer than this, as over a network, is said."""
-_ready: dict[Path, tuple[Slide, LayerData]] = {}
-
-
-def taken(path: Path) -> tuple[Slide, LayerData] | None:
-    """Return a slide that was read ahead, and what napari shows of it; once."""
-    return _ready.pop(path, None)
 
 
 @dataclass(frozen=True)
@@ -63,7 +56,7 @@ class ReadAhead(QObject):
         return one_of(viewer, cls, make)
 
     def read(self, names: Sequence[str], then: Callable[[str], None]) -> None:
-        """Read files one after the other; call `then` with the name of each that was, also one that cannot be read."""
+        """Read files one after the other and show them; call `then` with the name of each that cannot be read."""
         left = [str(name) for name in names]
         job = Job(lambda: _read(list(left)), self)
 
@@ -71,7 +64,7 @@ class ReadAhead(QObject):
             for one in read:
                 left.remove(one.name)
                 draw_later(self._viewer)
-                _open(one, then)
+                self._show(one, then)
 
         job.items.connect(show)
         # what is left then is a fault of the program: it comes again, where it is said
@@ -83,14 +76,15 @@ class ReadAhead(QObject):
         clock.timeout.connect(lambda: show_info(f"Opening {Path(left[0]).name} …") if left else None)
         clock.start(SAID_AFTER_MS)
 
-
-def _open(read: _Read, then: Callable[[str], None]) -> None:
-    if read.slide is not None and read.layer is not None:
-        _ready[Path(read.name)] = read.slide, read.layer
-    try:
-        then(read.name)
-    finally:
-        _ready.pop(Path(read.name), None)
+    def _show(self, read: _Read, then: Callable[[str], None]) -> None:
+        if read.slide is None or read.layer is None:
+            then(read.name)
+            return
+        data, options, _ = read.layer
+        # as napari opens a file, but for what it does between adding the layer and drawing it
+        with from_file(read.name, PLUGIN):
+            self._viewer.add_image(data, **options)
+        offer_others(read.slide)
 
 
 def _read(names: Sequence[str]) -> Iterator[_Read]:

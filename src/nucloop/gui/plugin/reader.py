@@ -12,8 +12,9 @@ from nucloop.errors import NucLoopError
 from nucloop.gui.canvas.slide_layers import image_layer_of
 from nucloop.gui.napari_private.parts import window_of
 from nucloop.gui.plugin.image_choice import ImageChoice
-from nucloop.gui.plugin.read_ahead import LayerData, taken
 from nucloop.slides import Slide, open_slide, reader_for
+
+LayerData = tuple[Any, dict[str, Any], str]
 
 NO_LAYER: list[Any] = [(None,)]
 """What napari takes as "read, and there is nothing to show"."""
@@ -38,16 +39,14 @@ def layer_of_file(path: Path, mpp: float | None = None, image: int | None = None
         If it cannot be opened.
     """
     slide = open_slide(path, mpp=mpp, image=image)
-    return _offered(slide, image_layer_of(slide))
+    offer_others(slide)
+    return image_layer_of(slide)
 
 
-def _offered(slide: Slide, layer: LayerData) -> LayerData:
-    if slide.notice:
-        _offer_others(slide)
-    return layer
-
-
-def _offer_others(slide: Slide) -> None:
+def offer_others(slide: Slide) -> None:
+    """Where a file holds several images, say which one is shown and offer the others."""
+    if not slide.notice:
+        return
     viewer = napari.current_viewer()
     if viewer is None or len(slide.images) < 2:
         show_info(slide.notice)
@@ -73,9 +72,8 @@ def read_slide(path: str | Sequence[str]) -> list[LayerData]:
     paths = [path] if isinstance(path, str) else list(path)
     layers: list[LayerData] = []
     for one in paths:
-        ready = taken(Path(one))
         try:
-            layers.append(layer_of_file(Path(one)) if ready is None else _offered(*ready))
+            layers.append(layer_of_file(Path(one)))
         except NucLoopError as error:
             show_error(str(error))
     return layers or NO_LAYER
