@@ -75,6 +75,33 @@ def test_cancel_stops_between_two_items_keeps_what_came_and_closes_the_generator
     assert closed.is_set()
 
 
+def test_whoever_takes_a_batch_may_let_events_in_and_is_given_the_next_one_afterwards(qtbot: QtBot) -> None:
+    first_is_taken, all_is_there = threading.Event(), threading.Event()
+
+    def steps() -> Iterable[int]:
+        yield 1
+        first_is_taken.wait(LONG_MS / 1000)
+        yield 2
+        all_is_there.set()
+
+    events: list[Any] = []
+    job = Job(steps)
+
+    def take(items: list[int]) -> None:
+        first_is_taken.set()
+        qtbot.waitUntil(all_is_there.is_set)
+        # as napari does while it opens a file
+        qtbot.wait(50)
+        events.append(items)
+
+    job.items.connect(take)
+    job.ended.connect(events.append)
+    job.start()
+    qtbot.waitUntil(lambda: len(events) == 3)
+    assert events[:2] == [[1], [2]]
+    assert events[2].how is How.DONE
+
+
 def test_a_sentence_for_a_person_passes_as_it_is(qtbot: QtBot) -> None:
     def steps() -> Iterable[int]:
         yield 1
