@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from qtpy.QtCore import QObject
+from qtpy.QtCore import QObject, QTimer
 from qtpy.QtWidgets import QWidget
 from tests.gui.conftest import LONG_MS, at_rest, on_screen
 
@@ -100,6 +100,21 @@ def test_whoever_takes_a_batch_may_let_events_in_and_is_given_the_next_one_after
     qtbot.waitUntil(lambda: len(events) == 3)
     assert events[:2] == [[1], [2]]
     assert events[2].how is How.DONE
+
+
+def test_a_job_may_be_abandoned_while_whoever_takes_a_batch_lets_events_in(qtbot: QtBot) -> None:
+    job, taken, gone = Job(lambda: iter([1])), [], []
+
+    def take(items: list[int]) -> None:
+        QTimer.singleShot(0, job.abandon)
+        qtbot.wait(50)
+        taken.append((items, list(gone)))
+
+    job.items.connect(take)
+    job.destroyed.connect(lambda: gone.append(True))
+    job.start()
+    qtbot.waitUntil(lambda: bool(gone))
+    assert taken == [([1], [])], "it was not gone before its batch was taken"
 
 
 def test_a_sentence_for_a_person_passes_as_it_is(qtbot: QtBot) -> None:

@@ -120,7 +120,8 @@ class Job(QObject):
         self._stop.set()
         self._timer.stop()
         self._running = False
-        self.deleteLater()
+        if not self._handing_over:
+            self.deleteLater()
 
     def _end_with_program(self) -> None:
         self._stop.set()
@@ -155,7 +156,8 @@ class Job(QObject):
             finally:
                 self._handing_over = False
         if not self._running:
-            # whoever got the items has abandoned it
+            # whoever got the items has abandoned it, or somebody meanwhile: not before here may it be gone
+            self.deleteLater()
             return
         if ending is not None:
             self._running = False
