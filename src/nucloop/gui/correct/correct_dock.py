@@ -8,6 +8,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
+from nucloop.gui.canvas.dock import Dock
 from nucloop.gui.correct.class_changes import ClassChanges
 from nucloop.gui.correct.class_palette import ClassPalette
 from nucloop.gui.correct.correct_tools import CorrectTools
@@ -16,8 +17,6 @@ from nucloop.gui.correct.key_dialog import KeyDialog
 from nucloop.gui.correct.keys import CLASS_COMMANDS, COMMANDS
 from nucloop.gui.correct.readers_box import ReadersBox
 from nucloop.gui.correct.review_strip import ReviewStrip
-from nucloop.gui.napari_private.parts import itself
-from nucloop.gui.widgets.appearance import style_sheet
 from nucloop.gui.widgets.deferred import DeferredCall
 from nucloop.gui.widgets.dock_layout import heading, line, section, show_scrolled
 from nucloop.gui.widgets.messages import MessageLine
@@ -41,7 +40,7 @@ _BEFOREHAND = (
 )
 
 
-class CorrectDock(QWidget):
+class CorrectDock(Dock):
     """The dock widget; reads its fields, calls Corrections and Pointer, shows the session.
 
     Parameters
@@ -51,8 +50,7 @@ class CorrectDock(QWidget):
     """
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:
-        super().__init__()
-        self.viewer = itself(napari_viewer)
+        super().__init__(napari_viewer)
         self.correcting = Correcting.of(self.viewer)
         self._shown_keys: dict[str, str] = {}
         self._build()
@@ -155,7 +153,6 @@ class CorrectDock(QWidget):
         self.readers.blinded_chosen.connect(self._blinded_chosen)
         self.readers.reader_chosen.connect(self._reader_chosen)
         self.change_keys.clicked.connect(self._change_keys)
-        self.viewer.events.theme.connect(self._restyle)
 
     def _show(self) -> None:
         nuclei = self.correcting.nuclei
@@ -282,7 +279,7 @@ class CorrectDock(QWidget):
             self.correcting.set_keys(dialog.keys)
 
     def _restyle(self, event: object = None) -> None:
-        self.setStyleSheet(style_sheet(self.viewer.theme))
+        super()._restyle(event)
         self.keys.toggleButton().ensurePolished()
         self.keys.setExpandedIcon("▾")
         self.keys.setCollapsedIcon("▸")

@@ -9,6 +9,7 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 
 from nucloop.errors import NucLoopError
+from nucloop.gui.canvas.dock import Dock
 from nucloop.gui.canvas.docks import CORRECT_SHORTCUT, bind_shortcuts, correct_nuclei
 from nucloop.gui.canvas.drawn_regions import draw_regions, regions_layer
 from nucloop.gui.canvas.layer_slide import mpp_of_layer, slide_of_layer, was_said
@@ -25,11 +26,9 @@ from nucloop.gui.detect.resolution import ResolutionQuestion
 from nucloop.gui.detect.resolution_crop import crop_steps
 from nucloop.gui.detect.welcome import Welcome, scope_hint
 from nucloop.gui.files.dialogs import open_export, open_import
-from nucloop.gui.napari_private.parts import itself
 from nucloop.gui.napari_private.view_state import view_events_of
 from nucloop.gui.sessions.kept_regions import KeptRegions
 from nucloop.gui.sessions.session_question import SessionQuestion
-from nucloop.gui.widgets.appearance import style_sheet
 from nucloop.gui.widgets.dock_layout import line, section, show_scrolled
 from nucloop.gui.widgets.jobs import Ending, How, Job
 from nucloop.gui.widgets.messages import Message, MessageLine, Tone
@@ -51,7 +50,7 @@ FRAME_MS = 40
 """Longer than the canvas waits to be drawn once an image has come."""
 
 
-class DetectDock(QWidget):
+class DetectDock(Dock):
     """The dock widget; reads its fields, calls the Detection of its viewer, shows the result.
 
     Parameters
@@ -63,9 +62,7 @@ class DetectDock(QWidget):
     LOADING = "Loading the models …"
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:
-        super().__init__()
-        # napari hands plugins a proxy; layers taken through it would not compare as the viewer's own
-        self.viewer = itself(napari_viewer)
+        super().__init__(napari_viewer)
         self.detection = Detection.of(self.viewer)
         self.sessions = self.detection.sessions
         # undo and the other keys of the nuclei layer work without the Correct dock
@@ -186,7 +183,6 @@ class DetectDock(QWidget):
             signal.connect(self._images_changed)
         for signal in (*view_events_of(self.viewer), layers.inserted):
             signal.connect(self._hint_later)
-        self.viewer.events.theme.connect(self._restyle)
 
     def _images_changed(self, event: object = None) -> None:
         images = image_layers(self.viewer)
@@ -313,7 +309,7 @@ class DetectDock(QWidget):
         self.viewer.open_sample("napari-nucloop", "ki67")
 
     def _restyle(self, event: object = None) -> None:
-        self.setStyleSheet(style_sheet(self.viewer.theme))
+        super()._restyle(event)
         # superqt draws the arrow in the colour the text has at that moment
         self.more.toggleButton().ensurePolished()
         self.more.setExpandedIcon("▾")

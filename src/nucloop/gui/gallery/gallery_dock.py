@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from qtpy.QtCore import Qt, QTimer
-from qtpy.QtWidgets import QBoxLayout, QComboBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QBoxLayout, QComboBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout
 
 from nucloop.errors import NucLoopError
 from nucloop.gui.canvas.colouring import NO_CLASS_COLOUR
+from nucloop.gui.canvas.dock import Dock
 from nucloop.gui.canvas.layer_slide import slide_of_layer
 from nucloop.gui.canvas.view import lead_to
 from nucloop.gui.correct.correcting import Correcting
@@ -17,9 +18,7 @@ from nucloop.gui.correct.keys import press
 from nucloop.gui.gallery.crop_grid import CropGrid
 from nucloop.gui.gallery.crops import CropReader
 from nucloop.gui.gallery.gallery_order import EVERY_CLASS, Order, in_order, nuclei_of_class
-from nucloop.gui.napari_private.parts import itself
 from nucloop.gui.sessions.known_features import features_in_parts, newest_store
-from nucloop.gui.widgets.appearance import style_sheet
 from nucloop.gui.widgets.deferred import DeferredCall
 from nucloop.gui.widgets.dock_layout import LEAST_WIDTH
 from nucloop.gui.widgets.fitted_words import FittedWords
@@ -47,7 +46,7 @@ MOST_MARKED = 2000
 """A larger selection on the slide is not marked in the gallery."""
 
 
-class GalleryDock(QWidget):
+class GalleryDock(Dock):
     """The dock widget.
 
     Parameters
@@ -57,8 +56,7 @@ class GalleryDock(QWidget):
     """
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:
-        super().__init__()
-        self.viewer = itself(napari_viewer)
+        super().__init__(napari_viewer)
         self.correcting = Correcting.of(self.viewer)
         self._nuclei: NucleiLayer | None = None
         self._reader: CropReader | None = None
@@ -70,7 +68,6 @@ class GalleryDock(QWidget):
         self.correcting.changed.connect(self.following.ask)
         self.correcting.sessions.closing.connect(self._closing)
         self.correcting.said.connect(self.messages.say)
-        self.viewer.events.theme.connect(self._restyle)
         self._restyle()
         # the window makes room for the dock, and draws that, before it is filled: one after the other freezes for less
         self.empty.setVisible(False)
@@ -297,6 +294,3 @@ class GalleryDock(QWidget):
         hands.corrections.pixel = None
         if press(event, hands, self.correcting.keys):
             event.accept()
-
-    def _restyle(self, event: object = None) -> None:
-        self.setStyleSheet(style_sheet(self.viewer.theme))

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtCore import QEvent, QTimer
+from qtpy.QtCore import QTimer
 from qtpy.QtGui import QGuiApplication
-from qtpy.QtWidgets import QFileDialog, QWidget
+from qtpy.QtWidgets import QFileDialog
 
 from nucloop.errors import NucLoopError
 from nucloop.formats import SlideInfo
+from nucloop.gui.canvas.dock import Dock
 from nucloop.gui.canvas.drawn_regions import draw_regions
 from nucloop.gui.canvas.layer_slide import slide_of_layer
 from nucloop.gui.correct.correcting import Correcting
@@ -23,9 +24,7 @@ from nucloop.gui.ki67.ki67_table import HOT_SPOT, ki67_rows
 from nucloop.gui.ki67.report_files import write_report
 from nucloop.gui.ki67.report_form import ReportForm, ReportWords, recall_words, remember_words
 from nucloop.gui.layer.place_strip import look_at
-from nucloop.gui.napari_private.parts import itself
 from nucloop.gui.napari_private.view_state import camera_of, canvas_size_of
-from nucloop.gui.widgets.appearance import style_sheet
 from nucloop.gui.widgets.jobs import How, Job
 from nucloop.gui.widgets.messages import Message, Tone
 from nucloop.ki67 import Provenance
@@ -45,7 +44,7 @@ if TYPE_CHECKING:
 __all__ = ["Ki67Dock"]
 
 
-class Ki67Dock(QWidget):
+class Ki67Dock(Dock):
     """The dock widget; reads its fields, asks Ki67Measuring, shows the figures.
 
     Parameters
@@ -55,10 +54,8 @@ class Ki67Dock(QWidget):
     """
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:
-        self._closed = False
         self._dotted: NucleiLayer | None = None
-        super().__init__()
-        self.viewer = itself(napari_viewer)
+        super().__init__(napari_viewer)
         self.correcting = Correcting.of(self.viewer)
         self.measuring = Ki67Measuring(self)
         self.parts = Ki67Parts(self)
@@ -79,7 +76,6 @@ class Ki67Dock(QWidget):
         self.correcting.sessions.closing.connect(self._closing)
         for signal in (self.viewer.layers.events.inserted, self.viewer.layers.events.removed):
             signal.connect(lambda event: self._follow_timer.start(0))
-        self.viewer.events.theme.connect(self._restyle)
         measuring.changed.connect(self._show)
         measuring.busy_changed.connect(lambda busy: self._show())
         measuring.said.connect(parts.messages.say)
@@ -165,14 +161,10 @@ class Ki67Dock(QWidget):
         if path:
             self.save_report(Path(path), form.words)
 
-    def event(self, event: QEvent) -> bool:
-        """Stop measuring when the dock is taken out of the window: napari keeps no word for that."""
-        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self._closed = True
-            self._colour_dots()
-            self.grid.close()
-            self.measuring.close()
-        return bool(super().event(event))
+    def _taken_out(self) -> None:
+        self._colour_dots()
+        self.grid.close()
+        self.measuring.close()
 
     def _follow(self) -> None:
         if self._closed:
@@ -245,9 +237,6 @@ class Ki67Dock(QWidget):
             self.grid.show()
             self._dotted = None
             self.parts.show_there(False)
-
-    def _restyle(self, event: object = None) -> None:
-        self.setStyleSheet(style_sheet(self.viewer.theme))
 
 
 def _weights(session: Session) -> dict[str, dict[str, str]]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QFileDialog, QPushButton, QVBoxLayout, QWidget
 
+from nucloop.gui.canvas.dock import Dock
 from nucloop.gui.correct.correcting import Correcting
 from nucloop.gui.learn.head_list import HeadList
 from nucloop.gui.learn.learn_controls import LearnControls, MethodChoice
@@ -15,8 +16,6 @@ from nucloop.gui.learn.learning import Learning
 from nucloop.gui.learn.lesson_panel import LessonPanel
 from nucloop.gui.learn.outline_part import OutlinePart
 from nucloop.gui.learn.tuning_curve import TuningCurve
-from nucloop.gui.napari_private.parts import itself
-from nucloop.gui.widgets.appearance import style_sheet
 from nucloop.gui.widgets.dock_layout import line, section, show_scrolled
 from nucloop.gui.widgets.messages import Message, MessageLine
 from nucloop.gui.widgets.undo_bar import UndoBar
@@ -35,7 +34,7 @@ SHOW_PAUSE_MS = 150
 """Counting who said what goes over all nuclei: several edits are shown at once."""
 
 
-class LearnDock(QWidget):
+class LearnDock(Dock):
     """The dock widget; reads its fields, calls the Learning of its viewer, shows the result.
 
     Parameters
@@ -45,8 +44,7 @@ class LearnDock(QWidget):
     """
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:
-        super().__init__()
-        self.viewer = itself(napari_viewer)
+        super().__init__(napari_viewer)
         self.learning = Learning.of(self.viewer)
         self.correcting = Correcting.of(self.viewer)
         self._build()
@@ -111,7 +109,6 @@ class LearnDock(QWidget):
         learning.listed.connect(self._show_heads)
         learning.said.connect(self.messages.say)
         learning.stopped.connect(self._stopped)
-        self.viewer.events.theme.connect(self._restyle)
 
     def _show_later(self) -> None:
         if not self._show_timer.isActive():
@@ -182,7 +179,7 @@ class LearnDock(QWidget):
             self.learning.take_in(Path(name), self.method.choice)
 
     def _restyle(self, event: object = None) -> None:
-        self.setStyleSheet(style_sheet(self.viewer.theme))
+        super()._restyle(event)
         # superqt draws the arrow in the colour the text has at that moment
         self.more.toggleButton().ensurePolished()
         self.more.setExpandedIcon("▾")

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from qtpy.QtCore import QEvent, QTimer
+from qtpy.QtCore import QTimer
 from qtpy.QtGui import QGuiApplication
-from qtpy.QtWidgets import QFileDialog, QWidget
+from qtpy.QtWidgets import QFileDialog
 
 from nucloop.errors import NucLoopError
 from nucloop.formats.atomic import replacing
+from nucloop.gui.canvas.dock import Dock
 from nucloop.gui.canvas.docks import open_correct_dock
 from nucloop.gui.correct.correcting import Correcting
 from nucloop.gui.layer.place_strip import look_at
@@ -23,8 +24,6 @@ from nucloop.gui.measure.measuring import Measuring
 from nucloop.gui.measure.outline_measuring import OutlineMeasuring, outline_words
 from nucloop.gui.measure.references import Reference, layers_to_compare_with, of_file, of_layer, of_reader
 from nucloop.gui.measure.rings import Ring, Rings
-from nucloop.gui.napari_private.parts import itself
-from nucloop.gui.widgets.appearance import style_sheet
 from nucloop.gui.widgets.messages import Message, Tone
 from nucloop.metrics.report import table_rows, table_text
 from nucloop.session import EditKind
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["MeasureDock"]
 
 
-class MeasureDock(QWidget):
+class MeasureDock(Dock):
     """The dock widget; reads its fields, asks Measuring, shows the figures.
 
     Parameters
@@ -47,9 +46,7 @@ class MeasureDock(QWidget):
     """
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:
-        self._closed = False
-        super().__init__()
-        self.viewer = itself(napari_viewer)
+        super().__init__(napari_viewer)
         self.correcting = Correcting.of(self.viewer)
         self.measuring = Measuring(self)
         self.rings = Rings(self.measuring)
@@ -72,7 +69,6 @@ class MeasureDock(QWidget):
         self.correcting.sessions.closing.connect(self._closing)
         for signal in (self.viewer.layers.events.inserted, self.viewer.layers.events.removed):
             signal.connect(self._layers_changed)
-        self.viewer.events.theme.connect(self._restyle)
         controls = parts.controls
         controls.reference_chosen.connect(self._reference_chosen)
         controls.file_wanted.connect(self.choose_file)
@@ -200,15 +196,11 @@ class MeasureDock(QWidget):
             text = f"Cannot write {path}. Choose another folder, or make room on the disk."
             self.parts.messages.say(Message(text, Tone.ERROR))
 
-    def event(self, event: QEvent) -> bool:
-        """Stop measuring when the dock is taken out of the window: napari keeps no word for that."""
-        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self._closed = True
-            self.agreement.close()
-            self.rings.close()
-            self.outlines.close()
-            self.measuring.close()
-        return bool(super().event(event))
+    def _taken_out(self) -> None:
+        self.agreement.close()
+        self.rings.close()
+        self.outlines.close()
+        self.measuring.close()
 
     def _follow(self) -> None:
         if self._closed:
@@ -330,7 +322,7 @@ class MeasureDock(QWidget):
         self.measuring.show_nuclei(None)
 
     def _restyle(self, event: object = None) -> None:
-        self.setStyleSheet(style_sheet(self.viewer.theme))
+        super()._restyle(event)
         self.parts.restyle()
 
 

@@ -6,13 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QEvent, QPoint, Qt
-from qtpy.QtWidgets import QDialog, QMenu, QWidget
+from qtpy.QtCore import QPoint, Qt
+from qtpy.QtWidgets import QDialog, QMenu
 
 from nucloop.cohort.marks import IN_REVIEW, READ
+from nucloop.gui.canvas.dock import Dock
 from nucloop.gui.canvas.view import image_layers
 from nucloop.gui.correct.correcting import Correcting
-from nucloop.gui.napari_private.parts import itself, window_of
+from nucloop.gui.napari_private.parts import window_of
 from nucloop.gui.project.new_project import PURPOSE, NewProject
 from nucloop.gui.project.project_asking import ask_project, ask_table, ask_tags
 from nucloop.gui.project.project_parts import ProjectParts
@@ -21,7 +22,6 @@ from nucloop.gui.project.project_run import ProjectRun
 from nucloop.gui.project.project_work import ProjectWork
 from nucloop.gui.project.slide_keys import SlideKeys
 from nucloop.gui.project.slide_opening import SlideOpening
-from nucloop.gui.widgets.appearance import style_sheet
 from nucloop.gui.widgets.deferred import DeferredCall
 from nucloop.gui.widgets.messages import Message
 from nucloop.gui.widgets.own_settings import own_settings
@@ -46,7 +46,7 @@ WIDE_PIXELS = 560
 _LAST = "project/last"
 
 
-class ProjectDock(QWidget):
+class ProjectDock(Dock):
     """The dock widget; asks ProjectReading, ProjectWork and SlideOpening, and shows the list.
 
     Parameters
@@ -56,9 +56,7 @@ class ProjectDock(QWidget):
     """
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:
-        self._closed = False
-        super().__init__()
-        self.viewer = itself(napari_viewer)
+        super().__init__(napari_viewer)
         self.correcting = Correcting.of(self.viewer)
         self.sessions = self.correcting.sessions
         self.reading, self.run = ProjectReading.of(self.viewer), ProjectRun.of(self.viewer)
@@ -91,7 +89,6 @@ class ProjectDock(QWidget):
         self.sessions.changed.connect(self.following.ask)
         self.sessions.closing.connect(lambda _: self.following.ask())
         self.correcting.changed.connect(self._show_keys)
-        self.viewer.events.theme.connect(self._restyle)
         reading.opened.connect(self._project_opened)
         reading.looked.connect(self._looked)
         reading.ended.connect(self._read)
@@ -200,14 +197,10 @@ class ProjectDock(QWidget):
         self.parts.rows.lay_out(self.width() >= WIDE_PIXELS)
         super().resizeEvent(event)
 
-    def event(self, event: QEvent) -> bool:
-        """Stop when the dock is taken out of the window; a run goes on."""
-        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self._closed = True
-            self.opening.close()
-            self.keys.close()
-            self.parts.thumbnails.clear()
-        return bool(super().event(event))
+    def _taken_out(self) -> None:
+        self.opening.close()
+        self.keys.close()
+        self.parts.thumbnails.clear()
 
     # what has happened
 
@@ -339,6 +332,3 @@ class ProjectDock(QWidget):
         """Return the slides that a person means: the selected ones, else the one on screen."""
         current = self.parts.model.current
         return self.parts.rows.selected or ([current] if current else [])
-
-    def _restyle(self, event: object = None) -> None:
-        self.setStyleSheet(style_sheet(self.viewer.theme))

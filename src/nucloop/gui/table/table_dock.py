@@ -6,20 +6,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from qtpy.QtCore import QEvent, Qt
-from qtpy.QtWidgets import QFileDialog, QPushButton, QWidget
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QFileDialog, QPushButton
 
 from nucloop.errors import NucLoopError
 from nucloop.gui.canvas.colouring import NO_CLASS_COLOUR
+from nucloop.gui.canvas.dock import Dock
 from nucloop.gui.canvas.view import lead_to
 from nucloop.gui.correct.correcting import Correcting
 from nucloop.gui.correct.keys import press
-from nucloop.gui.napari_private.parts import itself
 from nucloop.gui.table.figure_model import COLUMNS, NO_CLASS, title_of
 from nucloop.gui.table.nucleus_measuring import NucleusMeasuring
 from nucloop.gui.table.saving import KINDS, save_rows
 from nucloop.gui.table.table_parts import TableParts
-from nucloop.gui.widgets.appearance import style_sheet
 from nucloop.gui.widgets.deferred import DeferredCall
 from nucloop.gui.widgets.jobs import How, Job
 from nucloop.gui.widgets.messages import Message, Tone
@@ -42,7 +41,7 @@ MOST_MARKED = 2_000
 PURPOSE = "measurements"
 
 
-class TableDock(QWidget):
+class TableDock(Dock):
     """The dock widget; reads its fields, asks NucleusMeasuring, shows the figures.
 
     Parameters
@@ -52,9 +51,7 @@ class TableDock(QWidget):
     """
 
     def __init__(self, napari_viewer: napari.Viewer) -> None:
-        self._closed = False
-        super().__init__()
-        self.viewer = itself(napari_viewer)
+        super().__init__(napari_viewer)
         self.correcting = Correcting.of(self.viewer)
         self.measuring = NucleusMeasuring(self)
         self.parts = TableParts(self)
@@ -77,7 +74,6 @@ class TableDock(QWidget):
         self.correcting.changed.connect(self.following.ask)
         self.correcting.sessions.closing.connect(self._closing)
         self.correcting.said.connect(parts.messages.say)
-        self.viewer.events.theme.connect(self._restyle)
         measuring.rows_changed.connect(self._show_rows)
         measuring.figures_changed.connect(self._show_figures)
         measuring.progressed.connect(self._progressed)
@@ -136,12 +132,8 @@ class TableDock(QWidget):
         self.parts.lay_out(self.width() >= WIDE_PIXELS)
         super().resizeEvent(event)
 
-    def event(self, event: QEvent) -> bool:
-        """Stop when the dock is taken out of the window: napari keeps no word for that."""
-        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self._closed = True
-            self.measuring.close()
-        return bool(super().event(event))
+    def _taken_out(self) -> None:
+        self.measuring.close()
 
     def _saved(self, ending: object) -> None:
         self._saving = None
@@ -297,6 +289,3 @@ class TableDock(QWidget):
                 path = path.with_name(path.name + next((s for s, t in KINDS.items() if kind.startswith(t)), ".csv"))
             remember_folder(path.parent, PURPOSE)
             self.save(path)
-
-    def _restyle(self, event: object = None) -> None:
-        self.setStyleSheet(style_sheet(self.viewer.theme))
