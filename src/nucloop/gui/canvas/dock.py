@@ -31,17 +31,18 @@ class Dock(QWidget):
         super().__init__()
         # napari hands plugins a proxy; layers taken through it would not compare as the viewer's own
         self.viewer = itself(napari_viewer)
-        self.viewer.events.theme.connect(self._restyle)
+        self.viewer.events.theme.connect(self.restyle)
 
     def event(self, event: QEvent) -> bool:
         """Hear that the dock is taken out of the window: napari has no word for that."""
         if event.type() == QEvent.Type.ParentChange and self.parent() is None and not self._closed:
             self._closed = True
-            self._taken_out()
+            self.taken_out()
         return bool(super().event(event))
 
-    def _taken_out(self) -> None:
+    def taken_out(self) -> None:
         """Stop what is done for this dock alone."""
 
-    def _restyle(self, event: object = None) -> None:
+    def restyle(self, event: object = None) -> None:
+        """Take on the look of napari's theme, again whenever it changes."""
         self.setStyleSheet(style_sheet(self.viewer.theme))

@@ -55,7 +55,7 @@ class CorrectDock(Dock):
         self._shown_keys: dict[str, str] = {}
         self._build()
         self._connect()
-        self._restyle()
+        self.restyle()
         self._show()
         self.correcting.focus()
         self.correcting.brush_circle.make()
@@ -278,8 +278,9 @@ class CorrectDock(Dock):
         if dialog.exec():
             self.correcting.set_keys(dialog.keys)
 
-    def _restyle(self, event: object = None) -> None:
-        super()._restyle(event)
+    def restyle(self, event: object = None) -> None:
+        """Take on the look of napari's theme, again whenever it changes."""
+        super().restyle(event)
         self.keys.toggleButton().ensurePolished()
         self.keys.setExpandedIcon("▾")
         self.keys.setCollapsedIcon("▸")

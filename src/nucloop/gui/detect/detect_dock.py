@@ -73,7 +73,7 @@ class DetectDock(Dock):
         self._build()
         self._connect()
         self._images_changed()
-        self._restyle()
+        self.restyle()
         bind_shortcuts(self.viewer)
         self._load_models()
 
@@ -308,8 +308,9 @@ class DetectDock(Dock):
     def _open_sample(self) -> None:
         self.viewer.open_sample("napari-nucloop", "ki67")
 
-    def _restyle(self, event: object = None) -> None:
-        super()._restyle(event)
+    def restyle(self, event: object = None) -> None:
+        """Take on the look of napari's theme, again whenever it changes."""
+        super().restyle(event)
         # superqt draws the arrow in the colour the text has at that moment
         self.more.toggleButton().ensurePolished()
         self.more.setExpandedIcon("▾")

@@ -68,7 +68,7 @@ class GalleryDock(Dock):
         self.correcting.changed.connect(self.following.ask)
         self.correcting.sessions.closing.connect(self._closing)
         self.correcting.said.connect(self.messages.say)
-        self._restyle()
+        self.restyle()
         # the window makes room for the dock, and draws that, before it is filled: one after the other freezes for less
         self.empty.setVisible(False)
         QTimer.singleShot(0, self.following.ask)

@@ -64,7 +64,7 @@ class Ki67Dock(Dock):
         self._job: Job | None = None
         self._presses = 0
         self._connect()
-        self._restyle()
+        self.restyle()
         self._follow()
 
     def _connect(self) -> None:
@@ -161,7 +161,8 @@ class Ki67Dock(Dock):
         if path:
             self.save_report(Path(path), form.words)
 
-    def _taken_out(self) -> None:
+    def taken_out(self) -> None:
+        """Stop measuring, and leave dots and canvas as they were."""
         self._colour_dots()
         self.grid.close()
         self.measuring.close()

@@ -49,7 +49,7 @@ class LearnDock(Dock):
         self.correcting = Correcting.of(self.viewer)
         self._build()
         self._connect()
-        self._restyle()
+        self.restyle()
         self._lesson_changed(self.learning.ready)
         self.controls.show_running(self.learning.running)
         self._show()
@@ -178,8 +178,9 @@ class LearnDock(Dock):
             self.messages.say(None)
             self.learning.take_in(Path(name), self.method.choice)
 
-    def _restyle(self, event: object = None) -> None:
-        super()._restyle(event)
+    def restyle(self, event: object = None) -> None:
+        """Take on the look of napari's theme, again whenever it changes."""
+        super().restyle(event)
         # superqt draws the arrow in the colour the text has at that moment
         self.more.toggleButton().ensurePolished()
         self.more.setExpandedIcon("▾")

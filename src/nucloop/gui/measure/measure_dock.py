@@ -57,7 +57,7 @@ class MeasureDock(Dock):
         self.agreement = AgreementPart(self.measuring, self.correcting, self.parts)
         self.adjudicating = self.agreement.adjudicating
         self._connect()
-        self._restyle()
+        self.restyle()
         self._follow()
 
     def _connect(self) -> None:
@@ -196,7 +196,8 @@ class MeasureDock(Dock):
             text = f"Cannot write {path}. Choose another folder, or make room on the disk."
             self.parts.messages.say(Message(text, Tone.ERROR))
 
-    def _taken_out(self) -> None:
+    def taken_out(self) -> None:
+        """Stop measuring, and leave the canvas as it was."""
         self.agreement.close()
         self.rings.close()
         self.outlines.close()
@@ -321,8 +322,9 @@ class MeasureDock(Dock):
         self.rings.hide()
         self.measuring.show_nuclei(None)
 
-    def _restyle(self, event: object = None) -> None:
-        super()._restyle(event)
+    def restyle(self, event: object = None) -> None:
+        """Take on the look of napari's theme, again whenever it changes."""
+        super().restyle(event)
         self.parts.restyle()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from nucloop.gui.napari_private.access import part
@@ -10,20 +9,18 @@ from nucloop.gui.napari_private.parts import qt_viewer_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from contextlib import AbstractContextManager
 
     from napari.components import ViewerModel
+    from napari.layers import Layer
 
-__all__ = ["from_file", "open_without_asking"]
+__all__ = ["open_without_asking", "say_source"]
 
 
-def from_file(path: str, plugin: str) -> AbstractContextManager[object]:
-    """Within it, layers are made of which napari says that a plugin has read them from a file."""
-    try:
-        from napari.layers._source import layer_source
-    except ImportError:
-        return nullcontext()
-    return layer_source(path=path, reader_plugin=plugin)
+def say_source(layer: Layer, path: str, plugin: str) -> None:
+    """Have a layer say which plugin has read it, and from where, as napari does where it opens a file."""
+    say = part(layer, "_set_source")
+    if say is not None:
+        say(type(layer.source)(path=path, reader_plugin=plugin))
 
 
 def open_without_asking(

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from napari.layers import Image
 from napari.utils.notifications import show_info
 from qtpy.QtCore import QObject, QTimer
 
 from nucloop.errors import NucLoopError
 from nucloop.gui.canvas.docks import PLUGIN
 from nucloop.gui.canvas.slide_layers import image_layer_of, with_coarsest_read
-from nucloop.gui.napari_private.file_opening import from_file, open_without_asking
+from nucloop.gui.napari_private.file_opening import open_without_asking, say_source
 from nucloop.gui.napari_private.parts import draw_later, one_of
 from nucloop.gui.plugin.reader import LayerData, offer_others
 from nucloop.gui.widgets.jobs import Job
@@ -82,8 +83,9 @@ class ReadAhead(QObject):
             return
         data, options, _ = read.layer
         # as napari opens a file, but for what it does between adding the layer and drawing it
-        with from_file(read.name, PLUGIN):
-            self._viewer.add_image(data, **options)
+        image = Image(data, **options)
+        say_source(image, read.name, PLUGIN)
+        self._viewer.add_layer(image)
         offer_others(read.slide)
 
 

@@ -74,7 +74,7 @@ class ProjectDock(Dock):
         }
         self.keys = SlideKeys(window_of(self.viewer), self.correcting, acts, self)
         self._connect()
-        self._restyle()
+        self.restyle()
         self._project_opened()
 
     @property
@@ -197,7 +197,8 @@ class ProjectDock(Dock):
         self.parts.rows.lay_out(self.width() >= WIDE_PIXELS)
         super().resizeEvent(event)
 
-    def _taken_out(self) -> None:
+    def taken_out(self) -> None:
+        """Stop reading; a run goes on."""
         self.opening.close()
         self.keys.close()
         self.parts.thumbnails.clear()

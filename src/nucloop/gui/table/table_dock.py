@@ -60,7 +60,7 @@ class TableDock(Dock):
         self._saving: Job | None = None
         self._connect()
         self._offer_figures()
-        self._restyle()
+        self.restyle()
         self._follow()
 
     @property
@@ -132,7 +132,8 @@ class TableDock(Dock):
         self.parts.lay_out(self.width() >= WIDE_PIXELS)
         super().resizeEvent(event)
 
-    def _taken_out(self) -> None:
+    def taken_out(self) -> None:
+        """Stop measuring."""
         self.measuring.close()
 
     def _saved(self, ending: object) -> None:
