@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QWidget
+from superqt import QCollapsible
 
 from nucloop.gui.napari_private.parts import itself
 from nucloop.gui.widgets.appearance import style_sheet
+from nucloop.gui.widgets.dock_layout import draw_arrow
 
 if TYPE_CHECKING:
     import napari
@@ -46,3 +48,5 @@ class Dock(QWidget):
     def restyle(self, event: object = None) -> None:
         """Take on the look of napari's theme, again whenever it changes."""
         self.setStyleSheet(style_sheet(self.viewer.theme))
+        for part in self.findChildren(QCollapsible):
+            draw_arrow(part)

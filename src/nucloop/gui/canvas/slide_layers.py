@@ -14,6 +14,8 @@ from nucloop.errors import SlideError
 from nucloop.slides import Level, Slide
 from nucloop.slides.tile_cache import TileCache, keep_decoded
 
+LayerData = tuple[Any, dict[str, Any], str]
+"""What napari makes a layer of: data, options, kind."""
 MICROMETRE = "micrometer"
 """The unit of every layer of a slide whose resolution is known."""
 
@@ -111,7 +113,7 @@ def shown_levels(slide: Slide) -> list[Any]:
 _EMPTY = np.empty((0, 0, 0), np.uint8)
 
 
-def image_layer_of(slide: Slide) -> tuple[Any, dict[str, Any], str]:
+def image_layer_of(slide: Slide) -> LayerData:
     """Return a slide as napari's layer data tuple, placed in µm when the slide says its resolution."""
     levels = shown_levels(slide)
     options: dict[str, Any] = {
@@ -132,7 +134,7 @@ def image_layer_of(slide: Slide) -> tuple[Any, dict[str, Any], str]:
     return (levels if len(levels) > 1 else levels[0]), options, "image"
 
 
-def with_coarsest_read(layer: tuple[Any, dict[str, Any], str]) -> tuple[Any, dict[str, Any], str]:
+def with_coarsest_read(layer: LayerData) -> LayerData:
     """Return the same layer data tuple with the level in memory that napari reads whole as it adds the layer.
 
     It does so in the window's thread, which is to wait for no disk. A level that is larger than any overview is left.

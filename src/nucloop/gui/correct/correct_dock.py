@@ -278,13 +278,6 @@ class CorrectDock(Dock):
         if dialog.exec():
             self.correcting.set_keys(dialog.keys)
 
-    def restyle(self, event: object = None) -> None:
-        """Take on the look of napari's theme, again whenever it changes."""
-        super().restyle(event)
-        self.keys.toggleButton().ensurePolished()
-        self.keys.setExpandedIcon("▾")
-        self.keys.setCollapsedIcon("▸")
-
 
 def _native(key: str) -> str:
     return QKeySequence(key).toString(QKeySequence.SequenceFormat.NativeText)

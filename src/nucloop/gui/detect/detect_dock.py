@@ -307,11 +307,3 @@ class DetectDock(Dock):
 
     def _open_sample(self) -> None:
         self.viewer.open_sample("napari-nucloop", "ki67")
-
-    def restyle(self, event: object = None) -> None:
-        """Take on the look of napari's theme, again whenever it changes."""
-        super().restyle(event)
-        # superqt draws the arrow in the colour the text has at that moment
-        self.more.toggleButton().ensurePolished()
-        self.more.setExpandedIcon("▾")
-        self.more.setCollapsedIcon("▸")

@@ -177,11 +177,3 @@ class LearnDock(Dock):
         if name:
             self.messages.say(None)
             self.learning.take_in(Path(name), self.method.choice)
-
-    def restyle(self, event: object = None) -> None:
-        """Take on the look of napari's theme, again whenever it changes."""
-        super().restyle(event)
-        # superqt draws the arrow in the colour the text has at that moment
-        self.more.toggleButton().ensurePolished()
-        self.more.setExpandedIcon("▾")
-        self.more.setCollapsedIcon("▸")

@@ -322,11 +322,6 @@ class MeasureDock(Dock):
         self.rings.hide()
         self.measuring.show_nuclei(None)
 
-    def restyle(self, event: object = None) -> None:
-        """Take on the look of napari's theme, again whenever it changes."""
-        super().restyle(event)
-        self.parts.restyle()
-
 
 def _nuclei(count: int) -> str:
     return "1 nucleus" if count == 1 else f"{count:,} nuclei"

@@ -144,13 +144,6 @@ class MeasureParts:
         if curve is not None:
             self.curve.show_curve(curve.threshold, curve.f1)
 
-    def restyle(self) -> None:
-        """Draw the arrows of the sections in the colour of the theme."""
-        for part in (self.curve_section, self.agreement_section):
-            part.toggleButton().ensurePolished()
-            part.setExpandedIcon("▾")
-            part.setCollapsedIcon("▸")
-
     def _offer_curves(self, names: tuple[str, ...]) -> None:
         if [self.curve_of.itemData(k) for k in range(self.curve_of.count())] != [None, *names]:
             self.curve_of.clear()

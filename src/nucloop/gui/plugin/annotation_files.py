@@ -32,8 +32,8 @@ from nucloop.slides import reader_for
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from nucloop.gui.canvas.slide_layers import LayerData
     from nucloop.gui.layer.nuclei_layer import NucleiLayer
-    from nucloop.gui.plugin.reader import LayerData
 
 __all__ = ["get_annotation_reader", "read_annotation_file", "write_points"]
 

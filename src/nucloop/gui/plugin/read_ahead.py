@@ -13,10 +13,10 @@ from qtpy.QtCore import QObject, QTimer
 
 from nucloop.errors import NucLoopError
 from nucloop.gui.canvas.docks import PLUGIN
-from nucloop.gui.canvas.slide_layers import image_layer_of, with_coarsest_read
+from nucloop.gui.canvas.slide_layers import LayerData, image_layer_of, with_coarsest_read
 from nucloop.gui.napari_private.file_opening import open_without_asking, say_source
 from nucloop.gui.napari_private.parts import draw_later, one_of
-from nucloop.gui.plugin.reader import LayerData, offer_others
+from nucloop.gui.plugin.reader import offer_others
 from nucloop.gui.widgets.jobs import Job
 from nucloop.slides import Slide, open_slide, reader_for
 

@@ -9,12 +9,10 @@ from napari.utils.notifications import show_error, show_info
 from qtpy.QtCore import QTimer
 
 from nucloop.errors import NucLoopError
-from nucloop.gui.canvas.slide_layers import image_layer_of
+from nucloop.gui.canvas.slide_layers import LayerData, image_layer_of
 from nucloop.gui.napari_private.parts import window_of
 from nucloop.gui.plugin.image_choice import ImageChoice
 from nucloop.slides import Slide, open_slide, reader_for
-
-LayerData = tuple[Any, dict[str, Any], str]
 
 NO_LAYER: list[Any] = [(None,)]
 """What napari takes as "read, and there is nothing to show"."""

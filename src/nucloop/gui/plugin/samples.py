@@ -8,8 +8,8 @@ from napari.utils.notifications import show_error
 
 from nucloop.classes import ClassScheme
 from nucloop.errors import NucLoopError
-from nucloop.gui.canvas.slide_layers import MICROMETRE, image_layer_of
-from nucloop.gui.plugin.reader import NO_LAYER, LayerData
+from nucloop.gui.canvas.slide_layers import MICROMETRE, LayerData, image_layer_of
+from nucloop.gui.plugin.reader import NO_LAYER
 from nucloop.sample_files import fetch_public_slide, sample_folder
 from nucloop.slides import Slide, open_slide, slide_from_array
 

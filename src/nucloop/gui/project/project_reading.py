@@ -44,7 +44,7 @@ class ProjectReading(QObject):
     @classmethod
     def of(cls, viewer: ViewerModel) -> ProjectReading:
         """Return the one of a viewer."""
-        return one_of(viewer, cls, lambda keeper: cls(keeper))
+        return one_of(viewer, cls, cls)
 
     @property
     def busy(self) -> bool:

@@ -57,7 +57,7 @@ class ProjectRun(QObject):
     @classmethod
     def of(cls, viewer: ViewerModel) -> ProjectRun:
         """Return the one of a viewer."""
-        return one_of(viewer, cls, lambda keeper: cls(keeper))
+        return one_of(viewer, cls, cls)
 
     @property
     def running(self) -> bool:

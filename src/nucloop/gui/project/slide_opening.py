@@ -16,7 +16,7 @@ from nucloop.cohort.project import Project, open_project
 from nucloop.cohort.sessions import session_of
 from nucloop.cohort.states import states_of
 from nucloop.errors import DataError, NucLoopError, SlideError
-from nucloop.gui.canvas.slide_layers import image_layer_of
+from nucloop.gui.canvas.slide_layers import LayerData, image_layer_of, with_coarsest_read
 from nucloop.gui.canvas.view import image_layers
 from nucloop.gui.detect.detection import Detection
 from nucloop.gui.sessions.open_sessions import OpenSessions
@@ -24,7 +24,7 @@ from nucloop.gui.widgets.jobs import Ending, How, Job
 from nucloop.gui.widgets.messages import Message, Tone
 from nucloop.session import PlaceNotWritable, SessionInUse
 from nucloop.session.keeping.place import ELSEWHERE, require_writable
-from nucloop.slides import Slide, open_slide
+from nucloop.slides import open_slide
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +43,7 @@ MOST_OPEN = 3
 
 @dataclass(frozen=True)
 class _Prepared:
-    slide: Slide
+    layer: LayerData
     session: Path
     only_look: bool = False
     note: str = ""
@@ -123,7 +123,7 @@ class SlideOpening(QObject):
         return None
 
     def _take(self, prepared: _Prepared, one: Overview) -> None:
-        data, options, _ = image_layer_of(prepared.slide)
+        data, options, _ = prepared.layer
         image = Image(data, **options)
         self._sessions.keep_in(image, prepared.session, only_look=prepared.only_look)
         self._viewer.add_layer(image)
@@ -208,7 +208,7 @@ def _prepare(project: Project, one: Overview) -> Iterator[_Prepared]:
             pass
         except NucLoopError as error:
             note = str(error)
-    yield _Prepared(slide, place, only_look, note)
+    yield _Prepared(with_coarsest_read(image_layer_of(slide)), place, only_look, note)
 
 
 def _place(project: Project, entry: SlideEntry) -> tuple[Path, bool, str]:

@@ -8,13 +8,14 @@ from superqt import QCollapsible
 
 from nucloop.gui.widgets.fitted_words import FittedWords
 
-__all__ = ["INSET", "LEAST_WIDTH", "column_of", "discard", "heading", "line", "section", "show_scrolled"]
+__all__ = ["INSET", "LEAST_WIDTH", "column_of", "discard", "draw_arrow", "heading", "line", "section", "show_scrolled"]
 
 INSET = (12, 10, 12, 10)
 """Margins between a dock's edge and what is in it, pixels."""
 LEAST_WIDTH = 260
 """A dock of any content may be made as narrow, pixels: else it pushes the window over the edge of a small screen."""
 _USUAL_WIDTH = 320
+_OPEN, _CLOSED = "▾", "▸"
 _NO_BOUND = 16_777_215
 """Qt's QWIDGETSIZE_MAX, which PyQt does not name."""
 
@@ -49,9 +50,16 @@ def line() -> QFrame:
     return drawn
 
 
+def draw_arrow(part: QCollapsible) -> None:
+    """Draw the arrow of a section in the theme's colour: superqt takes the one that the text has at that moment."""
+    part.toggleButton().ensurePolished()
+    part.setExpandedIcon(_OPEN)
+    part.setCollapsedIcon(_CLOSED)
+
+
 def section(title: str, *parts: QWidget) -> QCollapsible:
     """Return a part of a dock that opens with a click on its title."""
-    made = QCollapsible(title, expandedIcon="▾", collapsedIcon="▸")
+    made = QCollapsible(title, expandedIcon=_OPEN, collapsedIcon=_CLOSED)
     made.setDuration(0)
     made.toggleButton().setObjectName("NucloopSection")
     made.layout().setContentsMargins(0, 0, 0, 0)
