@@ -104,6 +104,7 @@ class Desk:
     def rest(self) -> None:
         reading, opening = self.dock.reading, self.dock.opening
         self.wait(lambda: not reading.busy and not opening.busy and not self.dock.following.waiting)
+        self.wait(lambda: not self.dock.bringing.busy)
         self.wait(lambda: not self.dock.counting.waiting)
 
     def wait(self, until: Any) -> None:
@@ -380,12 +381,20 @@ def test_a_run_in_a_process_of_its_own_fills_the_list_and_leaves_a_person_s_work
     assert [int(desk.cell(one, "nuclei")) > 0 for one in ("s1", "s2")] == [True, True]
     assert "s10 failed" in desk.said
     assert "no complete TIFF" in desk.said
+    # whichever comes last, none takes the place of the other
+    for one in ("s2", "s5"):
+        assert f"{desk.cell(one, 'nuclei')} to {one}" in desk.said
     assert not desk.parts.progress.isVisible()
     assert (study / "report.html").exists()
     with Session.open(before, read_only=True) as session:
         assert len(session) > 1
         assert session.labels([1]).tolist() == [2]
-    # what was found on slides that are open here is in their sessions, too
+    # what was found on slides that are open here is in their sessions, too, also where a slide was opened meanwhile
+    assert desk.parts.model.current == "s4"
+    assert desk.sessions.active is not None
+    assert len(desk.sessions.active.session) == int(desk.cell("s4", "nuclei"))
+    edits = [edit.kind.value for edit in desk.sessions.active.session.history()]
+    assert edits == ["model run"]
     for slide in ("s2", "s5"):
         desk.double_click(slide)
         desk.wait(lambda: desk.sessions.active is not None)
@@ -409,6 +418,22 @@ def test_a_result_that_a_session_did_not_get_comes_when_the_slide_is_opened_and_
         assert [edit.kind.value for edit in nuclei.session.history()] == ["add", "model run"]
         desk.viewer.layers.clear()
         desk.rest()
+
+
+def test_a_result_that_came_from_elsewhere_while_a_slide_was_open_is_there_when_it_is_chosen_again(
+    desk: Desk, study: Path
+) -> None:
+    desk.open(study)
+    desk.double_click("s4")
+    assert desk.sessions.active is None
+    write_found(study, {"s4": 3})
+    desk.dock.reading.look_again()
+    desk.wait(lambda: desk.cell("s4", "stage") == "detected")
+    for _ in range(2):
+        desk.double_click("s4")
+        assert desk.sessions.active is not None
+        assert len(desk.sessions.active.session) == 3
+    assert [edit.kind.value for edit in desk.sessions.active.session.history()] == ["model run"]
 
 
 def test_a_run_is_stopped_and_says_what_stays(desk: Desk, study: Path) -> None:

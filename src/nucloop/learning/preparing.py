@@ -1,4 +1,4 @@
-"""Torch, and all that detecting and learning wait for, imported once: it takes seconds, and care beside a window.
+"""Torch, and all that detecting and learning wait for, imported once: it takes seconds.
 
 Nothing here imports them before it is asked to.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib
 import sys
 import threading
-from typing import Any, cast
 
 from nucloop.garbage import importing
 
@@ -30,24 +29,7 @@ def _import_all() -> None:
     if {_LAST, "torch._dynamo"} <= sys.modules.keys():
         return
     with importing():
-        _import_torch()
+        importlib.import_module("torch._dynamo")
         importlib.import_module("nucloop.detection.pipeline")
         # the first detection asks it for the head in use, with the window waiting
         importlib.import_module(_LAST)
-
-
-def _import_torch() -> None:
-    """Import torch in such a way that it lives beside Mesa.
-
-    torchvision makes torch look for triton. Triton's LLVM and the one of Mesa's software OpenGL, which napari has
-    loaded by then, share symbols, and the process ends in a segmentation fault. NucLoop compiles nothing with triton:
-    while torch looks, it is not there.
-    """
-    if "triton" in sys.modules or "torch._dynamo" in sys.modules:
-        return
-    modules = cast("dict[str, Any]", sys.modules)
-    modules["triton"] = None
-    try:
-        importlib.import_module("torch._dynamo")
-    finally:
-        del modules["triton"]

@@ -14,6 +14,7 @@ from nucloop.gui.canvas.dock import Dock
 from nucloop.gui.canvas.view import image_layers
 from nucloop.gui.correct.correcting import Correcting
 from nucloop.gui.napari_private.parts import window_of
+from nucloop.gui.project.bringing import Bringing
 from nucloop.gui.project.new_project import PURPOSE, NewProject
 from nucloop.gui.project.project_asking import ask_project, ask_table, ask_tags
 from nucloop.gui.project.project_parts import ProjectParts
@@ -60,10 +61,9 @@ class ProjectDock(Dock):
         self.correcting = Correcting.of(self.viewer)
         self.sessions = self.correcting.sessions
         self.reading, self.run = ProjectReading.of(self.viewer), ProjectRun.of(self.viewer)
-        self.work, self.opening = (
-            ProjectWork(self.reading, self.run, self),
-            SlideOpening(self.viewer, self.reading, self),
-        )
+        self.work = ProjectWork(self.reading, self.run, self)
+        self.opening = SlideOpening(self.viewer, self.reading, self)
+        self.bringing = Bringing(self.sessions, self.opening, self.run, self)
         self.parts = ProjectParts(self)
         self._end_hearing: Callable[[], object] = lambda: None
         self._followed: tuple[object, object, object] = (None, None, None)
@@ -92,12 +92,13 @@ class ProjectDock(Dock):
         reading.opened.connect(self._project_opened)
         reading.looked.connect(self._looked)
         reading.ended.connect(self._read)
-        for speaker in (reading, work, opening):
+        work.run_ended.connect(self.bringing.say_last)
+        for speaker in (reading, work, opening, self.bringing):
             speaker.said.connect(parts.messages.say)
         opening.opened.connect(self._slide_opened)
         work.progressed.connect(parts.progress.show_done)
         work.busy_changed.connect(self._show_busy)
-        work.found_here.connect(self._found_here)
+        work.found.connect(self._found)
         parts.progress.cancel_clicked.connect(work.stop)
         parts.empty.new.clicked.connect(self.ask_new)
         parts.empty.open.clicked.connect(self.ask_open)
@@ -224,9 +225,11 @@ class ProjectDock(Dock):
         self._show_busy()
         self.following.ask()
 
-    def _found_here(self, slide: str) -> None:
-        if self.reading.project is not None:
-            self.opening.bring(self.reading.project, slide)
+    def _found(self, slide: str) -> None:
+        project = self.reading.project
+        entry = None if project is None else next((one for one in project.slides if one.id == slide), None)
+        if project is not None and entry is not None:
+            self.bringing.bring(project, entry)
 
     def _looked(self, slides: list[Overview]) -> None:
         self.parts.model.update(slides)
@@ -239,6 +242,10 @@ class ProjectDock(Dock):
         self.counting.ask()
 
     def _slide_opened(self, image: Image) -> None:
+        entry, project = self.opening.entry_of(image), self.reading.project
+        if project is not None and entry is not None and (result := self.reading.slides[entry.id].state.folder):
+            # it was open already when that came, from here or another computer
+            self.bringing.bring(project, entry, result)
         self.correcting.focus()
         self.following.ask()
 

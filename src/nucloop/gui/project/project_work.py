@@ -40,8 +40,10 @@ class ProjectWork(QObject):
     progressed = Signal(int, int, str)
     """How much is done, of how much (0 while nobody knows), in words; all of it when nothing is done any more."""
     busy_changed = Signal()
-    found_here = Signal(str)
-    """Id of a slide on which a run was finished, and whose session is open in this window."""
+    found = Signal(str)
+    """Id of a slide on which a run was finished."""
+    run_ended = Signal(object)
+    """The last word of a run, a Message."""
 
     def __init__(self, reading: ProjectReading, run: ProjectRun, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -52,7 +54,6 @@ class ProjectWork(QObject):
         """Of runs; as many as there is room for unless said."""
         self._making: Job | None = None
         self._seen = 0
-        self._open_here: frozenset[str] = frozenset()
         self._exporting: Job | None = None
         self._looking = QTimer(self)
         self._looking.setSingleShot(True)
@@ -89,7 +90,6 @@ class ProjectWork(QObject):
         if project is None or self.running:
             return
         only = None if slides is None else [one.id for one in project.slides if one.id in slides]
-        self._open_here = frozenset(open_here)
         self.said.emit(None)
         self._run.start(Orders(str(project.folder), only, self.workers, self.device, tuple(sorted(open_here))))
         self.progressed.emit(0, 0, "Starting …")
@@ -164,13 +164,13 @@ class ProjectWork(QObject):
         done, failed, total = self._run.progress
         words = f"{done + failed:,} of {total:,} slides" + (f", {failed:,} failed" if failed else "")
         self.progressed.emit(done + failed, total, words)
-        if step.slide in self._open_here and not step.sentence:
-            self.found_here.emit(step.slide)
+        if not step.sentence:
+            self.found.emit(step.slide)
         if not self._looking.isActive():
             self._looking.start(LOOK_MS)
 
     def _run_ended(self, message: Message) -> None:
-        self.said.emit(message)
+        self.run_ended.emit(message)
         self._looking.stop()
         self._reading.look_again()
 

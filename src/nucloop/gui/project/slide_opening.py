@@ -10,11 +10,9 @@ from weakref import ref
 from napari.layers import Image
 from qtpy.QtCore import QObject, Signal
 
-from nucloop.cohort.bringing import Brought, add_missing_result, read_result
+from nucloop.cohort.bringing import add_missing_result
 from nucloop.cohort.places import is_address
-from nucloop.cohort.project import Project, open_project
 from nucloop.cohort.sessions import session_of
-from nucloop.cohort.states import states_of
 from nucloop.errors import DataError, NucLoopError, SlideError
 from nucloop.gui.canvas.slide_layers import LayerData, image_layer_of, with_coarsest_read
 from nucloop.gui.canvas.view import image_layers
@@ -32,6 +30,7 @@ if TYPE_CHECKING:
     import napari
 
     from nucloop.cohort.overview import Overview
+    from nucloop.cohort.project import Project
     from nucloop.cohort.slide_entry import SlideEntry
     from nucloop.gui.project.project_reading import ProjectReading
 
@@ -85,16 +84,6 @@ class SlideOpening(QObject):
         self._job.ended.connect(self._ended)
         self._job.start()
 
-    def bring(self, project: Project, slide: str) -> None:
-        """Add what a run has just found to the session of a slide that is open here, as detecting here would."""
-        entry = next((one for one in project.slides if one.id == slide), None)
-        if entry is None:
-            return
-        job = Job(lambda: _found(project.folder, slide), self)
-        job.items.connect(lambda items: self._add(items[-1], entry))
-        job.ended.connect(self._brought)
-        job.start()
-
     def close(self) -> None:
         """Leave what is being opened."""
         if self._job is not None:
@@ -139,25 +128,6 @@ class SlideOpening(QObject):
         self._sessions.current.choose(image)
         self.opened.emit(image)
 
-    def _add(self, brought: Brought, entry: SlideEntry) -> None:
-        image = self.image_of(entry)
-        if image is None:
-            # closed meanwhile: it is added when the slide is opened the next time
-            return
-        nuclei = self._sessions.open(image, brought.nuclei.scheme)
-        if nuclei is None or nuclei.session.read_only:
-            return
-        try:
-            new = brought.add_to(nuclei.session)
-        except NucLoopError as error:
-            self.said.emit(Message(str(error), Tone.WARNING))
-            return
-        self.said.emit(Message(f"{new:,} nuclei were added to {entry.id}, which is open here."))
-
-    def _brought(self, ending: Ending) -> None:
-        if ending.how is How.FAILED:
-            self.said.emit(Message(ending.message, Tone.ERROR, ending.details))
-
     def _close_the_oldest(self) -> None:
         busy = Detection.of(self._viewer).image
         for kept in list(self._kept)[: -MOST_OPEN or None]:
@@ -179,13 +149,6 @@ def shows(image: Image, entry: SlideEntry) -> bool:
     if not path or Path(path) != Path(entry.path):
         return False
     return not entry.image or str(about.get("image")) == entry.image
-
-
-def _found(folder: Path, slide: str) -> Iterator[Brought]:
-    """Read the newest result of a slide. Runs in a job's thread."""
-    for state in states_of(open_project(folder)):
-        if state.entry.id == slide and state.folder is not None:
-            yield read_result(state.folder)
 
 
 def _prepare(project: Project, one: Overview) -> Iterator[_Prepared]:
