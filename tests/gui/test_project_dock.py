@@ -443,6 +443,7 @@ def test_a_run_is_stopped_and_says_what_stays(desk: Desk, study: Path) -> None:
     desk.wait(lambda: desk.parts.progress.isVisible())
     press(desk.qtbot, desk.parts.progress.cancel)
     desk.wait(lambda: not desk.dock.work.running)
+    desk.rest()
     assert "Stopped" in desk.said
     assert desk.parts.run.isEnabled()
 
