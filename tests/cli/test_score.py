@@ -44,6 +44,17 @@ def files(tmp_path):
     return table(tmp_path / "found.csv", [(0, 2, "a"), (0, 102, "a"), (500, 0, "b")]), truth
 
 
+@pytest.mark.parametrize("name", ["[red]", "[/red]", ":heart:"])
+def test_classes_are_called_in_the_tables_what_they_are_called(nucloop, tmp_path, name):
+    # the terminal's own language ate the first, ended the command in a traceback at the second, drew the third
+    both = [table(tmp_path / file, [(0, 0, name), (0, 100, "b")]) for file in ("found.csv", "truth.csv")]
+
+    run = nucloop("score", *both, "--mpp", 0.5)
+
+    assert (run.code, run.err.strip()) == (0, "")
+    assert name in run.out
+
+
 def test_two_bare_tables_are_scored_and_the_file_says_all(nucloop, files, tmp_path):
     run = nucloop("score", *files, "--mpp", 0.5, "--json", tmp_path / "f.json")
 

@@ -9,7 +9,7 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.cohort.conftest import write_slide
+from tests.cohort.conftest import Outcome, write_slide
 
 from nucloop import cohort
 from nucloop.classes import ClassScheme
@@ -236,3 +236,26 @@ def test_what_stops_a_run_in_the_background_is_a_sentence(tmp_path: Path) -> Non
     given, told = Listening(Orders(str(tmp_path / "none"), None, 0)), io.StringIO()
     main(given, told)
     assert "no project.yaml" in json.loads(told.getvalue())["fault"]
+
+
+def test_what_people_said_stands_in_the_table_and_in_the_status(
+    slides: Path, tmp_path: Path, nucloop: Callable[..., Outcome]
+) -> None:
+    study = tmp_path / "study"
+    # labels of the list that are called as columns of the table lost what they said
+    rows = [f"s{number}.tif,{stain},{tags}" for number, stain, tags in ((0, "H&E", "old"), (1, "Giemsa", ""))]
+    (slides / "list.csv").write_text("\n".join(["slide,state,tags", *rows]))
+    list(cohort.init(slides / "list.csv", study))
+    project = cohort.open_project(study)
+    mark_slides(project, ["s1"], "done", "Ada")
+    tag_slides(project, ["s1"], ["[/hot]"], [])
+
+    table = cohort.tables_of(project)[0].set_index("id")
+    assert table.loc["s1", ["marked", "marked_by", "tags"]].tolist() == ["done", "Ada", "[/hot]"]
+    assert table.loc["s0", ["marked", "marked_by", "tags"]].tolist() == ["", "", ""]
+    assert table["state"].tolist() == ["not started"] * 2
+    assert table["state in the list"].tolist() == ["H&E", "Giemsa"]
+    assert table["tags in the list"].fillna("").tolist() == ["old", ""]
+    assert "said by people: 1 done" in nucloop("cohort", "status", study).out
+    [row] = [line for line in nucloop("cohort", "status", study, "--all").out.splitlines() if "s1" in line]
+    assert [word in row for word in ("not started", "done, Ada", "[/hot]")] == [True] * 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +23,7 @@ from nucloop.cli.terminal import (
     progress_bar,
     say,
 )
+from nucloop.cohort.marks import Mark, read_marks
 from nucloop.cohort.project import open_project
 from nucloop.cohort.settings import CohortSettings
 from nucloop.cohort.states import State, counts_of, states_of
@@ -157,12 +159,18 @@ def status_command(
     project: _PROJECT, every: Annotated[bool, typer.Option("--all", help="Name every slide.")] = False
 ) -> None:
     """Say how far a cohort is, and what is wrong with which slides."""
-    states = states_of(open_project(project))
+    opened = open_project(project)
+    states, marks = states_of(opened), read_marks(opened)
     say(f"{len(states):,} slides: " + ", ".join(f"{number:,} {name}" for name, number in counts_of(states).items()))
+    marked = Counter(one.state for one in marks.values() if one.state)
+    if marked:
+        say("said by people: " + ", ".join(f"{number:,} {name}" for name, number in sorted(marked.items())))
     if every:
-        table = Table("slide", "state", "")
+        table = Table("slide", "state", "people say", "tags", "")
         for one in states:
-            table.add_row(one.entry.id, one.state.value, one.sentence)
+            mark = marks.get(one.entry.id, Mark(one.entry.id))
+            word = f"{mark.state}, {mark.by}" if mark.by else mark.state
+            table.add_row(one.entry.id, one.state.value, word, ", ".join(mark.tags), one.sentence)
         output.print(table)
         return
     failed = [one for one in states if one.state is State.FAILED]

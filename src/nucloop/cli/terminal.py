@@ -7,8 +7,8 @@ import tempfile
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 from nucloop.errors import DataError, NucLoopError, RegionError, legible
 
@@ -44,18 +44,20 @@ IMAGE_HELP = "Number or name of the image, of a file that holds several. By defa
 OUTLINES_HELP = "Give nuclei outlines too."
 SHAPE_HELP = "Whose outlines: name or .safetensors file. By default the detector's own, or what ships."
 
-output = Console()
-errors = Console(stderr=True)
+# brackets and colons in the names of slides, classes and regions are what they are, in tables too
+output = Console(markup=False, emoji=False)
+errors = Console(stderr=True, markup=False, emoji=False)
 
 
 def say(line: str) -> None:
     """Print one line of result, in one piece however narrow the terminal is."""
-    output.print(legible(line), markup=False, highlight=False, soft_wrap=True)
+    output.print(legible(line), highlight=False, soft_wrap=True)
 
 
 def complain(line: object, about: str = "nucloop") -> None:
-    """Print one sentence on standard error; brackets in file names and in error texts stay what they are."""
-    errors.print(f"[bold red]{escape(about)}:[/] {escape(legible(str(line)))}", highlight=False, soft_wrap=True)
+    """Print one sentence on standard error."""
+    words = Text.assemble((f"{about}:", "bold red"), f" {legible(str(line))}")
+    errors.print(words, highlight=False, soft_wrap=True)
 
 
 def opened_slide(path: Path, *, mpp: float | None, image: str | None) -> Slide:

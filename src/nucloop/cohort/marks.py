@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from pydantic import TypeAdapter, ValidationError
 
 from nucloop.formats.atomic import replacing
-from nucloop.session.people import tidy_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -59,6 +58,9 @@ def mark_slides(project: Project, slides: Iterable[str], state: str, by: str) ->
     DataError
         If it cannot be written; slides before the first that could not are marked.
     """
+    # who only reads marks does without the rest of sessions
+    from nucloop.session.people import tidy_name
+
     when = datetime.now(UTC).isoformat(timespec="seconds")
     said = Mark("", state, tidy_name(by), when) if state else Mark("")
     return [_kept(project, replace(said, slide=slide, tags=_mark(project, slide).tags)) for slide in slides]
@@ -72,6 +74,8 @@ def tag_slides(project: Project, slides: Iterable[str], add: Iterable[str], remo
     DataError
         As of `mark_slides`.
     """
+    from nucloop.session.people import tidy_name
+
     more, less = [tag for tag in map(tidy_name, add) if tag], set(remove)
     marks = []
     for slide in slides:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from nucloop.cohort.marks import Mark, read_marks
 from nucloop.cohort.outliers import with_outliers
 from nucloop.cohort.result import read_figures
 from nucloop.cohort.states import State, states_of
@@ -12,12 +13,13 @@ from nucloop.formats.atomic import replacing
 from nucloop.spreadsheets import as_cells
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     import pandas as pd
 
     from nucloop.cohort.project import Project
+    from nucloop.cohort.slide_entry import SlideEntry
     from nucloop.cohort.states import SlideState
 
 __all__ = ["figures_of", "tables_of", "write_tables"]
@@ -35,19 +37,21 @@ def tables_of(project: Project, states: list[SlideState] | None = None) -> tuple
     Returns
     -------
     slides : DataFrame
-        A row for each slide of the cohort, in its order; what is not known is empty. Figures of a stale result are
-        left out.
+        A row for each slide of the cohort, in its order, with the labels of its list and what people said of it; what
+        is not known is empty. Figures of a stale result are left out.
     regions : DataFrame
         A row for each region of each slide.
     """
     import pandas as pd
 
-    rows, regions = [], []
-    for one in states_of(project) if states is None else states:
+    rows, regions, marks = [], [], read_marks(project)
+    states = states_of(project) if states is None else states
+    for one in states:
         row, more = _rows(one)
-        rows.append(row)
+        rows.append(_said(marks.get(one.entry.id)) | row)
         regions += more
-    slides = pd.DataFrame(rows)
+    own = {name for row in rows for name in row}
+    slides = pd.DataFrame([_beginning(one.entry, own) | row for one, row in zip(states, rows, strict=True)])
     first = [name for name in slides.columns if not name.startswith(("n_", "per_mm2_", "sha256_"))]
     # where slides have other classes: a class that a slide does not know has no count there
     order = [*first, *(name for name in slides.columns if name not in first)]
@@ -61,8 +65,7 @@ def figures_of(one: SlideState) -> dict[str, Any]:
 
 def _rows(one: SlideState) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     entry = one.entry
-    row: dict[str, Any] = {"id": entry.id, "patient": entry.patient, **entry.labels}
-    row |= {"state": one.state.value, "sentence": one.sentence, "path": entry.path, "mpp": entry.mpp}
+    row = {"state": one.state.value, "sentence": one.sentence, "path": entry.path, "mpp": entry.mpp}
     if one.state is not State.DONE or one.folder is None:
         return row, []
     try:
@@ -71,6 +74,18 @@ def _rows(one: SlideState) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     except (DataError, KeyError, TypeError) as error:
         sentence = str(error) if isinstance(error, DataError) else f"The result {one.folder} is damaged. Delete it."
         return row | {"state": State.FAILED.value, "sentence": sentence}, []
+
+
+def _beginning(entry: SlideEntry, own: Collection[str]) -> dict[str, Any]:
+    """Return what the list says of a slide; a label that is called as a column of the table says whose it is."""
+    labels = {f"{name} in the list" if name in own else name: value for name, value in entry.labels.items()}
+    return {"id": entry.id, "patient": entry.patient, **labels}
+
+
+def _said(mark: Mark | None) -> dict[str, Any]:
+    """Return what people said of a slide."""
+    mark = mark or Mark("")
+    return {"marked": mark.state, "marked_by": mark.by, "marked_at": mark.when, "tags": ", ".join(mark.tags)}
 
 
 def _figures(figures: dict[str, Any]) -> dict[str, Any]:

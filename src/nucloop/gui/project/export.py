@@ -28,7 +28,6 @@ def export_steps(path: Path, project: Project, slides: Sequence[Overview]) -> It
     """
     table, _ = tables_of(project, [one.state for one in slides])
     said = {"progress": [one.stage.value for one in slides], "by": [one.by for one in slides]}
-    said |= {"marked": [one.mark.when for one in slides], "tags": [", ".join(one.mark.tags) for one in slides]}
     at = table.columns.get_loc("state") if "state" in table else 0
     for k, (name, values) in enumerate(said.items(), int(at)):
         # a label of the list may be called so
