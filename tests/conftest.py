@@ -18,6 +18,8 @@ ROOT = Path(__file__).parents[1]
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 ORDER = "NUCLOOP_TEST_ORDER"
 """The environment variable with which tests run in another order; its value is the seed."""
+LATE = "NUCLOOP_TEST_LATE"
+"""The one with which jobs of the window come late by chance, as on a slow machine; its value is the seed."""
 NEEDS_NAPARI = "napari is not installed: pip install 'napari-nucloop[app,dev-app]'"
 
 
@@ -34,9 +36,9 @@ def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Col
     return None
 
 
-def pytest_report_header() -> str | None:
-    seed = os.environ.get(ORDER)
-    return f"{ORDER}={seed}: files, and the tests in each, in another order" if seed else None
+def pytest_report_header() -> list[str]:
+    told = {ORDER: "files, and the tests in each, in another order", LATE: "jobs of the window come late by chance"}
+    return [f"{name}={os.environ[name]}: {words}" for name, words in told.items() if os.environ.get(name)]
 
 
 @pytest.hookimpl(trylast=True)

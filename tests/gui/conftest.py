@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import os
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
@@ -13,6 +15,8 @@ from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QEvent, QPoint, QPointF, QSettings, Qt
 from qtpy.QtGui import QEnterEvent, QImage, QMouseEvent, QWheelEvent
 from qtpy.QtWidgets import QApplication, QDockWidget
+from tests.conftest import LATE
+from tests.gui.late_jobs import late_jobs
 
 from nucloop.classes import ClassScheme
 from nucloop.gui.canvas.docks import open_correct_dock, open_detect_dock
@@ -21,6 +25,7 @@ from nucloop.gui.detect.detect_dock import DetectDock
 from nucloop.gui.napari_private.plugin_docks import docks_by_name
 from nucloop.gui.napari_private.view_state import camera_of, canvas_size_of
 from nucloop.gui.sessions.open_sessions import OpenSessions
+from nucloop.gui.viewing.slide_view import SlideView
 from nucloop.nuclei import Nuclei
 
 if TYPE_CHECKING:
@@ -243,6 +248,10 @@ class Bench:
         timers = (self.nuclei._view_timer, self.nuclei._text_timer)
         self.qtbot.waitUntil(lambda: not any(timer.isActive() for timer in timers), timeout=LONG_MS)
         self.qtbot.waitUntil(lambda: not self.dock.showing.waiting, timeout=LONG_MS)
+        # the canvas takes the colour of the slide's glass when that is known
+        view = SlideView.of(self.viewer)
+        self.qtbot.waitUntil(lambda: not view._images.waiting, timeout=LONG_MS)
+        self.qtbot.waitUntil(lambda: view.image is None or view.thumbnail is not None, timeout=LONG_MS)
 
     def look_at(self, y: float, x: float, pixels: float) -> None:
         camera_of(self.viewer).center = (y * MPP, x * MPP)
@@ -356,6 +365,13 @@ def _own_settings(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Have each test remember nothing of another, and leave the person's own settings as they are."""
     folder = str(tmp_path_factory.mktemp("settings"))
     QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, folder)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _late() -> Iterator[None]:
+    """Have jobs come late by chance, where that was asked for."""
+    with late_jobs(seed) if (seed := os.environ.get(LATE)) else nullcontext():
+        yield
 
 
 @pytest.fixture(scope="module")

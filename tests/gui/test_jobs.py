@@ -9,6 +9,7 @@ import pytest
 from qtpy.QtCore import QObject, QTimer
 from qtpy.QtWidgets import QWidget
 from tests.gui.conftest import LONG_MS, at_rest, on_screen
+from tests.gui.late_jobs import late_jobs
 
 from nucloop.errors import DeviceError
 from nucloop.gui.widgets.jobs import Ending, How, Job
@@ -41,6 +42,17 @@ def test_items_arrive_in_order_and_then_the_end(qtbot: QtBot) -> None:
     ear = Ear(lambda: iter(range(1000)))
     assert ear.run(qtbot).how is How.DONE
     assert ear.items == list(range(1000))
+
+
+@pytest.mark.parametrize("seed", ["1", "2", "3"])
+def test_late_jobs_lose_nothing(qtbot: QtBot, seed: str) -> None:
+    with late_jobs(seed):
+        ears = [Ear(lambda: iter(range(20))) for _ in range(5)]
+        for ear in ears:
+            ear.job.start()
+        qtbot.waitUntil(lambda: all(ear.endings for ear in ears), timeout=LONG_MS)
+    assert [ear.items for ear in ears] == [list(range(20))] * 5
+    assert [ending.how for ear in ears for ending in ear.endings] == [How.DONE] * 5
 
 
 def test_items_and_end_arrive_in_the_thread_of_the_window(qtbot: QtBot) -> None:
