@@ -5,27 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import (
-    QButtonGroup,
-    QCheckBox,
-    QDialog,
-    QFileDialog,
-    QHBoxLayout,
-    QLabel,
-    QLineEdit,
-    QProgressBar,
-    QPushButton,
-    QRadioButton,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtWidgets import QFileDialog, QWidget
 
 from nucloop.errors import NucLoopError
 from nucloop.formats import SlideInfo, unknown_classes
 from nucloop.gui.canvas.drawn_regions import add_regions
 from nucloop.gui.canvas.layer_slide import slide_of_layer
-from nucloop.gui.files.class_table import ClassTable
 from nucloop.gui.files.classifying import Classifying
+from nucloop.gui.files.import_form import ImportForm
 from nucloop.gui.files.importing import (
     FILE_KINDS,
     ReadFile,
@@ -37,10 +24,9 @@ from nucloop.gui.files.importing import (
     take_in_found,
     told,
 )
-from nucloop.gui.widgets.appearance import style_sheet
 from nucloop.gui.widgets.jobs import Ending, How, Job
-from nucloop.gui.widgets.messages import Message, MessageLine, Tone
-from nucloop.gui.widgets.place_field import PlaceField, first_folder, is_file, remember_folder
+from nucloop.gui.widgets.messages import Message, Tone
+from nucloop.gui.widgets.place_field import first_folder, is_file, remember_folder
 from nucloop.learning.session_heads import shipped_classes
 from nucloop.session.exchange import is_session
 
@@ -59,7 +45,7 @@ TYPING_PAUSE_MS = 400
 PURPOSE = "import"
 
 
-class ImportDialog(QDialog):
+class ImportDialog(ImportForm):
     """Reads a file as soon as one is chosen, says what is in it, and takes it over.
 
     Parameters
@@ -73,22 +59,19 @@ class ImportDialog(QDialog):
     """
 
     def __init__(self, viewer: ViewerModel, image: Image, sessions: OpenSessions, parent: QWidget | None = None):
-        super().__init__(parent)
+        super().__init__(viewer.theme, self._ask_for_file, parent)
         self._viewer, self.image, self._sessions = viewer, image, sessions
         self._file: ReadFile | None = None
         self._job: Job | None = None
         with slide_of_layer(image) as slide:
             self._slide, self._path = SlideInfo.of(slide), slide.path
         self.setWindowTitle(f"Import – {image.name}")
-        self._build()
-        self._lay_out()
         self._read_timer = QTimer(self)
         self._read_timer.setSingleShot(True)
         self._read_timer.timeout.connect(self.read)
         self._classifying = Classifying(sessions, self)
         self._classifying.ended.connect(self._classified)
-        self.file.changed.connect(self._another_file)
-        self.file.line.returnPressed.connect(self.read)
+        self._connect()
         sessions.closing.connect(self._session_closing)
         self._show_file()
 
@@ -141,16 +124,6 @@ class ImportDialog(QDialog):
         self.messages.say(Message(said + (" Classifying …" if self._classifying.running else ""), Tone.GOOD))
 
     @property
-    def use(self) -> Use:
-        """What the file is taken for."""
-        return next(use for use, button in self.uses.items() if button.isChecked())
-
-    @property
-    def classifies(self) -> bool:
-        """Whether the nuclei get their classes here."""
-        return self.use is Use.NUCLEI and self.classify.isChecked()
-
-    @property
     def factor(self) -> float | None:
         """By what places are multiplied."""
         file = self._file
@@ -171,81 +144,16 @@ class ImportDialog(QDialog):
             return "Whose labels are they? Write the reader's name."
         return f"Say what {self.table.open[0]} stands for." if self.table.open else ""
 
-    def _build(self) -> None:
-        self.file = PlaceField(self._ask_for_file, "File to read")
-        self.progress = QProgressBar()
-        self.progress.setObjectName("NucloopProgress")
-        self.progress.setTextVisible(False)
-        self.progress.setRange(0, 0)
-        self.content, self.reason = QLabel(), QLabel()
-        for label in (self.content, self.reason):
-            label.setWordWrap(True)
-        self.reason.setObjectName("NucloopDim")
-        self.doubts = MessageLine()
-        self.scale, self.anyway = QCheckBox(), QCheckBox("It is of this slide all the same")
-        self.uses = {use: QRadioButton(use.value) for use in Use}
-        self._group = QButtonGroup(self)
-        self.uses[Use.NUCLEI].setChecked(True)
-        for button in self.uses.values():
-            self._group.addButton(button)
-            button.toggled.connect(self._show_file)
-        self.reader = QLineEdit()
-        self.reader.setPlaceholderText("name")
-        self.reader.setAccessibleName("Name of the reader")
-        self.reader.textEdited.connect(lambda _: self.uses[Use.READER].setChecked(True))
+    def _connect(self) -> None:
+        self.file.changed.connect(self._another_file)
+        self.file.line.returnPressed.connect(self.read)
         self.reader.textChanged.connect(self._show_file)
-        self.table = ClassTable()
+        for box in (*self.uses.values(), self.classify, self.scale, self.anyway):
+            box.toggled.connect(self._show_file)
         self.table.changed.connect(self._show_ready)
-        self.classify = QCheckBox("Give them the classes of the classifier in use, instead of those of the file")
-        self.classify.toggled.connect(self._show_file)
-        self.regions = QCheckBox()
-        self.regions.setChecked(True)
-        self.areas = QCheckBox("Areas are nuclei, each with its outline")
         self.areas.toggled.connect(self.read)
-        self.messages = MessageLine()
-        self.start, self.done = QPushButton("Import"), QPushButton("Close")
-        self.start.setDefault(True)
         self.start.clicked.connect(self.take)
         self.done.clicked.connect(self.close)
-        for box in (self.scale, self.anyway):
-            box.toggled.connect(self._show_file)
-
-    def _lay_out(self) -> None:
-        heading = QLabel("Take it as")
-        heading.setObjectName("NucloopHeading")
-        self._questions = QWidget()
-        questions = QVBoxLayout(self._questions)
-        questions.setContentsMargins(0, 0, 0, 0)
-        questions.setSpacing(6)
-        named = QHBoxLayout()
-        named.addWidget(self.uses[Use.READER])
-        named.addWidget(self.reader, 1)
-        for widget in (self.content, self.doubts, self.scale, self.anyway):
-            questions.addWidget(widget)
-        questions.addSpacing(6)
-        questions.addWidget(heading)
-        questions.addWidget(self.uses[Use.NUCLEI])
-        questions.addLayout(named)
-        questions.addWidget(self.uses[Use.REFERENCE])
-        questions.addSpacing(6)
-        questions.addWidget(self.classify)
-        questions.addWidget(self.table)
-        questions.addWidget(self.regions)
-        questions.addWidget(self.areas)
-        buttons = QHBoxLayout()
-        buttons.setSpacing(6)
-        buttons.addWidget(self.reason, 1)
-        buttons.addWidget(self.start)
-        buttons.addWidget(self.done)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(14, 14, 14, 12)
-        layout.setSpacing(10)
-        for widget in (self.file, self.progress, self._questions, self.messages):
-            layout.addWidget(widget)
-        layout.addStretch()
-        layout.addLayout(buttons)
-        self.setStyleSheet(style_sheet(self._viewer.theme))
-        self.setMinimumWidth(520)
 
     def _take(self, file: ReadFile, document: Document) -> str:
         if self.use is Use.REFERENCE:

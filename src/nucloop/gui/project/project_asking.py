@@ -1,21 +1,22 @@
-"""What the Project dock asks in dialogs: which project, which file, which tags."""
+"""What the Project dock asks in dialogs and menus: which project, which file, which tags, what with these slides."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtWidgets import QFileDialog, QInputDialog, QWidget
+from qtpy.QtCore import QPoint, Qt
+from qtpy.QtWidgets import QFileDialog, QInputDialog, QMenu, QWidget
 
 from nucloop.gui.project.new_project import PURPOSE
 from nucloop.gui.widgets.place_field import first_folder, remember_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from nucloop.cohort.project import Project
 
-__all__ = ["ask_project", "ask_table", "ask_tags"]
+__all__ = ["ask_project", "ask_table", "ask_tags", "ask_what"]
 
 _TABLES = "tables of slides"
 
@@ -43,3 +44,12 @@ def ask_tags(parent: QWidget, slides: int, common: Sequence[str]) -> list[str] |
     words = f"Tags of {slides:,} slides" if slides > 1 else "Tags of the slide"
     text, agreed = QInputDialog.getText(parent, "Tags", f"{words}, with commas between", text=", ".join(common))
     return [tag.strip() for tag in text.split(",") if tag.strip()] if agreed else None
+
+
+def ask_what(parent: QWidget, place: QPoint, acts: Sequence[tuple[str, Callable[[], object]]]) -> None:
+    """Show what can be done as a menu at a place of the screen; each line with what it does."""
+    menu = QMenu(parent)
+    for words, act in acts:
+        menu.addAction(words).triggered.connect(lambda _=False, act=act: act())
+    menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    menu.popup(place)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QPoint, Qt
-from qtpy.QtWidgets import QDialog, QMenu
+from qtpy.QtWidgets import QDialog
 
 from nucloop.cohort.marks import IN_REVIEW, READ
 from nucloop.gui.canvas.dock import Dock
@@ -16,30 +15,27 @@ from nucloop.gui.correct.correcting import Correcting
 from nucloop.gui.napari_private.parts import window_of
 from nucloop.gui.project.bringing import Bringing
 from nucloop.gui.project.new_project import PURPOSE, NewProject
-from nucloop.gui.project.project_asking import ask_project, ask_table, ask_tags
+from nucloop.gui.project.project_asking import ask_project, ask_table, ask_tags, ask_what
 from nucloop.gui.project.project_parts import ProjectParts
 from nucloop.gui.project.project_reading import ProjectReading
 from nucloop.gui.project.project_run import ProjectRun
 from nucloop.gui.project.project_work import ProjectWork
+from nucloop.gui.project.slide_following import SlideFollowing
 from nucloop.gui.project.slide_keys import SlideKeys
 from nucloop.gui.project.slide_opening import SlideOpening
 from nucloop.gui.widgets.deferred import DeferredCall
 from nucloop.gui.widgets.messages import Message
 from nucloop.gui.widgets.own_settings import own_settings
 from nucloop.gui.widgets.place_field import is_folder, remember_folder
-from nucloop.session.glance import BY_A_PERSON, SessionGlance
 from nucloop.session.people import person
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import napari
     from napari.layers import Image
     from qtpy.QtGui import QResizeEvent
 
     from nucloop.cohort.overview import Overview
     from nucloop.gui.sessions.session_places import Answer
-    from nucloop.session import Change
 
 __all__ = ["ProjectDock"]
 
@@ -63,10 +59,9 @@ class ProjectDock(Dock):
         self.reading, self.run = ProjectReading.of(self.viewer), ProjectRun.of(self.viewer)
         self.work = ProjectWork(self.reading, self.run, self)
         self.opening = SlideOpening(self.viewer, self.reading, self)
+        self.following = SlideFollowing(self.sessions, self.reading, self.opening, self)
         self.bringing = Bringing(self.sessions, self.opening, self.run, self)
         self.parts = ProjectParts(self)
-        self._end_hearing: Callable[[], object] = lambda: None
-        self._followed: tuple[object, object, object] = (None, None, None)
         acts = {
             "next slide": lambda: self.step(+1),
             "previous slide": lambda: self.step(-1),
@@ -84,10 +79,8 @@ class ProjectDock(Dock):
 
     def _connect(self) -> None:
         parts, reading, work, opening = self.parts, self.reading, self.work, self.opening
-        self.following = DeferredCall(self._follow, self)
         self.counting = DeferredCall(self._show_state, self)
-        self.sessions.changed.connect(self.following.ask)
-        self.sessions.closing.connect(lambda _: self.following.ask())
+        self.following.looked.connect(self._show_current)
         self.correcting.changed.connect(self._show_keys)
         reading.opened.connect(self._project_opened)
         reading.looked.connect(self._looked)
@@ -201,6 +194,7 @@ class ProjectDock(Dock):
     def taken_out(self) -> None:
         """Stop reading; a run goes on."""
         self.opening.close()
+        self.following.close()
         self.keys.close()
         self.parts.thumbnails.clear()
 
@@ -249,31 +243,13 @@ class ProjectDock(Dock):
         self.correcting.focus()
         self.following.ask()
 
-    def _follow(self) -> None:
-        """Mark the slide that is on screen, and hear of its edits."""
-        if self._closed:
-            return
-        image = self.sessions.current.image
-        session = self.sessions.session_of(image)
-        self.parts.question.ask(self.sessions.trouble_with(image) if self.parts.model.current else None)
-        if (image, session, self.reading.project) == self._followed:
-            return
-        self._followed = image, session, self.reading.project
-        one = None if image is None else self.opening.entry_of(image)
-        self.parts.model.show_current("" if one is None else one.id)
-        self.parts.question.ask(None if one is None else self.sessions.trouble_with(image))
-        self._end_hearing()
-        self._end_hearing = session.subscribe(self._heard) if one is not None and session is not None else lambda: None
+    def _show_current(self) -> None:
+        """Mark the slide that is on screen, and ask what there is to ask about its session."""
+        image, slide = self.sessions.current.image, self.following.slide
+        self.parts.question.ask(self.sessions.trouble_with(image) if slide and image is not None else None)
+        if slide != self.parts.model.current:
+            self.parts.model.show_current(slide)
         self.counting.ask()
-
-    def _heard(self, change: Change) -> None:
-        """Show at once that a slide is in review when its first nucleus is corrected."""
-        one = self.reading.slides.get(self.parts.model.current)
-        if one is None or change.kind not in BY_A_PERSON or one.by == change.author:
-            return
-        session = one.session or SessionGlance()
-        others = [name for name in session.readers if name != change.author]
-        self.reading.take([replace(one, session=replace(session, readers=(change.author, *others)))])
 
     def _answered(self, answer: Answer, folder: Path | None) -> None:
         image = self.sessions.current.image
@@ -323,18 +299,15 @@ class ProjectDock(Dock):
         chosen = self.parts.rows.selected
         if not chosen:
             return
-        menu = QMenu(self)
         many = f"on {len(chosen):,} slides" if len(chosen) > 1 else "on this slide"
-        for words, act in (
+        acts = (
             ("Open", self._open_selected),
             (f"Run {many}", lambda: self._start(chosen)),
             ("Done", lambda: self.mark(READ)),
             ("In review", lambda: self.mark(IN_REVIEW)),
             ("Tag …", self._ask_tags),
-        ):
-            menu.addAction(words).triggered.connect(lambda _=False, act=act: act())
-        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        menu.popup(self.parts.rows.viewport().mapToGlobal(place))
+        )
+        ask_what(self, self.parts.rows.viewport().mapToGlobal(place), acts)
 
     def _meant(self) -> list[str]:
         """Return the slides that a person means: the selected ones, else the one on screen."""
