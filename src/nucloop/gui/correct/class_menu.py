@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QMenu, QWidget, QWidgetAction
 from nucloop.classes import MOST_KEYS
 from nucloop.gui.correct.class_colours import ColourGrid
 from nucloop.gui.layer.legend import disc
+from nucloop.gui.widgets.fitted_words import literally
 
 if TYPE_CHECKING:
     from nucloop.classes import ClassScheme
@@ -49,7 +50,9 @@ class ClassMenu(QMenu):
         assert self.merge is not None
         for other, one in enumerate(scheme.classes):
             if other != label:
-                self.merge.addAction(disc(one.color), one.name, lambda name=one.name: self.merge_into.emit(name))
+                self.merge.addAction(
+                    disc(one.color), literally(one.name), lambda name=one.name: self.merge_into.emit(name)
+                )
         self.merge.setEnabled(len(scheme) > 1)
         self.addAction("Delete …", self.delete.emit).setEnabled(len(scheme) > 1)
 
@@ -71,7 +74,7 @@ class ClassMenu(QMenu):
         taken = dict(zip(self._scheme.keys, self._scheme.names, strict=True))
         own = self._scheme.keys[self._label]
         for key in range(1, MOST_KEYS + 1):
-            holder = f"    {taken[key]}, in exchange" if key in taken and key != own else ""
+            holder = f"    {literally(taken[key])}, in exchange" if key in taken and key != own else ""
             action = self.keys.addAction(f"{key}{holder}", lambda key=key: self.key_chosen.emit(key))
             action.setCheckable(True)
             action.setChecked(key == own)

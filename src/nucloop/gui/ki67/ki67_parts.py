@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import html
 from typing import TYPE_CHECKING
 
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QDoubleSpinBox,
     QHBoxLayout,
@@ -46,6 +48,7 @@ class Ki67Parts:
         self.meaning, self.table, self.messages = Ki67Meaning(), Ki67Table(), MessageLine()
         self.fields, self.grid = FieldsRow(), GridRow()
         self.index.setObjectName("NucloopBig")
+        self.cutoffs.setTextFormat(Qt.TextFormat.RichText)
         for label in (self.empty, self.why, self.interval, self.counted, self.scores, self.note):
             label.setObjectName("NucloopDim")
         for label in (self.empty, self.why, self.interval, self.scores, self.needs, self.cutoffs, self.note):
@@ -152,5 +155,5 @@ class Ki67Parts:
 
 def _cutoff_line(cutoff: Cutoff) -> str:
     """Words in bold where the index may lie on either side."""
-    words = cutoff_words(cutoff)
+    words = html.escape(cutoff_words(cutoff))
     return words if cutoff.by_counting or not cutoff.flips else f"<b>{words}</b>"

@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxL
 
 from nucloop.gui.layer.legend import disc
 from nucloop.gui.widgets.dock_layout import discard
+from nucloop.gui.widgets.fitted_words import literally
 from nucloop.gui.widgets.plots import DifferencePlot
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ class AgreementBox(QWidget):
                 side = names[0] if key == "first" else names[1]
                 whose = "Mine" if key == "first" else "Theirs"
                 what = "nothing" if (place.first if key == "first" else place.second) is None else _named(side, label)
-                button.setText(f"{whose}: {what}")
+                button.setText(f"{whose}: {literally(what)}")
         self.begin.setVisible(place is None and done < of)
         self.layer.setEnabled(of == 0 or done > 0)
         both = place is not None and place.kind == "class"
@@ -107,7 +108,7 @@ class AgreementBox(QWidget):
                 discard(old)
             self.others = {}
             for label, one in enumerate(first.classes):
-                button = QPushButton(one.name)
+                button = QPushButton(literally(one.name))
                 button.setIcon(disc(one.color))
                 button.setToolTip(f"{one.name}, as neither of the two says")
                 button.clicked.connect(lambda _=False, label=label: self.class_decided.emit(label))

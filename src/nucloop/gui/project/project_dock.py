@@ -24,6 +24,7 @@ from nucloop.gui.project.slide_following import SlideFollowing
 from nucloop.gui.project.slide_keys import SlideKeys
 from nucloop.gui.project.slide_opening import SlideOpening
 from nucloop.gui.widgets.deferred import DeferredCall
+from nucloop.gui.widgets.fitted_words import literally
 from nucloop.gui.widgets.messages import Message
 from nucloop.gui.widgets.own_settings import own_settings
 from nucloop.gui.widgets.place_field import is_folder, remember_folder
@@ -206,7 +207,7 @@ class ProjectDock(Dock):
         self.parts.empty.setVisible(project is None)
         last = str(own_settings().value(_LAST, ""))
         self.parts.empty.last.setVisible(bool(last) and is_folder(Path(last)))
-        self.parts.empty.last.setText(f"Open {Path(last).name}")
+        self.parts.empty.last.setText(f"Open {literally(Path(last).name)}")
         self.parts.empty.last.setToolTip(last)
         if project is not None:
             self.parts.thumbnails.clear()

@@ -8,6 +8,8 @@ from qtpy.QtCore import Qt, QUrl, Signal
 from qtpy.QtGui import QActionGroup, QDesktopServices
 from qtpy.QtWidgets import QMenu, QWidget
 
+from nucloop.gui.widgets.fitted_words import literally
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -64,7 +66,7 @@ class ProjectMenu(QMenu):
             chosen = (model.columns[column].name if column >= 0 else "") == model.by
             # chosen again: the other way round
             descending = chosen and not model.descending
-            action: QAction = menu.addAction(title)
+            action: QAction = menu.addAction(literally(title))
             action.setCheckable(True)
             action.setChecked(chosen)
             group.addAction(action)

@@ -31,6 +31,7 @@ class QualityBox(QWidget):
         self.switch.toggled.connect(self.asked)
         self.said = QLabel()
         self.said.setWordWrap(True)
+        self.said.setTextFormat(Qt.TextFormat.RichText)
         self.said.setAccessibleName("Tissue and quality of this slide")
         column = column_of(self, spacing=4)
         # a click beside its words is none

@@ -1,7 +1,8 @@
-"""The rule by which a dock's words give way: however long a name or large a font, nothing makes a dock wider.
+"""The rules for a dock's words: however long a name or large a font, nothing makes it wider, and words are plain.
 
 What has no room ends in dots, and hovering over it says all of it. Sentences break, within a long name if need be: see
-:func:`breakable`.
+:func:`breakable`. A name is shown as it is, whatever signs it has: only a label that says so itself takes them for
+markup, and for buttons and menus there is :func:`literally`.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-__all__ = ["FittedWords", "breakable"]
+__all__ = ["FittedWords", "breakable", "literally"]
 
 _BREAK = "\u200b"
 """Zero width: a line may end here."""
@@ -64,6 +65,15 @@ def breakable(text: str, most: int) -> str:
     ['a_', 'long_', 'file_', 'name.', 'svs is open']
     """
     return re.sub(rf"[^\s{_BREAK}]{{{most + 1},}}", lambda word: _broken(word.group(), most), text)
+
+
+def literally(text: str) -> str:
+    """Return a text that buttons and menus show as it is: Qt takes & for the mark of a key, and leaves it out.
+
+    >>> literally("T & B cells")
+    'T && B cells'
+    """
+    return text.replace("&", "&&")
 
 
 def _broken(word: str, most: int) -> str:
@@ -105,6 +115,8 @@ class FittedWords(QObject):
     def _watch(self, widget: QWidget) -> None:
         # what Qt itself has made, the cross in a field for instance, has no words
         for one in filter(sip.ispycreated, (widget, *widget.findChildren(QWidget))):
+            if isinstance(one, QLabel) and one.textFormat() == Qt.TextFormat.AutoText:
+                one.setTextFormat(Qt.TextFormat.PlainText)
             # lists, tables and plots lay out what is in them by themselves
             if isinstance(one, _WITH_WORDS) or one.layout() is not None:
                 one.installEventFilter(self)
@@ -119,7 +131,7 @@ def _let_go(parent: QWidget) -> None:
     for child in parent.children():
         if not isinstance(child, QWidget) or child.minimumWidth() == child.maximumWidth():
             continue
-        if isinstance(child, QLabel) and child.wordWrap() and not Qt.mightBeRichText(child.text()):
+        if isinstance(child, QLabel) and child.wordWrap() and child.textFormat() == Qt.TextFormat.PlainText:
             text = breakable(child.text(), _LONGEST_WORD // child.fontMetrics().averageCharWidth())
             if text != child.text():
                 child.setText(text)
@@ -175,7 +187,7 @@ def _option_of(widget: QWidget) -> Any:
     """Return how the style is to paint a widget with words, None for one that needs no help."""
     option: Any
     if isinstance(widget, QLabel):
-        if widget.wordWrap() or not widget.text() or Qt.mightBeRichText(widget.text()):
+        if widget.wordWrap() or not widget.text() or widget.textFormat() != Qt.TextFormat.PlainText:
             return None
         option = QStyleOptionFrame()
     elif isinstance(widget, (QPushButton, QCheckBox)):
