@@ -63,10 +63,10 @@ def tissue() -> NDArray[np.uint8]:
 
 
 def press(qtbot: QtBot, widget: Any) -> None:
-    """Press a button once it is there in full: nobody can hit what is still being laid out."""
+    """Press a button once it is there in full and can be pressed: nobody can hit what is still being laid out."""
     assert widget.isVisible()
     height = min(widget.minimumSizeHint().height(), widget.maximumHeight())
-    qtbot.waitUntil(lambda: widget.height() >= height, timeout=LONG_MS)
+    qtbot.waitUntil(lambda: widget.height() >= height and widget.isEnabled(), timeout=LONG_MS)
     qtbot.mouseClick(widget, Qt.MouseButton.LeftButton)
 
 

@@ -259,6 +259,16 @@ def test_keys_lead_through_the_list_as_it_is_sorted_and_filtered_and_can_be_chan
     assert "J" in desk.parts.bar.forth.toolTip()
 
 
+def test_keys_begin_at_the_first_slide_of_another_project(desk: Desk, study: Path, slides: Path, tmp_path: Path) -> None:
+    desk.open(study)
+    desk.double_click("s4")
+    desk.viewer.layers.clear()
+    list(cohort.init(slides / "list.csv", tmp_path / "other", cohort.CohortSettings(sessions=True)))
+    desk.open(tmp_path / "other")
+    desk.key(Qt.Key.Key_PageDown)
+    desk.seen("s1")
+
+
 def test_done_and_next_by_one_key_with_the_reader_s_name(desk: Desk, study: Path) -> None:
     desk.open(study)
     desk.sessions.set_author("Ben")

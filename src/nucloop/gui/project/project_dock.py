@@ -63,6 +63,7 @@ class ProjectDock(Dock):
         self.following = SlideFollowing(self.sessions, self.reading, self.opening, self)
         self.bringing = Bringing(self.sessions, self.opening, self.run, self)
         self.parts = ProjectParts(self)
+        self._folder: Path | None = None
         acts = {
             "next slide": lambda: self.step(+1),
             "previous slide": lambda: self.step(-1),
@@ -209,6 +210,11 @@ class ProjectDock(Dock):
         self.parts.empty.last.setVisible(bool(last) and is_folder(Path(last)))
         self.parts.empty.last.setText(f"Open {literally(Path(last).name)}")
         self.parts.empty.last.setToolTip(last)
+        folder = None if project is None else project.folder
+        if folder != self._folder:
+            # stepping begins at the list's ends, not where it was in another project
+            self._folder = folder
+            self.opening.forget()
         if project is not None:
             self.parts.thumbnails.clear()
             self.parts.name.setText(project.folder.name)

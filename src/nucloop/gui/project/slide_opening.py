@@ -90,6 +90,11 @@ class SlideOpening(QObject):
             self._job.abandon()
             self._job = None
 
+    def forget(self) -> None:
+        """Leave what is being opened, and know no slide that was opened last: the project is another."""
+        self.close()
+        self.target = ""
+
     def entry_of(self, image: Image) -> SlideEntry | None:
         """Return the slide of the project that an image shows, if it shows one."""
         path = image.metadata.get("nucloop", {}).get("path")
