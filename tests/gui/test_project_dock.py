@@ -259,7 +259,9 @@ def test_keys_lead_through_the_list_as_it_is_sorted_and_filtered_and_can_be_chan
     assert "J" in desk.parts.bar.forth.toolTip()
 
 
-def test_keys_begin_at_the_first_slide_of_another_project(desk: Desk, study: Path, slides: Path, tmp_path: Path) -> None:
+def test_keys_begin_at_the_first_slide_of_another_project(
+    desk: Desk, study: Path, slides: Path, tmp_path: Path
+) -> None:
     desk.open(study)
     desk.double_click("s4")
     desk.viewer.layers.clear()
