@@ -11,7 +11,7 @@ from nucloop.errors import WeightsError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["add_lora", "lora_targets", "lora_weights", "merge_lora"]
+__all__ = ["add_lora", "attention_layers", "lora_targets", "lora_weights", "merge_lora"]
 
 ATTENTION = (("qkv", "proj"), ("query", "key", "value"), ("q_proj", "k_proj", "v_proj"))
 """What libraries call the linear layers of attention: timm (fused), transformers, and others."""
@@ -28,15 +28,25 @@ def lora_targets(net: nn.Module) -> list[str]:
     WeightsError
         If the network has neither.
     """
-    linear = [name for name, module in net.named_modules() if isinstance(module, nn.Linear)]
+    pointwise = [name for name, module in net.named_modules() if _pointwise(module)]
+    found = attention_layers(net) or pointwise or _linear(net)
+    if not found:
+        raise WeightsError("This encoder has no layers that LoRA can adapt. Tune all of its weights instead.")
+    return found
+
+
+def attention_layers(net: nn.Module) -> list[str]:
+    """Return the full names of the linear layers of attention; a network that has some is a transformer."""
+    linear = _linear(net)
     for names in ATTENTION:
         found = [name for name in linear if name.rpartition(".")[2] in names]
         if any(name.rpartition(".")[2] == names[0] for name in found):
             return [name for name in found if name.rpartition(".")[2] != "proj" or ".attn." in f".{name}"]
-    found = [name for name, module in net.named_modules() if _pointwise(module)] or linear
-    if not found:
-        raise WeightsError("This encoder has no layers that LoRA can adapt. Tune all of its weights instead.")
-    return found
+    return []
+
+
+def _linear(net: nn.Module) -> list[str]:
+    return [name for name, module in net.named_modules() if isinstance(module, nn.Linear)]
 
 
 def add_lora(net: nn.Module, rank: int, alpha: int) -> list[nn.Parameter]:

@@ -20,7 +20,7 @@ from nucloop.learning.examples import Examples, is_taught
 from nucloop.learning.fit import fit_head
 from nucloop.learning.folds import assign_folds, group_by_cell
 from nucloop.learning.gain.estimate import Estimate, class_f1
-from nucloop.learning.lora import add_lora, merge_lora
+from nucloop.learning.lora import add_lora, attention_layers, merge_lora
 from nucloop.learning.tuning_course import Course, Epoch
 from nucloop.learning.tuning_files import TuneConfig, changes_of, load_changes, pack, restore_encoder, share_tuning
 from nucloop.learning.tuning_passes import LEARNING, Passed, Work, features_in, learned_from, looked_at
@@ -44,6 +44,7 @@ __all__ = [
     "Tuned",
     "features_in",
     "picture_side",
+    "rate_for",
     "restore_encoder",
     "share_tuning",
     "tune",
@@ -170,8 +171,9 @@ def tune(
     features = yield from work.counted(looked_at(tuned, parts.teaching))
     start = fit_head(scheme, _examples(features, parts.teaching))
     head = _linear(start.weight, start.bias).to(device)
+    rates = rate_for(net, config), config.head_lr
     optimiser = torch.optim.AdamW(
-        [{"params": trained, "lr": config.rate}, {"params": head.parameters(), "lr": config.head_lr}],
+        [{"params": trained, "lr": rates[0]}, {"params": head.parameters(), "lr": rates[1]}],
         weight_decay=config.weight_decay,
     )
     course = Course(config, (yield from work.counted(_f1(tuned, head, parts.stopping, len(scheme)))))
@@ -179,7 +181,7 @@ def tune(
     yield Epoch(0, config.epochs, float("nan"), course.best, True)
     for number in range(1, config.epochs + 1):
         work.epoch = number
-        for group, rate in zip(optimiser.param_groups, (config.rate, config.head_lr), strict=True):
+        for group, rate in zip(optimiser.param_groups, rates, strict=True):
             group["lr"] = rate * 0.5 * (1 + np.cos(np.pi * (number - 1) / config.epochs))
         learning = learned_from(tuned, head, optimiser, parts.teaching, card.mpp, config, number)
         loss = yield from work.counted(learning)
@@ -197,6 +199,19 @@ def tune(
     changes = {key: value.cpu().clone() for key, value in best.items()}
     merged = merge_lora(tuned).requires_grad_(False).eval()
     yield Tuned(merged, changes, config, card, gain, course.sentence())
+
+
+def rate_for(net: nn.Module, config: TuneConfig) -> float:
+    """Return the largest learning rate for an encoder: what was asked for, else what suits its kind.
+
+    Twenty to thirty times the rate of a transformer suits a convolutional network, and undoes what a transformer knows
+    in its first epoch (docs/models.md).
+    """
+    if config.lr:
+        return config.lr
+    if attention_layers(net):
+        return {"lora": 1e-4, "full": 1e-5}[config.method]
+    return {"lora": 2e-3, "full": 3e-4}[config.method]
 
 
 @dataclass(frozen=True)

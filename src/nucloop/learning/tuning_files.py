@@ -44,7 +44,7 @@ class TuneConfig:
     worse: int = 2
     """Epochs in a row with an F1 below the best after which it stops."""
     lr: float | None = None
-    """Largest learning rate; 2e-3 for LoRA and 3e-4 for all weights when absent."""
+    """Largest learning rate; what suits the network when absent: see `nucloop.learning.tuning.rate_for`."""
     head_lr: float = 1e-3
     weight_decay: float = 1e-4
     batch: int = 8
@@ -60,11 +60,6 @@ class TuneConfig:
     def __post_init__(self) -> None:
         if min(self.rank, self.epochs, self.patience, self.worse, self.batch) < 1 or self.side < 32:
             raise ValueError("rank, epochs, patience, worse and batch must be at least 1, and side at least 32")
-
-    @property
-    def rate(self) -> float:
-        """Largest learning rate of the encoder."""
-        return self.lr or {"lora": 2e-3, "full": 3e-4}[self.method]
 
 
 def pack(changes: dict[str, Tensor], config: TuneConfig, encoder: Card, base: bytes | None = None) -> bytes:
