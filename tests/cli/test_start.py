@@ -20,7 +20,18 @@ if TYPE_CHECKING:
 
 __all__ = ["settings", "slides", "study"]
 
-HEAVY = ("torch", "scipy", "pandas", "skimage", "zarr", "tifffile", "distributed", "onnxruntime", "nucloop.session")
+HEAVY = (
+    "torch",
+    "scipy",
+    "pandas",
+    "skimage",
+    "zarr",
+    "tifffile",
+    "distributed",
+    "onnxruntime",
+    "nucloop.formats",
+    "nucloop.session",
+)
 
 
 def test_how_far_a_cohort_is_is_told_without_loading_what_works_on_slides(study: Path) -> None:

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter, ValidationError
 
-from nucloop.formats.atomic import replacing
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
@@ -58,7 +56,7 @@ def mark_slides(project: Project, slides: Iterable[str], state: str, by: str) ->
     DataError
         If it cannot be written; slides before the first that could not are marked.
     """
-    # who only reads marks does without the rest of sessions
+    # who only reads marks does without the rest of sessions, and of what writes files
     from nucloop.session.people import tidy_name
 
     when = datetime.now(UTC).isoformat(timespec="seconds")
@@ -97,6 +95,8 @@ def _mark(project: Project, slide: str) -> Mark:
 
 
 def _kept(project: Project, mark: Mark) -> Mark:
+    from nucloop.formats.atomic import replacing
+
     with replacing(_place(project, mark.slide)) as file:
         file.write(json.dumps(asdict(mark), ensure_ascii=False).encode())
     return mark
