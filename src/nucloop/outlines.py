@@ -13,9 +13,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
-__all__ = ["Outlines"]
+__all__ = ["FARTHEST_UM", "Outlines"]
 
 FEWEST_CORNERS = 3
+FARTHEST_UM = 150.0
+"""How far from its place an outline may reach to be measured: no nucleus is larger, and whoever reads the pixels within
+outlines must not read half a slide for a slip of the hand, or for a file that is not what it says."""
 _AT_A_TIME = 50_000
 
 
@@ -102,6 +105,13 @@ class Outlines:
             places = np.arange(begin, behind) + np.repeat(first[part] - ends[:-1][part], counts[part])
             np.take(source, places, out=target[begin:behind])
         return Outlines(corners, ends)
+
+    def reach(self, places: ArrayLike) -> NDArray[np.float64]:
+        """Return how far each outline reaches from its place (N, 2) along an axis, (N,); 0 where there is none."""
+        rows = np.repeat(np.arange(len(self)), np.diff(self.ends))
+        far, found = np.abs(self.corners - np.asarray(places, np.float64)[rows]).max(1), np.zeros(len(self))
+        np.maximum.at(found, rows, far)
+        return found
 
     def moved(self, shift: ArrayLike) -> Outlines:
         """Shift all outlines by (2,), or each by its row of (N, 2), in (y, x)."""

@@ -17,7 +17,7 @@ from nucloop.ki67.intensity import Allred, HScore, measure_intensity
 from nucloop.ki67.words import grade_words, place_words, score_words
 from nucloop.nuclei import Nuclei
 from nucloop.outlines import Outlines
-from nucloop.slides import slide_from_levels
+from nucloop.slides import slide_from_array, slide_from_levels
 from nucloop.slides.stains import H_DAB
 
 SCHEME = ClassScheme.named("ki67")
@@ -176,3 +176,23 @@ def test_the_command_takes_grades_and_writes_the_scores(tmp_path):
         refused = CliRunner().invoke(app, [*asked, "--grades", wrong])
         assert refused.exit_code != 0
         assert "--grades" in str(refused.exception)
+
+
+def test_an_outline_that_reaches_farther_than_any_nucleus_counts_as_none():
+    # drawn by a slip of the hand, zoomed out, or in a file that is not what it says: half the slide was read for it
+    pixels = np.random.default_rng(0).integers(40, 250, (200, 200, 3)).astype(np.uint8)
+    slide = slide_from_array(pixels, mpp=0.25, name="noise")
+    places = np.array([[40.0, 40.0], [120.0, 120.0]])
+    corners = np.array([[-1.0, -1], [-1, 1], [1, 1], [1, -1]])
+    far = places[0] + 100_000 + 6 * corners
+
+    def densities(*rings):
+        found = np.full(2, np.nan)
+        for rows, values in dab_of_slide(slide, places, TEXTBOOK, outlines=Outlines.of(rings)):
+            found[rows] = values
+        return found
+
+    own = places[1] + 6 * corners
+    expected = densities(None, own)
+    for ring in (places[0] + 50_000 * corners, far):
+        np.testing.assert_array_equal(densities(ring, own), expected)

@@ -92,3 +92,14 @@ def test_what_lies_beyond_the_slide_is_no_part_of_a_nucleus_or_a_ring():
 
 def test_nuclei_without_outlines_are_not_measured():
     assert all(np.isnan(values).all() for values in measured(noise(), Outlines.none(4)).values())
+
+
+def test_an_outline_larger_than_any_nucleus_is_not_measured_and_takes_nothing_from_the_others():
+    # drawn by a slip of the hand, zoomed out: the window was as large as it, gigabytes
+    outlines, pixels = discs(), noise()
+    square = np.array([[-1.0, -1], [-1, 1], [1, 1], [1, -1]]) * 40_000
+    found = measured(pixels, Outlines.of([square, *outlines]))
+    alone = measured(pixels, outlines)
+    for name in STAIN_FIGURES:
+        assert np.isnan(found[name][0])
+        np.testing.assert_array_equal(found[name][1:], alone[name])

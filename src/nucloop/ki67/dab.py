@@ -15,13 +15,13 @@ from scipy.ndimage import uniform_filter
 from skimage.draw import polygon
 
 from nucloop.errors import SlideError
+from nucloop.outlines import FARTHEST_UM, Outlines
 from nucloop.slides.stain_kind import StainKind, stain_kind
 from nucloop.slides.stains import GLASS, H_DAB, estimate_stains, separate, stain_matrix
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nucloop.outlines import Outlines
     from nucloop.slides import Slide
 
 __all__ = ["DabConfig", "SlideStains", "dab_at", "dab_inside", "dab_of_slide", "slide_stains", "stains_of"]
@@ -179,7 +179,8 @@ def dab_of_slide(
         By default `slide_stains`.
     config : DabConfig, optional
     outlines : Outlines, optional
-        Of these nuclei, level-0 pixels: where there is one, the mean within it is taken in place of the square's.
+        Of these nuclei, level-0 pixels: where there is one, the mean within it is taken in place of the square's,
+        unless it reaches farther from the centre than any nucleus does (`nucloop.outlines.FARTHEST_UM`).
 
     Raises
     ------
@@ -194,7 +195,7 @@ def dab_of_slide(
     order = np.lexsort((cells[:, 1], cells[:, 0]))
     ends = np.flatnonzero((np.diff(cells[order], axis=0) != 0).any(1)) + 1
     for rows in np.split(order, ends) if len(order) else []:
-        own = None if shapes is None else shapes.take(rows)
+        own = None if shapes is None else _of_nuclei(shapes.take(rows), places[rows], config)
         corners = places[rows] if own is None else np.concatenate([places[rows], own.corners])
         low = np.floor(corners.min(0)).astype(int) - config.size
         high = np.ceil(corners.max(0)).astype(int) + config.size + 1
@@ -205,6 +206,14 @@ def dab_of_slide(
             within = dab_inside(window, own.moved(-low), stains)
             found = np.where(np.isnan(within), found, within)
         yield rows, found
+
+
+def _of_nuclei(outlines: Outlines, places: FloatArray, config: DabConfig) -> Outlines:
+    """Return the same outlines without those that are too large to be a nucleus's."""
+    small = outlines.reach(places) <= FARTHEST_UM / config.mpp
+    if small.all():
+        return outlines
+    return Outlines.of([ring if fits else None for ring, fits in zip(outlines, small.tolist(), strict=True)])
 
 
 def _working(yx: NDArray[np.floating], slide: Slide, config: DabConfig) -> FloatArray:

@@ -13,6 +13,7 @@ import numpy as np
 from skimage.segmentation import expand_labels
 
 from nucloop.metrics.label_images import label_image
+from nucloop.outlines import FARTHEST_UM
 from nucloop.slides.stains import separate
 
 if TYPE_CHECKING:
@@ -51,7 +52,8 @@ def stain_figures(
     """Measure the nuclei that have an outline; yield row numbers and their figures, by `STAIN_FIGURES`.
 
     Where two nuclei overlap, the pixels are those of the first; in a ring, those of the nearest nucleus. NaN where a
-    nucleus or its ring has no pixel of its own.
+    nucleus or its ring has no pixel of its own, and where an outline is larger than any nucleus is
+    (`nucloop.outlines.FARTHEST_UM`).
 
     Parameters
     ----------
@@ -78,6 +80,11 @@ def stain_figures(
     cells = np.floor((low + high) / 2 / config.tile).astype(np.int64)
     order = np.lexsort((cells[:, 1], cells[:, 0]))
     order = order if wanted is None else order[wanted[there][order]]
+    small = (high - low).max(1) <= 2 * FARTHEST_UM / config.mpp
+    if not small[order].all():
+        too_large = there[order[~small[order]]]
+        yield too_large, {name: np.full(len(too_large), np.nan) for name in STAIN_FIGURES}
+        order = order[small[order]]
     if not len(order):
         return
     ends = np.flatnonzero((np.diff(cells[order], axis=0) != 0).any(1)) + 1
@@ -86,7 +93,7 @@ def stain_figures(
         top = np.floor(low[rows].min(0)).astype(int) - reach
         bottom = np.ceil(high[rows].max(0)).astype(int) + reach + 1
         # whoever may lie in a ring here, in the order of the rows
-        near = np.flatnonzero(((high >= top - reach) & (low <= bottom + reach)).all(1))
+        near = np.flatnonzero(((high >= top - reach) & (low <= bottom + reach)).all(1) & small)
         (height, width), (y, x) = (bottom - top).tolist(), top.tolist()
         pixels = slide.read_working(y, x, height, width, config.mpp)
         owners = label_image(working.take(near).moved(-top), (height, width))
