@@ -269,6 +269,7 @@ def test_keys_begin_at_the_first_slide_of_another_project(
     desk.open(tmp_path / "other")
     desk.key(Qt.Key.Key_PageDown)
     desk.seen("s1")
+    assert desk.parts.rows.selected == ["s1"]
 
 
 def test_done_and_next_by_one_key_with_the_reader_s_name(desk: Desk, study: Path) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from nucloop.slides import Slide
 
-__all__ = ["AUTHOR", "NUCLEI", "Brought", "add_missing_result", "read_result"]
+__all__ = ["AUTHOR", "NUCLEI", "Brought", "add_missing_result", "read_missing_result", "read_result"]
 
 AUTHOR = "nucloop cohort"
 """Who adds what runs have found."""
@@ -64,6 +64,18 @@ def read_result(folder: Path) -> Brought:
     return Brought(read_document(folder / NUCLEI).nuclei, figures["weights"], figures["mpp"], key_of_folder(folder))
 
 
+def read_missing_result(session: Path | None, folder: Path) -> Brought | None:
+    """Read a result; None where the session at that place, open or not, has it already.
+
+    Raises
+    ------
+    DataError
+        If the result is damaged.
+    """
+    glance = None if session is None else glance_at(session)
+    return None if glance is not None and key_of_folder(folder) in glance.results else read_result(folder)
+
+
 def add_missing_result(path: Path, folder: Path, slide: Slide) -> int:
     """Add a result to a session that does not have it yet; return how many nuclei are new.
 
@@ -72,11 +84,8 @@ def add_missing_result(path: Path, folder: Path, slide: Slide) -> int:
     DataError, SessionError
         If the result is damaged, or the session open elsewhere, damaged or without one of the classes.
     """
-    glance = glance_at(path)
-    if glance is not None and key_of_folder(folder) in glance.results:
-        return 0
-    brought = read_result(folder)
-    if not len(brought.nuclei):
+    brought = read_missing_result(path, folder)
+    if brought is None or not len(brought.nuclei):
         return 0
     identity = SlideIdentity.of(slide)
     with Session.open(path, slide=identity, scheme=brought.nuclei.scheme, author=AUTHOR) as session:

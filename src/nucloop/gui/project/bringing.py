@@ -6,14 +6,12 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, Signal
 
-from nucloop.cohort.bringing import Brought, read_result
+from nucloop.cohort.bringing import Brought, read_missing_result
 from nucloop.cohort.project import Project, open_project
-from nucloop.cohort.result import key_of_folder
 from nucloop.cohort.states import states_of
 from nucloop.errors import NucLoopError
 from nucloop.gui.widgets.jobs import Ending, How, Job
 from nucloop.gui.widgets.messages import Message, Tone
-from nucloop.session.glance import glance_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,9 +101,9 @@ class Bringing(QObject):
 
 def _missing(session: Path | None, result: Path | None) -> Iterator[Brought]:
     """Read a result that a session does not have. Runs in a job's thread."""
-    glance = None if session is None else glance_at(session)
-    if result is not None and (glance is None or key_of_folder(result) not in glance.results):
-        yield read_result(result)
+    brought = None if result is None else read_missing_result(session, result)
+    if brought is not None:
+        yield brought
 
 
 def _newest(folder: Path, slide: str) -> Path | None:

@@ -227,10 +227,9 @@ class ProjectDock(Dock):
         self.following.ask()
 
     def _found(self, slide: str) -> None:
-        project = self.reading.project
-        entry = None if project is None else next((one for one in project.slides if one.id == slide), None)
-        if project is not None and entry is not None:
-            self.bringing.bring(project, entry)
+        project, one = self.reading.project, self.reading.slides.get(slide)
+        if project is not None and one is not None:
+            self.bringing.bring(project, one.entry)
 
     def _looked(self, slides: list[Overview]) -> None:
         self.parts.model.update(slides)
@@ -253,7 +252,7 @@ class ProjectDock(Dock):
     def _show_current(self) -> None:
         """Mark the slide that is on screen, and ask what there is to ask about its session."""
         image, slide = self.sessions.current.image, self.following.slide
-        self.parts.question.ask(self.sessions.trouble_with(image) if slide and image is not None else None)
+        self.parts.question.ask(self.sessions.trouble_with(image) if slide else None)
         if slide != self.parts.model.current:
             self.parts.model.show_current(slide)
         self.counting.ask()

@@ -67,8 +67,9 @@ class SlideFollowing(QObject):
             one = None if image is None else self._opening.entry_of(image)
             self.slide = "" if one is None else one.id
             self._end_hearing()
-            heard = one is not None and session is not None
-            self._end_hearing = session.subscribe(self._heard) if heard and session is not None else lambda: None
+            self._end_hearing = lambda: None
+            if one is not None and session is not None:
+                self._end_hearing = session.subscribe(self._heard)
         self.looked.emit()
 
     def _heard(self, change: Change) -> None:
